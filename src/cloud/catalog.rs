@@ -1,0 +1,73 @@
+//! The data catalog: databases, tables, partitions (AWS Glue Data Catalog).
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::Result;
+
+/// A column, typed in Athena's words: `varchar`, `double`, `bigint`, `integer`, `boolean`, `timestamp`, `date`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// The pipeline it belongs to.
+    pub pipeline: Option<String>,
+    /// Tables in it.
+    pub tables: u64,
+}
+
+/// A table over files in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its database.
+    pub database: String,
+    /// Its name.
+    pub name: String,
+    /// `parquet`, `json` (one object a line) or `csv`.
+    pub format: String,
+    /// `s3://bucket/prefix/`.
+    pub location: String,
+    /// The columns in the files.
+    pub columns: Vec<Column>,
+    /// The columns in the keys, `name=value/`, outermost first.
+    pub partition_keys: Vec<Column>,
+    /// Registered partitions.
+    pub partitions: u64,
+    /// When it was last changed.
+    pub updated: Option<Timestamp>,
+}
+
+/// A registered partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    /// One value a partition key.
+    pub values: Vec<String>,
+    /// `s3://bucket/prefix/name=value/.../`.
+    pub location: String,
+    /// When it was registered.
+    pub created: Option<Timestamp>,
+}
+
+/// The data catalog.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// All databases, by name.
+    async fn databases(&self) -> Result<Vec<Database>>;
+    /// A database's tables, by name.
+    async fn tables(&self, database: &str) -> Result<Vec<Table>>;
+    /// One table.
+    async fn table(&self, database: &str, table: &str) -> Result<Table>;
+    /// A table's partitions in order of their values, from `offset`.
+    async fn partitions(&self, database: &str, table: &str, offset: usize, limit: usize) -> Result<Vec<Partition>>;
+}

@@ -1,0 +1,179 @@
+//! Functions and their invocations (AWS Lambda), and what a handler is given.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Cloud, error::Result, permit::Permit};
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// The pipeline it belongs to.
+    pub pipeline: Option<String>,
+    /// `rust`, `python3.13`, `nodejs22.x`.
+    pub runtime: String,
+    /// The handler's name.
+    pub handler: String,
+    /// Seconds that an invocation may take.
+    pub timeout_seconds: u32,
+    /// When it runs by itself.
+    pub schedule: Option<String>,
+    /// When it runs next by itself.
+    pub next_run: Option<Timestamp>,
+    /// The log group that it writes to.
+    pub log_group: String,
+    /// Invocations since the function was made.
+    pub invocations: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// The newest invocation's time.
+    pub last_invoked: Option<Timestamp>,
+    /// The newest error, if the newest invocation failed.
+    pub last_error: Option<String>,
+}
+
+/// Where a function's source of data answers from, instead of what the environment would choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceMode {
+    /// The real address.
+    Online,
+    /// The `step`-th observation (from 0) of a recording, with the times that were recorded.
+    Replay {
+        /// The recording's file.
+        path: std::path::PathBuf,
+        /// Which observation: a recording holds one for each distinct request at each step.
+        step: u64,
+    },
+}
+
+/// A request to invoke a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoke {
+    /// The function's name.
+    pub function: String,
+    /// The event.
+    pub event: Value,
+    /// The invocation's id, for a caller that may have to try again; otherwise one is made.
+    pub request_id: Option<String>,
+    /// Per source name, where it answers from in this invocation.
+    pub sources: BTreeMap<String, SourceMode>,
+}
+
+/// The outcome of an invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// Its id.
+    pub request_id: String,
+    /// The function.
+    pub function: String,
+    /// What the handler returned.
+    pub payload: Value,
+    /// The function's error, as AWS Lambda reports it: `{"errorType","errorMessage"}` in words.
+    pub error: Option<String>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Records that it read from its event or its sources.
+    pub records_in: u64,
+    /// Records, messages and objects that it wrote.
+    pub records_out: u64,
+}
+
+/// Functions and their invocations.
+#[async_trait]
+pub trait Functions: Send + Sync {
+    /// All functions, by name.
+    async fn list(&self) -> Result<Vec<Function>>;
+    /// Invokes a function and waits for its end (`lambda:InvokeFunction`). A handler's own failure is in the outcome.
+    async fn invoke(&self, permit: &Permit, request: Invoke) -> Result<Invocation>;
+    /// Returns when none of the `functions` has an asynchronous invocation waiting or at work, and how many were seen.
+    async fn settle(&self, permit: &Permit, functions: &[String]) -> Result<Settled>;
+}
+
+/// What ended while [`Functions::settle`] waited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Invocations that ended well.
+    pub succeeded: u64,
+    /// Those that failed for good.
+    pub failed: u64,
+    /// The last failure.
+    pub error: Option<String>,
+}
+
+/// A source's answer to one GET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Date` header: when the source says that it answered.
+    pub date: Option<Timestamp>,
+    /// The body.
+    pub body: bytes::Bytes,
+}
+
+/// The sources that a function reads: real addresses, or recordings of them.
+#[async_trait]
+pub trait Sources: Send + Sync {
+    /// One GET of the source's address with `{name}` replaced by each of `params`.
+    ///
+    /// # Errors
+    /// [`super::error::Error::NotFound`] where a recording has no (further) observation for these parameters.
+    async fn get(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceResponse>;
+}
+
+/// Where a handler's own log lines go.
+pub trait LogSink: Send + Sync {
+    /// Takes one line.
+    fn line(&self, text: &str);
+}
+
+/// What a handler is given beside its event: the same on every cloud.
+#[derive(Clone)]
+pub struct Context {
+    /// The ports.
+    pub cloud: Cloud,
+    /// The sources.
+    pub sources: Arc<dyn Sources>,
+    /// The execution role's permit.
+    pub permit: Permit,
+    /// The invocation's id.
+    pub request_id: String,
+    /// The function's name.
+    pub function: String,
+    /// The function's environment: `STREAM_PRICES` holds the physical name of `stream.prices`, and so on.
+    pub env: Arc<BTreeMap<String, String>>,
+    /// The time at which the invocation started, on the cloud's clock.
+    pub now: Timestamp,
+    /// Where log lines go.
+    pub log: Arc<dyn LogSink>,
+}
+
+impl Context {
+    /// One value of the environment.
+    ///
+    /// # Errors
+    /// [`super::error::Error::Invalid`] naming the variable that is missing.
+    pub fn env(&self, name: &str) -> Result<&str> {
+        self.env.get(name).map(String::as_str).ok_or_else(|| {
+            super::error::Error::Invalid(format!(
+                "the environment variable {name} is missing: does the function have the grant that sets it?"
+            ))
+        })
+    }
+}
+
+/// A handler's future.
+pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
+
+/// A handler written in Rust. The result is the function's answer.
+pub type Handler = fn(Context, Value) -> HandlerFuture;
+
+/// Finds a handler by the name that a pipeline.toml gives: `crypto_stream::fetch_prices`.
+pub type Handlers = fn(&str) -> Option<Handler>;

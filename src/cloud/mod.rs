@@ -1,0 +1,95 @@
+//! The ports: what pumphouse needs of a cloud, one trait a capability, with its types and its errors.
+//!
+//! Nothing here knows an adapter. Names are AWS's; sizes are in bytes and times in UTC unless a field says otherwise.
+
+pub mod alerts;
+pub mod apis;
+pub mod buckets;
+pub mod catalog;
+pub mod changes;
+pub mod diff;
+pub mod error;
+pub mod functions;
+pub mod jobs;
+pub mod logs;
+pub mod permit;
+pub mod queries;
+pub mod resources;
+pub mod runs;
+pub mod schedule;
+pub mod secrets;
+pub mod stacks;
+pub mod streams;
+pub mod tables;
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use error::{Error, Result};
+pub use permit::{Grant, Permit};
+
+/// Who and where we are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The adapter: `local`, `aws`.
+    pub cloud: String,
+    /// The account, or where the embedded cloud keeps its state.
+    pub account: String,
+    /// Who acts.
+    pub principal: String,
+    /// The region.
+    pub region: Option<String>,
+}
+
+/// The time, as the cloud has it: an embedded cloud's may run faster.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// How many times faster than the wall clock it runs.
+    fn speed(&self) -> f64;
+}
+
+/// A cloud: all its ports. Cheap to clone.
+#[derive(Clone)]
+pub struct Cloud {
+    /// Who and where we are.
+    pub identity: Arc<Identity>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Thresholds, alarms, topics, subscriptions.
+    pub alerts: Arc<dyn alerts::Alerts>,
+    /// HTTP APIs.
+    pub apis: Arc<dyn apis::Apis>,
+    /// Buckets and objects.
+    pub buckets: Arc<dyn buckets::Buckets>,
+    /// The data catalog.
+    pub catalog: Arc<dyn catalog::Catalog>,
+    /// News of changes.
+    pub changes: Arc<dyn changes::Changes>,
+    /// Functions.
+    pub functions: Arc<dyn functions::Functions>,
+    /// Jobs.
+    pub jobs: Arc<dyn jobs::Jobs>,
+    /// Logs.
+    pub logs: Arc<dyn logs::Logs>,
+    /// SQL queries.
+    pub queries: Arc<dyn queries::Queries>,
+    /// Runs of whole pipelines.
+    pub runs: Arc<dyn runs::Runs>,
+    /// Secrets.
+    pub secrets: Arc<dyn secrets::Secrets>,
+    /// Stacks.
+    pub stacks: Arc<dyn stacks::Stacks>,
+    /// Data streams and delivery streams.
+    pub streams: Arc<dyn streams::Streams>,
+    /// Key-value tables.
+    pub tables: Arc<dyn tables::Tables>,
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! Proof that a change was allowed.
+//!
+//! Every port method that changes anything takes a [`Permit`]. There are two ways to one: the backend's gate makes an
+//! operator's permit after it has checked read-only mode, confirmation and the audit file; an adapter that executes a
+//! function or a job makes the permit of its execution role, which allows what the role's grants name and no more.
+//! `tests/architecture.rs` keeps it at these two.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+
+/// One permission of an execution role: an IAM action on one named resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Grant {
+    /// The IAM action, for example `kinesis:PutRecords`.
+    pub action: String,
+    /// The physical name of the resource.
+    pub resource: String,
+}
+
+/// Proof that a change was allowed, and who may be held to it.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    holder: Holder,
+}
+
+#[derive(Debug, Clone)]
+enum Holder {
+    Operator { who: String },
+    Role { name: String, grants: Arc<[Grant]>, request_id: String, effects: Arc<AtomicU64> },
+}
+
+impl Permit {
+    /// For `backend::gate` alone: the operator `who` may make the change that was asked for.
+    pub(crate) fn operator(who: impl Into<String>) -> Self {
+        Self { holder: Holder::Operator { who: who.into() } }
+    }
+
+    /// For an adapter that executes a function or a job: what its role's `grants` name, within one invocation.
+    pub(crate) fn role(name: impl Into<String>, grants: Arc<[Grant]>, request_id: impl Into<String>) -> Self {
+        Self {
+            holder: Holder::Role {
+                name: name.into(),
+                grants,
+                request_id: request_id.into(),
+                effects: Arc::new(AtomicU64::new(0)),
+            },
+        }
+    }
+
+    /// Who holds this permit: the operator's name, or the role's.
+    pub fn principal(&self) -> &str {
+        match &self.holder {
+            Holder::Operator { who } => who,
+            Holder::Role { name, .. } => name,
+        }
+    }
+
+    /// The invocation in which a role acts; none for an operator. The same invocation tried again has the same id.
+    pub fn request_id(&self) -> Option<&str> {
+        match &self.holder {
+            Holder::Operator { .. } => None,
+            Holder::Role { request_id, .. } => Some(request_id),
+        }
+    }
+
+    /// A name for the next effect of this invocation, `REQUEST_ID/0`, `REQUEST_ID/1` and so on; none for an operator. An
+    /// invocation that is tried again gives the same names in the same order, so that a cloud can tell what it has.
+    pub fn next_token(&self) -> Option<String> {
+        match &self.holder {
+            Holder::Operator { .. } => None,
+            Holder::Role { request_id, effects, .. } => {
+                Some(format!("{request_id}/{}", effects.fetch_add(1, Ordering::Relaxed)))
+            }
+        }
+    }
+
+    /// Checks one IAM `action` on the resource with the physical name `target`.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`] when the holder is a role without that grant.
+    pub fn check(&self, action: &str, target: &str) -> Result<()> {
+        match &self.holder {
+            Holder::Operator { .. } => Ok(()),
+            Holder::Role { grants, .. } => {
+                if grants.iter().any(|g| g.action == action && g.resource == target) {
+                    Ok(())
+                } else {
+                    Err(Error::AccessDenied { action: action.to_owned(), target: target.to_owned() })
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_may_do_what_its_grants_name_and_no_more() {
+        let grants = [Grant { action: "kinesis:PutRecords".into(), resource: "prices".into() }];
+        let permit = Permit::role("fetch", grants.into(), "r-1");
+        assert!(permit.check("kinesis:PutRecords", "prices").is_ok());
+        assert!(permit.check("kinesis:PutRecords", "other").is_err());
+        assert!(permit.check("s3:PutObject", "prices").is_err());
+    }
+}

@@ -1,0 +1,488 @@
+//! The typed graph that a stack is made of.
+//!
+//! `deploy` makes it from a pipeline; the stacks port applies it. Its JSON form is what an embedded stack remembers of
+//! what was deployed, and what a plan compares property by property, so a renamed field is a changed property.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{catalog::Column, permit::Grant};
+
+/// Everything that one stack holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The stack's name: `PIPELINE-ENV`.
+    pub stack: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The environment's name.
+    pub env: String,
+    /// In an order in which they can be made: each after what it depends on.
+    pub resources: Vec<Resource>,
+    /// What the stack tells its users.
+    pub outputs: Vec<Output>,
+}
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Unique in the graph, letters and digits, as CloudFormation wants it: `LandingBucket`.
+    pub logical_id: String,
+    /// Where pipeline.toml names it: `bucket.landing`; or what it was derived from: `function.fetch_prices/role`.
+    pub name: String,
+    /// Its name in the cloud, unique per kind: `crypto-stream-dev-landing`.
+    pub physical_name: String,
+    /// Logical ids of what must exist before it.
+    pub depends_on: Vec<String>,
+    /// Its kind and properties.
+    #[serde(flatten)]
+    pub properties: Properties,
+}
+
+/// What a stack tells its users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name: `LandingBucketName`.
+    pub name: String,
+    /// What it is, in words.
+    pub description: String,
+    /// The value, or where it comes from.
+    pub value: OutputValue,
+}
+
+/// Where an output's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputValue {
+    /// The physical name of a resource, by its logical id.
+    Name(String),
+    /// The address of an API, by its logical id.
+    Url(String),
+}
+
+/// A resource's kind and properties. References are physical names, unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "properties", rename_all = "snake_case")]
+pub enum Properties {
+    /// A bucket.
+    Bucket(Bucket),
+    /// A data stream.
+    Stream(Stream),
+    /// A delivery stream.
+    Delivery(Delivery),
+    /// An execution role.
+    Role(Role),
+    /// A log group.
+    LogGroup(LogGroup),
+    /// A function.
+    Function(Function),
+    /// A job.
+    Job(Job),
+    /// A schedule that starts a function or a job.
+    Schedule(Schedule),
+    /// A catalog database.
+    Database(Database),
+    /// A catalog table.
+    Table(Table),
+    /// A topic.
+    Topic(Topic),
+    /// A threshold.
+    Threshold(Threshold),
+    /// An alarm.
+    Alarm(Alarm),
+    /// A secret, without its value.
+    Secret(Secret),
+    /// A named query.
+    Query(SavedQuery),
+    /// An HTTP API.
+    Api(Api),
+}
+
+/// A bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Whether versions are kept.
+    pub versioning: bool,
+    /// Days after which objects expire.
+    pub expire_days: Option<u32>,
+    /// What happens when an object is created.
+    pub on_created: Vec<Notification>,
+}
+
+/// One rule of a bucket's notifications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Only keys that begin with this.
+    pub prefix: String,
+    /// Only keys that end with this.
+    pub suffix: String,
+    /// Who is told.
+    pub target: NotificationTarget,
+}
+
+/// Who is told of a new object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationTarget {
+    /// A function is invoked with S3's event.
+    Function(String),
+    /// A topic gets S3's event as its message.
+    Topic(String),
+}
+
+/// A data stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Shards.
+    pub shards: u32,
+    /// Hours that a record is kept: 24 to 8,760.
+    pub retention_hours: u32,
+}
+
+/// A delivery stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The stream that it reads.
+    pub from: String,
+    /// The bucket that it writes to.
+    pub to: String,
+    /// What its keys begin with, before `YYYY/MM/DD/HH/`.
+    pub prefix: String,
+    /// Delivers when the oldest record has waited for so many seconds: 0 to 900.
+    pub buffer_seconds: u32,
+    /// Delivers when so many MiB are waiting: 1 to 128.
+    pub buffer_mib: u32,
+    /// What its keys end with: `.json`.
+    pub file_extension: String,
+    /// The execution role.
+    pub role: String,
+}
+
+/// An execution role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Who may take it: `lambda.amazonaws.com`.
+    pub service: String,
+    /// What it allows.
+    pub grants: Vec<Grant>,
+}
+
+/// A log group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    /// Days that events are kept.
+    pub retention_days: u32,
+}
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    /// What runs it.
+    pub runtime: Runtime,
+    /// The handler: `crypto_stream::fetch_prices` in Rust, `app.handler` elsewhere.
+    pub handler: String,
+    /// Its code, for a runtime that needs some: the files by path with their content's SHA-256.
+    pub code: Option<Code>,
+    /// Seconds that an invocation may take: 1 to 900.
+    pub timeout_seconds: u32,
+    /// Memory in MiB: 128 to 10,240.
+    pub memory_mib: u32,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// The execution role.
+    pub role: String,
+    /// The log group.
+    pub log_group: String,
+    /// The sources that it may read, by name.
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// A function's runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Runtime {
+    /// Rust, in `src/functions`.
+    #[serde(rename = "rust")]
+    Rust,
+    /// CPython 3.13.
+    #[serde(rename = "python3.13")]
+    Python313,
+    /// Node.js 22.
+    #[serde(rename = "nodejs22.x")]
+    Nodejs22,
+}
+
+impl Runtime {
+    /// Its identifier.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python313 => "python3.13",
+            Self::Nodejs22 => "nodejs22.x",
+        }
+    }
+}
+
+/// Files of code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// Per path below the code's folder, the SHA-256 of the content in hexadecimal digits.
+    pub files: BTreeMap<String, String>,
+    /// The contents by path. Not part of what is compared or remembered: the hashes are.
+    #[serde(skip)]
+    pub contents: BTreeMap<String, bytes::Bytes>,
+}
+
+/// A source of data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The address, with `{name}` for parameters.
+    pub url: String,
+    /// A recording of it, for the embedded cloud.
+    pub recording: Option<Recording>,
+}
+
+/// A recording of a source: JSON lines, one observation each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Which request an observation answers: per parameter, a text with `{field}` for the observation's fields.
+    pub matches: BTreeMap<String, String>,
+    /// The field that holds the time of the observation.
+    pub time: Option<String>,
+    /// The key under which the observation stands in the answer; none: the observation is the answer.
+    pub wrap: Option<String>,
+    /// The SHA-256 of the sample.
+    pub sample_sha256: Option<String>,
+    /// The sample's content. Not part of what is compared or remembered: the hash is.
+    #[serde(skip)]
+    pub sample: Option<bytes::Bytes>,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The SQL: it reads `input`, its result is written.
+    pub sql: String,
+    /// The bucket it reads.
+    pub from: String,
+    /// Only keys that begin with this.
+    pub from_prefix: String,
+    /// The format of what it reads: `json`, `csv` or `parquet`.
+    pub input_format: String,
+    /// The columns that it reads.
+    pub input_columns: Vec<Column>,
+    /// The bucket it writes to.
+    pub to: String,
+    /// What its keys begin with: `prices/`.
+    pub to_prefix: String,
+    /// The columns that become `name=value/` in the keys, outermost first.
+    pub partition_by: Vec<String>,
+    /// The catalog table it fills: database and table.
+    pub table: Option<(String, String)>,
+    /// Whether it reads only what is new since its bookmark.
+    pub bookmark: bool,
+    /// Minutes that a run may take.
+    pub timeout_minutes: u32,
+    /// The execution role.
+    pub role: String,
+    /// The log group.
+    pub log_group: String,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// `rate(...)` or `cron(...)`, in UTC.
+    pub expression: String,
+    /// What it starts.
+    pub target: ScheduleTarget,
+}
+
+/// What a schedule starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleTarget {
+    /// A function.
+    Function(String),
+    /// A job.
+    Job(String),
+}
+
+/// A catalog database. Its physical name is the database's name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// What it holds, in words.
+    pub description: String,
+}
+
+/// A catalog table. Its physical name is `database.table`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// The bucket that holds its files.
+    pub bucket: String,
+    /// What their keys begin with.
+    pub prefix: String,
+    /// `parquet`, `json` or `csv`.
+    pub format: String,
+    /// The columns in the files.
+    pub columns: Vec<Column>,
+    /// The columns in the keys.
+    pub partition_keys: Vec<Column>,
+}
+
+/// A topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// Addresses to tell.
+    pub email: Vec<String>,
+}
+
+/// A threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// Its value until somebody sets another.
+    pub default: f64,
+    /// The metric that it is compared with.
+    pub metric: String,
+    /// The unit, in words.
+    pub unit: Option<String>,
+}
+
+/// An alarm on a metric that the cloud itself measures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// What is measured.
+    pub metric: AlarmMetric,
+    /// On when the sum over the period is greater.
+    pub above: f64,
+    /// The period, in seconds.
+    pub period_seconds: u32,
+    /// The topic that is told when the alarm goes on or off.
+    pub topic: Option<String>,
+}
+
+/// What an alarm measures: a sum over its period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmMetric {
+    /// Failed invocations of a function.
+    FunctionErrors(String),
+    /// Failed runs of a job.
+    JobFailures(String),
+}
+
+/// A secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// What it is, in words.
+    pub description: String,
+}
+
+/// A named query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedQuery {
+    /// The SQL.
+    pub sql: String,
+    /// The database for bare table names.
+    pub database: Option<String>,
+}
+
+/// An HTTP API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Api {
+    /// The path: `/prices`.
+    pub path: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The function that answers.
+    pub function: String,
+    /// Whether a request needs an API key.
+    pub api_key: bool,
+    /// Requests a second, and at once.
+    pub throttle: Option<Throttle>,
+    /// Requests a period.
+    pub quota: Option<Quota>,
+}
+
+/// How fast requests may come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Throttle {
+    /// Requests a second.
+    pub rate: f64,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// How many requests may come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Requests a period.
+    pub limit: u64,
+    /// `day`, `week` or `month`.
+    pub period: String,
+}
+
+impl Properties {
+    /// The kind, as a person reads it: "delivery stream".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Bucket(_) => "bucket",
+            Self::Stream(_) => "stream",
+            Self::Delivery(_) => "delivery stream",
+            Self::Role(_) => "role",
+            Self::LogGroup(_) => "log group",
+            Self::Function(_) => "function",
+            Self::Job(_) => "job",
+            Self::Schedule(_) => "schedule",
+            Self::Database(_) => "database",
+            Self::Table(_) => "table",
+            Self::Topic(_) => "topic",
+            Self::Threshold(_) => "threshold",
+            Self::Alarm(_) => "alarm",
+            Self::Secret(_) => "secret",
+            Self::Query(_) => "query",
+            Self::Api(_) => "API",
+        }
+    }
+
+    /// Whether its removal or replacement loses data that a deploy cannot bring back.
+    pub fn stateful(&self) -> bool {
+        matches!(self, Self::Bucket(_) | Self::Stream(_) | Self::LogGroup(_) | Self::Secret(_) | Self::Topic(_))
+    }
+
+    /// Whether a change of the property at `path` (`a.b`) needs the resource to be made anew.
+    pub fn replaces(&self, path: &str) -> bool {
+        match self {
+            Self::Table(_) => path.starts_with("partition_keys") || path == "database" || path == "table",
+            Self::Delivery(_) => path == "from",
+            _ => false,
+        }
+    }
+}
+
+impl Resource {
+    /// The properties as JSON, for comparing and showing.
+    pub fn properties_json(&self) -> Value {
+        serde_json::to_value(&self.properties)
+            .ok()
+            .and_then(|mut v| v.get_mut("properties").map(Value::take))
+            .unwrap_or(Value::Null)
+    }
+}
+
+impl Graph {
+    /// A resource by its logical id.
+    pub fn by_id(&self, logical_id: &str) -> Option<&Resource> {
+        self.resources.iter().find(|r| r.logical_id == logical_id)
+    }
+
+    /// A resource by the name that pipeline.toml gives it: `bucket.landing`.
+    pub fn by_name(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|r| r.name == name)
+    }
+}

@@ -1,0 +1,62 @@
+//! Runs of a whole pipeline: which stages an interrupted one has behind it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{error::Result, permit::Permit};
+
+/// A run of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineRun {
+    /// Its id.
+    pub id: String,
+    /// The stack that it runs in.
+    pub stack: String,
+    /// What its invocations' ids are made from. A run that starts anew after an interrupted one takes over its scope, so
+    /// that what the interrupted one wrote is not written twice.
+    pub scope: String,
+    /// What it reads, in words that are equal when the inputs are: source names, files and their contents' hashes.
+    pub inputs: String,
+    /// `RUNNING`, `SUCCEEDED`, `FAILED`, `INTERRUPTED` (its process is gone), `ABANDONED` (`--restart`).
+    pub status: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// The stages that it has behind it, or is in.
+    pub stages: Vec<StageRun>,
+}
+
+/// A stage of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRun {
+    /// The stage's name in pipeline.toml, without its kind: `fetch_prices`.
+    pub name: String,
+    /// Its kind: `function`, `stream`, `delivery`, `bucket`, `job`, `topic`.
+    pub kind: String,
+    /// `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, `SKIPPED`.
+    pub status: String,
+    /// Records that it read.
+    pub records_in: u64,
+    /// Records that it wrote.
+    pub records_out: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Steps done and to do, for a stage of many steps. Not part of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<(u64, u64)>,
+}
+
+/// Runs of whole pipelines.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Runs in a stack, the newest first.
+    async fn list(&self, stack: &str, limit: usize) -> Result<Vec<PipelineRun>>;
+    /// Begins a run, or takes up the interrupted one of this id. One run at a time in a stack.
+    async fn begin(&self, permit: &Permit, run: &PipelineRun) -> Result<()>;
+    /// Writes down how far it has come, or its end.
+    async fn save(&self, permit: &Permit, run: &PipelineRun) -> Result<()>;
+}

@@ -1,0 +1,1 @@
+//! Schedule expressions: `rate(...)` and `cron(...)` (Amazon EventBridge Scheduler).

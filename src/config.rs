@@ -1,0 +1,1 @@
+//! Settings: flag > environment > config file > default; each value knows where it came from.

@@ -1,0 +1,1 @@
+//! From a pipeline to the resource graph of its stack.

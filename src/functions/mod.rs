@@ -1,0 +1,1 @@
+//! The shipped pipelines' function handlers.

@@ -1,0 +1,1 @@
+//! Sources at their real addresses.

@@ -1,0 +1,18 @@
+//! pumphouse: a terminal operations console for AWS data pipelines, and the backend that deploys and runs them.
+//!
+//! Arrows run one way: `tui` and `cli` call `backend`, which calls the ports in `cloud`; `local` implements them.
+//! `functions` know `cloud` alone. `main.rs` puts them together.
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod cli;
+pub mod cloud;
+pub mod config;
+pub mod deploy;
+pub mod functions;
+pub mod http;
+#[cfg(feature = "local")]
+pub mod local;
+pub mod spec;
+pub mod text;
+pub mod tui;

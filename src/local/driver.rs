@@ -1,0 +1,1 @@
+//! The driver: fires schedules, delivers streams, invokes what waits.

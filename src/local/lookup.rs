@@ -1,0 +1,71 @@
+//! What the deployed stacks configure, by kind and physical name.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+
+use super::store::sql;
+use crate::cloud::{Error, Result, resources::Resource};
+
+/// A deployed resource and where it belongs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployed {
+    /// The stack.
+    pub stack: String,
+    /// The pipeline that the stack was made from.
+    pub pipeline: Option<String>,
+    /// When it was made, in milliseconds.
+    pub created: i64,
+    /// The resource as it is deployed.
+    pub resource: Resource,
+}
+
+const SELECT: &str = "select r.stack, s.pipeline, r.created, r.resource from stack_resources r \
+                      join stacks s on s.name = r.stack";
+
+/// All deployed resources of a kind (`Properties`' serde tag), by physical name.
+pub fn all(connection: &Connection, kind: &str) -> Result<Vec<Deployed>> {
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} where r.kind = ?1 order by r.physical_name")).map_err(sql)?;
+    let rows = statement.query_map([kind], raw).map_err(sql)?;
+    rows.map(|row| parse(row.map_err(sql)?)).collect()
+}
+
+/// One deployed resource, if it is there.
+pub fn find(connection: &Connection, kind: &str, physical_name: &str) -> Result<Option<Deployed>> {
+    connection
+        .prepare_cached(&format!("{SELECT} where r.kind = ?1 and r.physical_name = ?2"))
+        .map_err(sql)?
+        .query_row(params![kind, physical_name], raw)
+        .optional()
+        .map_err(sql)?
+        .map(parse)
+        .transpose()
+}
+
+/// One deployed resource.
+///
+/// # Errors
+/// [`Error::NotFound`] with `kind` spelt for a person.
+pub fn one(connection: &Connection, kind: &'static str, physical_name: &str) -> Result<Deployed> {
+    find(connection, kind, physical_name)?.ok_or_else(|| {
+        let spoken = match kind {
+            "log_group" => "log group",
+            "delivery" => "delivery stream",
+            "api" => "API",
+            other => other,
+        };
+        Error::not_found(spoken, physical_name)
+    })
+}
+
+type Raw = (String, Option<String>, i64, String);
+
+fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<Raw> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn parse((stack, pipeline, created, json): Raw) -> Result<Deployed> {
+    let value: Value = serde_json::from_str(&json).map_err(Error::storage)?;
+    let resource = serde_json::from_value(value).map_err(Error::storage)?;
+    Ok(Deployed { stack, pipeline, created, resource })
+}

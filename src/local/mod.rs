@@ -1,0 +1,105 @@
+//! The embedded cloud: the ports on this machine, with nothing else installed.
+//!
+//! What it shows, it did: objects are files, SQL is executed by DataFusion, functions run. See `schema.sql` for what it
+//! remembers. One process at a time is its driver (see [`driver`]).
+
+pub mod alerts;
+pub mod apis;
+pub mod buckets;
+pub mod catalog;
+pub mod changes;
+pub mod clock;
+pub mod driver;
+pub mod functions;
+pub mod jobs;
+pub mod logs;
+pub mod lookup;
+pub mod process;
+pub mod queries;
+pub mod runs;
+pub mod schedules;
+pub mod secrets;
+pub mod sources;
+pub mod sql;
+pub mod stacks;
+pub mod store;
+pub mod streams;
+pub mod tables;
+#[cfg(test)]
+pub mod testing;
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::cloud::{Cloud, Identity, Result, functions::Handlers};
+use clock::Clock;
+use process::Process;
+use store::Store;
+
+/// How to open an embedded cloud.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder that holds its state.
+    pub state_dir: PathBuf,
+    /// Open it for reading alone: nothing in the folder is changed.
+    pub read_only: bool,
+    /// Who acts.
+    pub principal: String,
+    /// The handlers of functions written in Rust.
+    pub handlers: Handlers,
+    /// Whether sources answer from their real addresses.
+    pub online: bool,
+}
+
+/// An embedded cloud. Cheap to clone; implements every port.
+#[derive(Clone)]
+pub struct Local {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    /// None when opened for reading alone.
+    pub(crate) process: Option<Process>,
+    pub(crate) options: Options,
+}
+
+impl Local {
+    /// Opens (or makes) the embedded cloud, and marks what dead processes left half-done as such.
+    pub fn open(options: Options) -> Result<Self> {
+        let store = Store::open(&options.state_dir, options.read_only)?;
+        let clock = Clock::open(&store)?;
+        let process = if options.read_only { None } else { Some(Process::register(&options.state_dir)?) };
+        let local = Self { inner: Arc::new(Inner { store, clock, process, options }) };
+        Ok(local)
+    }
+
+    /// Its ports.
+    pub fn cloud(&self) -> Cloud {
+        let port = Arc::new(self.clone());
+        let options = &self.inner.options;
+        Cloud {
+            identity: Arc::new(Identity {
+                cloud: "local".into(),
+                account: options.state_dir.display().to_string(),
+                principal: options.principal.clone(),
+                region: None,
+            }),
+            clock: Arc::new(self.inner.clock.clone()),
+            alerts: port.clone(),
+            apis: port.clone(),
+            buckets: port.clone(),
+            catalog: port.clone(),
+            changes: port.clone(),
+            functions: port.clone(),
+            jobs: port.clone(),
+            logs: port.clone(),
+            queries: port.clone(),
+            runs: port.clone(),
+            secrets: port.clone(),
+            stacks: port.clone(),
+            streams: port.clone(),
+            tables: port.clone(),
+        }
+    }
+}

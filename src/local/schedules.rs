@@ -1,0 +1,1 @@
+//! Schedules: when they fire next.

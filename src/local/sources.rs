@@ -1,0 +1,1 @@
+//! Sources: recordings that answer for real addresses.

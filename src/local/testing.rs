@@ -1,0 +1,65 @@
+//! Helpers for the embedded cloud's own tests.
+
+use tempfile::TempDir;
+
+use super::{Local, Options, store::sql};
+use crate::cloud::{
+    Permit,
+    resources::{Properties, Resource},
+};
+
+/// An embedded cloud in a folder of its own, that lives as long as the folder.
+pub fn local() -> (TempDir, Local) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let local = Local::open(Options {
+        state_dir: dir.path().to_owned(),
+        read_only: false,
+        principal: "tester".into(),
+        handlers: |_| None,
+        online: false,
+    })
+    .expect("a fresh embedded cloud");
+    (dir, local)
+}
+
+/// An operator's permit.
+pub fn permit() -> Permit {
+    Permit::operator("tester")
+}
+
+/// A resource by itself.
+pub fn resource(physical_name: &str, properties: Properties) -> Resource {
+    Resource {
+        logical_id: physical_name.into(),
+        name: physical_name.into(),
+        physical_name: physical_name.into(),
+        depends_on: Vec::new(),
+        properties,
+    }
+}
+
+/// Puts resources into the state as if the stack `test` of pipeline `test` had been deployed with them.
+pub fn deploy(local: &Local, resources: &[Resource]) {
+    local
+        .inner
+        .store
+        .write_now(|t| {
+            t.execute(
+                "insert or ignore into stacks (name, pipeline, env, status, created, updated) \
+                 values ('test', 'test', 'dev', 'CREATE_COMPLETE', 0, 0)",
+                [],
+            )
+            .map_err(sql)?;
+            for r in resources {
+                let json = serde_json::to_value(r).expect("a resource is JSON");
+                let kind = json["type"].as_str().expect("a tag").to_owned();
+                t.execute(
+                    "insert into stack_resources values ('test', ?1, ?2, ?3, ?4, 'CREATE_COMPLETE', 0, 0, ?5)",
+                    [&r.logical_id, &r.name, &r.physical_name, &kind, &json.to_string()],
+                )
+                .map_err(sql)?;
+            }
+            Ok(())
+        })
+        .expect("resources are stored");
+}

@@ -1,0 +1,1 @@
+//! pipeline.toml: types, validation, errors that point at line and column.

@@ -1,0 +1,1 @@
+//! What comes from outside is data: text is cleaned here before it can reach the screen or a file.
