@@ -77,13 +77,18 @@ create table partitions (
     primary key (database, tbl, vals)
 ) strict;
 
--- Logs.
-create table log_groups (id integer primary key, name text not null unique) strict;
+-- Logs. Written by logs::append alone, which keeps a group's counts.
+create table log_groups (
+    id integer primary key, name text not null unique, events integer not null default 0,
+    bytes integer not null default 0
+) strict;
+create table log_streams (id integer primary key, grp integer not null, name text not null, unique (grp, name)) strict;
 create table log_events (
-    id integer primary key autoincrement, grp integer not null, stream text not null, ts integer not null,
+    id integer primary key autoincrement, grp integer not null, stream integer not null, ts integer not null,
     message text not null
 ) strict;
 create index log_events_by_time on log_events (grp, ts, id);
+create index log_events_by_stream on log_events (stream, id);
 
 -- Alerts.
 create table messages (
