@@ -1,1 +1,53 @@
 //! What both faces call: plan, deploy, run, observe; and the gate before every change.
+//!
+//! Reading goes straight to the ports in [`Backend::cloud`]. Changing goes through the methods here, each with an
+//! `..._effect` that says what will happen and how much confirmation it deserves.
+
+pub mod alerts;
+pub mod audit;
+pub mod buckets;
+pub mod error;
+pub mod functions;
+pub mod gate;
+pub mod jobs;
+pub mod names;
+pub mod queries;
+pub mod secrets;
+
+use crate::cloud::Cloud;
+
+pub use error::{Error, Refusal, Result};
+pub use gate::{Consent, Effect, Gate, Strength};
+pub use names::Kind;
+
+/// A cloud, an environment, and the gate before every change. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// The cloud's ports, for reading.
+    pub cloud: Cloud,
+    /// The environment: `dev`, `prod`.
+    pub env: String,
+    gate: Gate,
+}
+
+impl Backend {
+    /// A backend on `cloud` for the environment `env`.
+    pub fn new(cloud: Cloud, env: impl Into<String>, gate: Gate) -> Self {
+        Self { cloud, env: env.into(), gate }
+    }
+
+    /// Whether every change is refused.
+    pub fn read_only(&self) -> bool {
+        self.gate.read_only()
+    }
+
+    /// The gate, to ask beforehand whether it would open.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The name of a pipeline's stack in this environment.
+    pub fn stack_name(&self, pipeline: &str) -> String {
+        format!("{pipeline}-{}", self.env)
+    }
+}

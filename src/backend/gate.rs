@@ -1,0 +1,205 @@
+//! The gate: the one way to a permit.
+//!
+//! It checks read-only mode, asks for the confirmation that the effect deserves, writes the audit record before the
+//! change begins, and its outcome when the change has ended.
+
+use std::future::Future;
+
+use super::{
+    audit::Audit,
+    error::{Refusal, Result},
+};
+use crate::cloud::{self, Permit};
+
+/// How much confirmation an effect deserves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strength {
+    /// None: it is easily undone, or asked for in so many words.
+    Free,
+    /// A yes.
+    Confirm,
+    /// This name, typed.
+    TypeName(String),
+}
+
+/// A change that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// What: "jobs stop".
+    pub what: &'static str,
+    /// To what: a physical name.
+    pub target: String,
+    /// What will happen, in a sentence that a person confirms.
+    pub sentence: String,
+    /// How much confirmation it deserves.
+    pub strength: Strength,
+}
+
+/// The confirmation that was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// None.
+    #[default]
+    None,
+    /// A yes.
+    Yes,
+    /// A typed name.
+    Name(String),
+}
+
+impl Consent {
+    /// Whether this is enough for that.
+    pub fn satisfies(&self, strength: &Strength) -> bool {
+        match (strength, self) {
+            (Strength::Free, _) | (Strength::Confirm, Self::Yes | Self::Name(_)) => true,
+            (Strength::TypeName(wanted), Self::Name(typed)) => wanted == typed,
+            (Strength::Confirm | Strength::TypeName(_), _) => false,
+        }
+    }
+}
+
+/// The one way to a permit.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    read_only: bool,
+    who: String,
+    audit: Audit,
+}
+
+impl Gate {
+    /// A gate for the operator `who`.
+    pub fn new(read_only: bool, who: impl Into<String>, audit: Audit) -> Self {
+        Self { read_only, who: who.into(), audit }
+    }
+
+    /// Whether everything is refused.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Whether the gate would open: for a face that wants to say so before it asks for a confirmation.
+    pub fn check(&self, what: &'static str, target: &str) -> std::result::Result<(), Refusal> {
+        if self.read_only {
+            return Err(Refusal::ReadOnly { what, target: target.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Does `work` with a permit for `effect`, if the gate opens.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it does not; else what `work` says.
+    pub async fn perform<T, F, W>(&self, effect: &Effect, consent: &Consent, work: W) -> Result<T>
+    where
+        W: FnOnce(Permit) -> F,
+        F: Future<Output = cloud::Result<T>>,
+    {
+        self.check(effect.what, &effect.target)?;
+        if !consent.satisfies(&effect.strength) {
+            self.note("-", effect, "refused: not confirmed")?;
+            return Err(Refusal::Unconfirmed(effect.sentence.clone()).into());
+        }
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        self.note(&id, effect, "started")?;
+        let unfinished = Unfinished { gate: self, effect, id: &id };
+        let result = work(Permit::operator(&self.who)).await;
+        std::mem::forget(unfinished);
+        let outcome = match &result {
+            Ok(_) => "ok".to_owned(),
+            Err(e) => format!("failed: {e}"),
+        };
+        if let Err(e) = self.note(&id, effect, &outcome) {
+            // The change is done and its beginning is on record: its result counts for more than the second line.
+            tracing::error!(%e, what = effect.what, "the outcome could not be written to the audit file");
+        }
+        Ok(result?)
+    }
+
+    fn note(&self, id: &str, effect: &Effect, outcome: &str) -> std::result::Result<(), Refusal> {
+        self.audit
+            .record(id, &self.who, effect.what, &effect.target, outcome)
+            .map_err(|e| Refusal::NoAudit(format!("{}: {e}", self.audit.path().display())))
+    }
+}
+
+/// Writes the outcome of a change whose caller went away before its end.
+struct Unfinished<'a> {
+    gate: &'a Gate,
+    effect: &'a Effect,
+    id: &'a str,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let _ = self.gate.note(self.id, self.effect, "abandoned: the caller went away before the end");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{backend::Error, cloud::Error as CloudError};
+
+    fn effect(strength: Strength) -> Effect {
+        Effect { what: "destroy", target: "x-dev".into(), sentence: "x-dev is removed".into(), strength }
+    }
+
+    fn outcomes(path: &std::path::Path) -> Vec<String> {
+        std::fs::read_to_string(path)
+            .unwrap_or_default()
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["outcome"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn read_only_refuses_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let gate = Gate::new(true, "me", Audit::new(&path));
+        let refused = gate.perform(&effect(Strength::Free), &Consent::Yes, |_| async { Ok(()) }).await;
+        assert!(matches!(refused, Err(Error::Refused(Refusal::ReadOnly { .. }))));
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn the_strongest_confirmation_is_the_name_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let gate = Gate::new(false, "me", Audit::new(&path));
+        let strongest = effect(Strength::TypeName("x-dev".into()));
+        for wrong in [Consent::None, Consent::Yes, Consent::Name("x-prod".into())] {
+            let refused = gate.perform(&strongest, &wrong, |_| async { Ok(()) }).await;
+            assert!(matches!(refused, Err(Error::Refused(Refusal::Unconfirmed(_)))));
+        }
+        gate.perform(&strongest, &Consent::Name("x-dev".into()), |_| async { Ok(()) }).await.unwrap();
+        assert_eq!(outcomes(&path)[3..], ["started", "ok"]);
+    }
+
+    #[tokio::test]
+    async fn each_outcome_is_on_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let gate = Gate::new(false, "me", Audit::new(&path));
+        let free = effect(Strength::Free);
+        let failed: Result<()> = gate.perform(&free, &Consent::None, |_| async { Err(CloudError::failed("no")) }).await;
+        assert!(failed.is_err());
+        let hanging = gate.perform(&free, &Consent::None, |_| std::future::pending::<cloud::Result<()>>());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), hanging).await.is_err());
+        assert_eq!(
+            outcomes(&path),
+            ["started", "failed: no", "started", "abandoned: the caller went away before the end"]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_down_is_not_done() {
+        let gate = Gate::new(false, "me", Audit::new("/nonexistent/audit.jsonl"));
+        let refused = gate
+            .perform(&effect(Strength::Free), &Consent::None, |_| async {
+                unreachable!("the gate is shut") as cloud::Result<()>
+            })
+            .await;
+        assert!(matches!(refused, Err(Error::Refused(Refusal::NoAudit(_)))));
+    }
+}

@@ -1,0 +1,101 @@
+//! Names: a resource goes by its physical name or as `PIPELINE/NAME`, with the name that pipeline.toml gives it.
+
+use super::{Backend, Result};
+use crate::cloud::{
+    Error,
+    resources::{Properties, Resource},
+};
+
+/// What a name is asked to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A bucket.
+    Bucket,
+    /// A job.
+    Job,
+    /// A function.
+    Function,
+    /// A log group; a function's or job's name means its log group.
+    LogGroup,
+    /// A threshold or an alarm.
+    Alert,
+    /// A topic.
+    Topic,
+    /// A saved query.
+    Query,
+    /// A secret.
+    Secret,
+    /// An HTTP API.
+    Api,
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Job => "job",
+            Self::Function => "function",
+            Self::LogGroup => "log group",
+            Self::Alert => "threshold or alarm",
+            Self::Topic => "topic",
+            Self::Query => "saved query",
+            Self::Secret => "secret",
+            Self::Api => "API",
+        }
+    }
+
+    /// The physical name that `resource` answers to as this kind.
+    fn physical(self, resource: &Resource) -> Option<&str> {
+        let own = Some(resource.physical_name.as_str());
+        match (self, &resource.properties) {
+            (Self::Bucket, Properties::Bucket(_))
+            | (Self::Job, Properties::Job(_))
+            | (Self::Function, Properties::Function(_))
+            | (Self::Alert, Properties::Threshold(_) | Properties::Alarm(_))
+            | (Self::Topic, Properties::Topic(_))
+            | (Self::Query, Properties::Query(_))
+            | (Self::Secret, Properties::Secret(_))
+            | (Self::Api, Properties::Api(_)) => own,
+            (Self::LogGroup, Properties::Function(f)) => Some(&f.log_group),
+            (Self::LogGroup, Properties::Job(j)) => Some(&j.log_group),
+            _ => None,
+        }
+    }
+}
+
+impl Backend {
+    /// The physical name that is meant by `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the pipeline is not deployed in this environment, or has no such resource; it then says
+    /// what there is.
+    pub async fn resolve(&self, kind: Kind, name: &str) -> Result<String> {
+        let Some((pipeline, short)) = name.split_once('/').filter(|(pipeline, _)| !pipeline.is_empty()) else {
+            return Ok(name.to_owned());
+        };
+        let stack_name = self.stack_name(pipeline);
+        let graph = self.cloud.stacks.get(&stack_name).await?.and_then(|s| s.graph);
+        let Some(graph) = graph else {
+            return Err(Error::Invalid(format!(
+                "{name:?}: {pipeline:?} is not deployed in environment {:?} (stack {stack_name}); see `pumphouse pipelines`",
+                self.env
+            ))
+            .into());
+        };
+        let named = |r: &&Resource| r.name.split_once('.').is_some_and(|(_, n)| n == short);
+        if let Some(found) = graph.resources.iter().filter(named).find_map(|r| kind.physical(r)) {
+            return Ok(found.to_owned());
+        }
+        let mut known: Vec<_> = graph
+            .resources
+            .iter()
+            .filter(|r| kind.physical(r).is_some())
+            .filter_map(|r| r.name.split_once('.').map(|(_, n)| n))
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(Error::Invalid(format!("no {} named {short:?} in {pipeline}; it has: {known}", kind.word())).into())
+    }
+}
