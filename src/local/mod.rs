@@ -10,8 +10,10 @@ pub mod catalog;
 pub mod changes;
 pub mod clock;
 pub mod driver;
+pub mod events;
 pub mod functions;
 pub mod jobs;
+pub mod listing;
 pub mod logs;
 pub mod lookup;
 pub mod process;
@@ -72,6 +74,15 @@ impl Local {
         let process = if options.read_only { None } else { Some(Process::register(&options.state_dir)?) };
         let local = Self { inner: Arc::new(Inner { store, clock, process, options }) };
         Ok(local)
+    }
+
+    /// Runs `f`, which may block, off the caller's thread.
+    pub(crate) async fn blocking<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T> + Send + 'static,
+    {
+        store::join(tokio::task::spawn_blocking(f).await)
     }
 
     /// Its ports.

@@ -37,6 +37,21 @@ create table objects (
 ) strict;
 create index objects_by_key on objects (bucket, key, seq);
 create unique index objects_latest on objects (bucket, key) where latest = 1;
+-- What each bucket holds now, so that nobody has to count.
+create table bucket_usage (bucket text primary key, objects integer not null, bytes integer not null) strict;
+create trigger objects_added after insert on objects when new.latest = 1 and new.delete_marker = 0 begin
+    insert into bucket_usage values (new.bucket, 1, new.size)
+        on conflict (bucket) do update set objects = objects + 1, bytes = bytes + excluded.bytes;
+end;
+create trigger objects_removed after delete on objects when old.latest = 1 and old.delete_marker = 0 begin
+    update bucket_usage set objects = objects - 1, bytes = bytes - old.size where bucket = old.bucket;
+end;
+create trigger objects_changed after update of latest on objects when old.delete_marker = 0 begin
+    update bucket_usage set objects = objects + new.latest - old.latest,
+        bytes = bytes + (new.latest - old.latest) * old.size where bucket = old.bucket;
+end;
+-- Files that no row names any more, and since when (on the wall clock): one that reads may still have them open.
+create table garbage (blob text primary key, since integer not null) strict;
 
 -- Streams. A token names one record of one invocation: put again, it is not stored twice.
 create table records (

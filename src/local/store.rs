@@ -96,6 +96,7 @@ impl Store {
             other => other.map_err(|e| at(&path, e))?,
         };
         connection.busy_timeout(Duration::from_secs(30)).map_err(|e| at(&path, e))?;
+        connection.set_prepared_statement_cache_capacity(128);
         if self.inner.read_only {
             connection.pragma_update(None, "query_only", true).map_err(|e| at(&path, e))?;
         } else {
@@ -166,6 +167,31 @@ impl Store {
         self.inner.dir.join("objects").join(blob.get(..2).unwrap_or("00")).join(blob)
     }
 
+    /// Removes files that no row has named for `age` on the wall clock, at most 10,000 at once. Returns how many.
+    pub fn collect_garbage(&self, age: Duration) -> Result<usize> {
+        let before = jiff::Timestamp::now().as_millisecond() - age.as_millis() as i64;
+        let blobs: Vec<String> = self.read_now(|c| {
+            let mut statement =
+                c.prepare_cached("select blob from garbage where since <= ?1 limit 10000").map_err(sql)?;
+            let rows = statement.query_map([before], |r| r.get(0)).map_err(sql)?;
+            rows.collect::<rusqlite::Result<_>>().map_err(sql)
+        })?;
+        if blobs.is_empty() {
+            return Ok(0);
+        }
+        for blob in &blobs {
+            match fs::remove_file(self.blob_path(blob)) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(at(&self.blob_path(blob), e)),
+                _ => {}
+            }
+        }
+        self.write_now(|t| {
+            let mut statement = t.prepare_cached("delete from garbage where blob = ?1").map_err(sql)?;
+            blobs.iter().try_for_each(|blob| statement.execute([blob]).map(drop).map_err(sql))
+        })?;
+        Ok(blobs.len())
+    }
+
     /// Keeps a file of a stack (code, a sample) under its content's hash.
     pub fn write_asset(&self, sha256: &str, content: &[u8]) -> Result<()> {
         let path = self.asset_path(sha256);
@@ -194,7 +220,7 @@ pub fn at(path: &Path, error: impl std::fmt::Display) -> Error {
 }
 
 /// Turns a task's end into its result.
-fn join<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+pub(crate) fn join<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     result.unwrap_or_else(|e| Err(Error::Storage(format!("a task of the embedded cloud ended early: {e}"))))
 }
 

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use super::{Local, Options, store::sql};
 use crate::cloud::{
     Permit,
-    resources::{Properties, Resource},
+    resources::{Bucket, Properties, Resource},
 };
 
 /// An embedded cloud in a folder of its own, that lives as long as the folder.
@@ -36,6 +36,11 @@ pub fn resource(physical_name: &str, properties: Properties) -> Resource {
         depends_on: Vec::new(),
         properties,
     }
+}
+
+/// A bucket that tells nobody of its objects.
+pub fn bucket(name: &str, versioning: bool) -> Resource {
+    resource(name, Properties::Bucket(Bucket { versioning, ..Bucket::default() }))
 }
 
 /// Puts resources into the state as if the stack `test` of pipeline `test` had been deployed with them.
