@@ -32,6 +32,10 @@ pub struct Function {
     pub invocations: u64,
     /// Those that failed.
     pub errors: u64,
+    /// Records that its invocations read, all together.
+    pub records_in: u64,
+    /// Records, messages and objects that they wrote, all together.
+    pub records_out: u64,
     /// The newest invocation's time.
     pub last_invoked: Option<Timestamp>,
     /// The newest error, if the newest invocation failed.

@@ -45,9 +45,16 @@ pub struct StageRun {
     pub elapsed_ms: u64,
     /// Why it failed.
     pub error: Option<String>,
-    /// Steps done and to do, for a stage of many steps. Not part of the report.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steps: Option<(u64, u64)>,
+    /// Steps done, for a stage of many steps.
+    #[serde(default)]
+    pub step: u64,
+    /// Steps to do; 0 while that is not known.
+    #[serde(default)]
+    pub steps: u64,
+    /// What the stage's counters of records in and out stood at when the run began: its own records are what they have
+    /// grown by.
+    #[serde(default)]
+    pub baseline: (u64, u64),
 }
 
 /// Runs of whole pipelines.
