@@ -266,7 +266,7 @@ fn in_words(rule: &Notification) -> String {
 
 /// The object and its file.
 fn find(connection: &Connection, bucket: &str, key: &str, version: Option<&str>) -> Result<(Object, Option<String>)> {
-    lookup::one(connection, "bucket", bucket)?;
+    lookup::must_exist(connection, "bucket", bucket)?;
     let which = if version.is_some() { "version = ?3" } else { "latest = 1 and ?3 is null" };
     let found = connection
         .prepare_cached(&format!(
@@ -323,7 +323,7 @@ impl Local {
         }
         let store = &self.inner.store;
         // Before the file is written: nothing is to be left where the bucket does not exist.
-        store.read_now(|c| lookup::one(c, "bucket", bucket).map(drop))?;
+        store.read_now(|c| lookup::must_exist(c, "bucket", bucket))?;
         let blob = store.write_blob(body)?;
         let etag = etag(body);
         store.write_now(|t| {
@@ -365,7 +365,7 @@ impl Buckets for Local {
         self.inner
             .store
             .read(move |c| {
-                lookup::one(c, "bucket", &bucket)?;
+                lookup::must_exist(c, "bucket", &bucket)?;
                 listing::page(c, &bucket, &request)
             })
             .await

@@ -47,15 +47,30 @@ pub fn find(connection: &Connection, kind: &str, physical_name: &str) -> Result<
 /// # Errors
 /// [`Error::NotFound`] with `kind` spelt for a person.
 pub fn one(connection: &Connection, kind: &'static str, physical_name: &str) -> Result<Deployed> {
-    find(connection, kind, physical_name)?.ok_or_else(|| {
-        let spoken = match kind {
-            "log_group" => "log group",
-            "delivery" => "delivery stream",
-            "api" => "API",
-            other => other,
-        };
-        Error::not_found(spoken, physical_name)
-    })
+    find(connection, kind, physical_name)?.ok_or_else(|| missing(kind, physical_name))
+}
+
+/// Whether a resource is deployed, without a look at how.
+///
+/// # Errors
+/// As [`one`].
+pub fn must_exist(connection: &Connection, kind: &'static str, physical_name: &str) -> Result<()> {
+    let found = connection
+        .prepare_cached("select 1 from stack_resources where kind = ?1 and physical_name = ?2")
+        .map_err(sql)?
+        .exists([kind, physical_name])
+        .map_err(sql)?;
+    if found { Ok(()) } else { Err(missing(kind, physical_name)) }
+}
+
+fn missing(kind: &'static str, physical_name: &str) -> Error {
+    let spoken = match kind {
+        "log_group" => "log group",
+        "delivery" => "delivery stream",
+        "api" => "API",
+        other => other,
+    };
+    Error::not_found(spoken, physical_name)
 }
 
 type Raw = (String, Option<String>, i64, String);

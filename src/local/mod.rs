@@ -9,6 +9,7 @@ pub mod buckets;
 pub mod catalog;
 pub mod changes;
 pub mod clock;
+pub mod deliveries;
 pub mod driver;
 pub mod events;
 pub mod functions;

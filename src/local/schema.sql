@@ -60,6 +60,10 @@ create table records (
 ) strict;
 create index records_by_stream on records (stream, seq);
 create unique index records_by_token on records (stream, token) where token is not null;
+-- Tokens of records that are past their retention, and since when (on the wall clock).
+create table spent_tokens (stream text not null, token text not null, since integer not null,
+    primary key (stream, token)) strict, without rowid;
+-- "position" is the last delivered record's seq.
 create table deliveries (name text primary key, position integer not null default 0,
     delivered integer not null default 0) strict;
 

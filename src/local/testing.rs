@@ -1,25 +1,32 @@
 //! Helpers for the embedded cloud's own tests.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use super::{Local, Options, store::sql};
 use crate::cloud::{
     Permit,
-    resources::{Bucket, Properties, Resource},
+    resources::{Bucket, Delivery, Properties, Resource, Stream},
 };
 
 /// An embedded cloud in a folder of its own, that lives as long as the folder.
 pub fn local() -> (TempDir, Local) {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let local = Local::open(Options {
-        state_dir: dir.path().to_owned(),
+    let local = open(dir.path());
+    (dir, local)
+}
+
+/// The embedded cloud in `dir`, once more, as another process would open it.
+pub fn open(dir: &Path) -> Local {
+    Local::open(Options {
+        state_dir: dir.to_owned(),
         read_only: false,
         principal: "tester".into(),
         handlers: |_| None,
         online: false,
     })
-    .expect("a fresh embedded cloud");
-    (dir, local)
+    .expect("an embedded cloud")
 }
 
 /// An operator's permit.
@@ -41,6 +48,27 @@ pub fn resource(physical_name: &str, properties: Properties) -> Resource {
 /// A bucket that tells nobody of its objects.
 pub fn bucket(name: &str, versioning: bool) -> Resource {
     resource(name, Properties::Bucket(Bucket { versioning, ..Bucket::default() }))
+}
+
+/// A data stream that keeps records for a day.
+pub fn stream(name: &str) -> Resource {
+    resource(name, Properties::Stream(Stream { shards: 1, retention_hours: 24 }))
+}
+
+/// A delivery stream that delivers after a minute or at 1 MiB.
+pub fn delivery(name: &str, from: &str, to: &str) -> Resource {
+    resource(
+        name,
+        Properties::Delivery(Delivery {
+            from: from.into(),
+            to: to.into(),
+            prefix: String::new(),
+            buffer_seconds: 60,
+            buffer_mib: 1,
+            file_extension: ".json".into(),
+            role: "role".into(),
+        }),
+    )
 }
 
 /// Puts resources into the state as if the stack `test` of pipeline `test` had been deployed with them.
