@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod logs;
 pub mod permit;
 pub mod queries;
+pub mod recording;
 pub mod resources;
 pub mod runs;
 pub mod schedule;
@@ -21,6 +22,7 @@ pub mod secrets;
 pub mod stacks;
 pub mod streams;
 pub mod tables;
+pub mod urlcode;
 
 use std::{fmt, sync::Arc};
 
