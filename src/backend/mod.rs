@@ -11,6 +11,7 @@ pub mod functions;
 pub mod gate;
 pub mod jobs;
 pub mod names;
+pub mod preview;
 pub mod queries;
 pub mod secrets;
 
