@@ -13,12 +13,15 @@ pub mod deliveries;
 pub mod driver;
 pub mod events;
 pub mod functions;
+pub mod invoke;
 pub mod jobs;
 pub mod listing;
 pub mod logs;
 pub mod lookup;
+pub mod pending;
 pub mod process;
 pub mod queries;
+pub mod role;
 pub mod runs;
 pub mod schedules;
 pub mod secrets;
@@ -65,6 +68,7 @@ pub(crate) struct Inner {
     /// None when opened for reading alone.
     pub(crate) process: Option<Process>,
     pub(crate) options: Options,
+    pub(crate) recordings: sources::Cache,
 }
 
 impl Local {
@@ -73,7 +77,8 @@ impl Local {
         let store = Store::open(&options.state_dir, options.read_only)?;
         let clock = Clock::open(&store)?;
         let process = if options.read_only { None } else { Some(Process::register(&options.state_dir)?) };
-        let local = Self { inner: Arc::new(Inner { store, clock, process, options }) };
+        let local =
+            Self { inner: Arc::new(Inner { store, clock, process, options, recordings: sources::Cache::default() }) };
         Ok(local)
     }
 

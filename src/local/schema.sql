@@ -77,6 +77,13 @@ create table invocations (
     duration_ms integer not null, error text, records_in integer not null, records_out integer not null
 ) strict;
 create index invocations_by_function on invocations (function, started);
+create index invocations_by_request on invocations (request_id);
+-- What a list of functions shows, kept as invocations end; "since" is when the function was made.
+create table function_totals (
+    function text primary key, since integer not null, invocations integer not null default 0,
+    errors integer not null default 0, records_in integer not null default 0, records_out integer not null default 0,
+    last_invoked integer, last_error text
+) strict;
 create table schedules (name text primary key, next_fire integer not null) strict;
 create table source_steps (function text not null, source text not null, step integer not null,
     primary key (function, source)) strict;

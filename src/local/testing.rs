@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::{Local, Options, store::sql};
 use crate::cloud::{
     Permit,
+    functions::Handlers,
     resources::{Bucket, Delivery, Properties, Resource, Stream},
 };
 
@@ -19,11 +20,16 @@ pub fn local() -> (TempDir, Local) {
 
 /// The embedded cloud in `dir`, once more, as another process would open it.
 pub fn open(dir: &Path) -> Local {
+    open_with(dir, |_| None)
+}
+
+/// An embedded cloud in `dir` that knows these handlers.
+pub fn open_with(dir: &Path, handlers: Handlers) -> Local {
     Local::open(Options {
         state_dir: dir.to_owned(),
         read_only: false,
         principal: "tester".into(),
-        handlers: |_| None,
+        handlers,
         online: false,
     })
     .expect("an embedded cloud")

@@ -1,0 +1,482 @@
+//! One invocation of a function, from its event to its last log line.
+//!
+//! The handler's own effects are committed as they happen, each under a token of the invocation. What the invocation
+//! leaves behind (log lines, counts, the end of the row that waited for it) is committed together, at its end; the lines
+//! of a long one also once a second.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use jiff::tz::TimeZone;
+use rusqlite::{Transaction, params};
+use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Local,
+    clock::{Clock, timestamp},
+    logs, lookup,
+    role::{self, Meter},
+    sources::InvocationSources,
+    store::sql,
+};
+use crate::cloud::{
+    Error, Grant, Permit, Result,
+    functions::{Context, Handler, Invocation, LogSink, SourceMode},
+    resources::{self, Properties, Runtime},
+};
+
+/// Attempts at an asynchronous invocation, as AWS Lambda makes them.
+pub(crate) const ATTEMPTS: u32 = 3;
+/// Lines that one invocation may log, and their bytes.
+const MAX_LINES: usize = 100_000;
+const MAX_LOGGED: usize = 16 << 20;
+/// Characters of an error that are kept beside the log.
+const MAX_ERROR: usize = 2_000;
+/// How often the lines of a long invocation are stored.
+const FLUSH: Duration = Duration::from_secs(1);
+
+tokio::task_local! {
+    static IN_HANDLER: ();
+}
+
+/// Whether the running task is a function's handler. A panic there is the function's failure, which its log tells: no
+/// affair of the process's panic hook.
+pub fn in_handler() -> bool {
+    IN_HANDLER.try_with(|()| ()).is_ok()
+}
+
+/// An invocation to be done.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The function's physical name.
+    pub(crate) function: String,
+    /// The event.
+    pub(crate) event: Value,
+    /// The invocation's id.
+    pub(crate) request_id: String,
+    /// Where its sources answer from.
+    pub(crate) modes: BTreeMap<String, SourceMode>,
+    /// For an asynchronous one: the row that waits for it, and the attempts that have failed.
+    pub(crate) waiting: Option<(i64, u32)>,
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) invocation: Invocation,
+    /// What the machine lacks for it, in words.
+    pub(crate) unavailable: Option<String>,
+    /// Whether it is tried again.
+    pub(crate) retry: bool,
+}
+
+/// What the state knows of a function.
+struct Setup {
+    created: i64,
+    function: resources::Function,
+    grants: Arc<[Grant]>,
+    steps: BTreeMap<String, u64>,
+}
+
+/// A function's failure, as AWS Lambda reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) unavailable: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: &str, message: impl Into<String>) -> Self {
+        Self { kind: kind.into(), message: message.into(), unavailable: false }
+    }
+
+    fn in_words(&self) -> String {
+        if self.kind.is_empty() { self.message.clone() } else { format!("{}: {}", self.kind, self.message) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::NotFound { .. } => "NotFound",
+            Error::AlreadyExists { .. } => "AlreadyExists",
+            Error::AccessDenied { .. } => "AccessDenied",
+            Error::Invalid(_) => "Invalid",
+            Error::Conflict(_) => "Conflict",
+            Error::Throttled(_) => "Throttled",
+            Error::Unavailable(_) => "Unavailable",
+            Error::Unsupported { .. } => "Unsupported",
+            Error::Cancelled => "Cancelled",
+            Error::Failed(_) => "Failed",
+            Error::Storage(_) => "Storage",
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// An invocation's log lines with the times at which they came.
+pub(crate) struct Lines {
+    clock: Clock,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    lines: Vec<(i64, String)>,
+    count: usize,
+    bytes: usize,
+    left_out: u64,
+}
+
+impl Lines {
+    fn new(clock: Clock) -> Self {
+        Self { clock, kept: Mutex::default() }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line of the platform's own: never left out.
+    fn own(&self, text: String) {
+        let now = self.clock.now_ms();
+        self.kept().lines.push((now, text));
+    }
+
+    fn take(&self) -> Vec<(i64, String)> {
+        std::mem::take(&mut self.kept().lines)
+    }
+}
+
+impl LogSink for Lines {
+    fn line(&self, text: &str) {
+        let now = self.clock.now_ms();
+        let mut kept = self.kept();
+        if kept.count >= MAX_LINES || kept.bytes + text.len() > MAX_LOGGED {
+            kept.left_out += 1;
+            return;
+        }
+        kept.count += 1;
+        kept.bytes += text.len();
+        kept.lines.push((now, text.to_owned()));
+    }
+}
+
+impl Local {
+    /// Invokes a function and waits for its end. Dropped, it ends the handler with it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without the function; [`Error::Storage`] where the end could not be stored. The function's
+    /// own failure is in the outcome.
+    pub(crate) async fn call(&self, call: Call) -> Result<Ended> {
+        let process = self.inner.process.as_ref().ok_or_else(|| Error::AccessDenied {
+            action: "lambda:InvokeFunction".into(),
+            target: call.function.clone(),
+        })?;
+        let setup = self.setup(&call).await?;
+        let started_ms = self.inner.clock.now_ms();
+        let day = timestamp(started_ms).to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
+        let log_stream = format!("{day}/[$LATEST]{}", process.id());
+        let lines = Arc::new(Lines::new(self.inner.clock.clone()));
+        let meter = Arc::new(Meter::default());
+        meter.add_read(call.event.get("Records").and_then(Value::as_array).map_or(0, |r| r.len() as u64));
+
+        lines.own(format!("START RequestId: {} Version: $LATEST", call.request_id));
+        let clock = Instant::now();
+        let timeout = Duration::from_secs(setup.function.timeout_seconds.max(1).into());
+        let sources = Arc::new(InvocationSources {
+            local: self.clone(),
+            sources: setup.function.sources.clone(),
+            modes: call.modes.clone(),
+            steps: setup.steps.clone(),
+            now: timestamp(started_ms),
+            meter: meter.clone(),
+            next_steps: Mutex::default(),
+        });
+        let outcome = {
+            let work = async {
+                match tokio::time::timeout(timeout, self.execute(&call, &setup, &sources, &lines, &log_stream)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(timed_out(&call.request_id, timeout)),
+                }
+            };
+            tokio::pin!(work);
+            let mut flush = tokio::time::interval_at(tokio::time::Instant::now() + FLUSH, FLUSH);
+            loop {
+                tokio::select! {
+                    outcome = &mut work => break outcome,
+                    _ = flush.tick() => self.store_lines(&setup.function.log_group, &log_stream, lines.take()).await?,
+                }
+            }
+        };
+        let elapsed = clock.elapsed();
+
+        let (payload, failure) = match outcome {
+            Ok(payload) => (payload, None),
+            Err(f) => (json!({"errorType": f.kind, "errorMessage": f.message}), Some(f)),
+        };
+        let retry = failure.is_some() && call.waiting.is_some_and(|(_, failed)| failed + 1 < ATTEMPTS);
+        report(&lines, &call, failure.as_ref(), elapsed, setup.function.memory_mib);
+        let (records_in, records_out) = meter.counts();
+        let invocation = Invocation {
+            request_id: call.request_id.clone(),
+            function: call.function.clone(),
+            payload,
+            error: failure.as_ref().map(|f| shorten(&f.in_words())),
+            duration_ms: elapsed.as_millis() as u64,
+            records_in,
+            records_out,
+        };
+        let end = End {
+            invocation: invocation.clone(),
+            started_ms,
+            now_ms: self.inner.clock.now_ms(),
+            created: setup.created,
+            log_group: setup.function.log_group,
+            log_stream,
+            lines: lines.take(),
+            // An attempt that is made again reads the same again.
+            steps: if retry {
+                BTreeMap::new()
+            } else {
+                std::mem::take(&mut *sources.next_steps.lock().unwrap_or_else(PoisonError::into_inner))
+            },
+            waiting: call.waiting,
+            retry,
+        };
+        self.inner.store.write(move |t| end.store(t)).await?;
+        Ok(Ended { invocation, unavailable: failure.filter(|f| f.unavailable).map(|f| f.message), retry })
+    }
+
+    async fn setup(&self, call: &Call) -> Result<Setup> {
+        let name = call.function.clone();
+        let setup = self
+            .inner
+            .store
+            .read(move |c| {
+                let deployed = lookup::one(c, "function", &name)?;
+                let Properties::Function(function) = deployed.resource.properties else {
+                    return Err(Error::not_found("function", name));
+                };
+                let Properties::Role(role) = lookup::one(c, "role", &function.role)?.resource.properties else {
+                    return Err(Error::not_found("role", function.role));
+                };
+                let mut statement =
+                    c.prepare_cached("select source, step from source_steps where function = ?1").map_err(sql)?;
+                let steps = statement
+                    .query_map([&name], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))
+                    .and_then(Iterator::collect)
+                    .map_err(sql)?;
+                Ok(Setup { created: deployed.created, function, grants: role.grants.into(), steps })
+            })
+            .await?;
+        if let Some(unknown) = call.modes.keys().find(|name| !setup.function.sources.contains_key(*name)) {
+            let known: Vec<_> = setup.function.sources.keys().map(String::as_str).collect();
+            return Err(Error::Invalid(format!(
+                "the function {} has no source named {unknown:?}; it has: {}",
+                call.function,
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            )));
+        }
+        Ok(setup)
+    }
+
+    async fn execute(
+        &self,
+        call: &Call,
+        setup: &Setup,
+        sources: &Arc<InvocationSources>,
+        lines: &Arc<Lines>,
+        log_stream: &str,
+    ) -> std::result::Result<Value, Failure> {
+        if setup.function.runtime != Runtime::Rust {
+            let _ = log_stream;
+            return Err(Failure::new("Unsupported", setup.function.runtime.word()));
+        }
+        let Some(handler) = (self.inner.options.handlers)(&setup.function.handler) else {
+            let message = format!("this pumphouse has no handler named {:?}", setup.function.handler);
+            return Err(Failure::new("Runtime.HandlerNotFound", message));
+        };
+        let permit = Permit::role(&setup.function.role, setup.grants.clone(), &call.request_id);
+        let context = Context {
+            cloud: role::cloud(self, &permit, &sources.meter),
+            sources: sources.clone(),
+            permit,
+            request_id: call.request_id.clone(),
+            function: call.function.clone(),
+            env: Arc::new(setup.function.environment.clone()),
+            now: sources.now,
+            log: lines.clone(),
+        };
+        run_handler(handler, context, call.event.clone()).await
+    }
+
+    async fn store_lines(&self, group: &str, stream: &str, lines: Vec<(i64, String)>) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let (group, stream) = (group.to_owned(), stream.to_owned());
+        self.inner.store.write(move |t| append(t, &group, &stream, &lines)).await
+    }
+}
+
+/// Runs a handler as a task of its own, so that its panic is its own, and ends it when dropped.
+async fn run_handler(handler: Handler, context: Context, event: Value) -> std::result::Result<Value, Failure> {
+    let task = async move { AssertUnwindSafe(async move { handler(context, event).await }).catch_unwind().await };
+    let task = AbortOnDropHandle::new(tokio::spawn(IN_HANDLER.scope((), task)));
+    match task.await {
+        Ok(Ok(result)) => result.map_err(Failure::from),
+        Ok(Err(panic)) => {
+            let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(Failure::new("Runtime.Panic", text.unwrap_or_else(|| "the handler panicked".into())))
+        }
+        Err(_) => Err(Failure::new("Runtime.ExitError", "the handler's task ended early")),
+    }
+}
+
+fn timed_out(request_id: &str, timeout: Duration) -> Failure {
+    let message = format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
+    Failure::new("Sandbox.Timedout", message)
+}
+
+/// The lines that AWS Lambda closes an invocation's log with. The memory that was used is not measured here.
+fn report(lines: &Lines, call: &Call, failure: Option<&Failure>, elapsed: Duration, memory_mib: u32) {
+    let left_out = lines.kept().left_out;
+    if left_out > 0 {
+        lines.own(format!(
+            "[WARN] {left_out} more lines are left out: an invocation may log {MAX_LINES} lines and {} MiB",
+            MAX_LOGGED >> 20
+        ));
+    }
+    if let Some(failure) = failure {
+        lines.own(format!("[ERROR] {}", failure.in_words()));
+    }
+    lines.own(format!("END RequestId: {}", call.request_id));
+    let ms = elapsed.as_secs_f64() * 1000.0;
+    let mut text = format!("REPORT RequestId: {}\tDuration: {ms:.2} ms", call.request_id);
+    let _ = write!(text, "\tBilled Duration: {:.0} ms\tMemory Size: {memory_mib} MB", ms.ceil());
+    lines.own(text);
+    if let (Some(_), Some((_, failed))) = (failure, call.waiting) {
+        match ATTEMPTS.saturating_sub(failed + 1) {
+            0 => lines.own(format!("[ERROR] RequestId: {} gave up after {ATTEMPTS} attempts", call.request_id)),
+            left => lines.own(format!(
+                "[WARN] RequestId: {} is tried again in {} min, {left} more at most",
+                call.request_id,
+                failed + 1
+            )),
+        }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(MAX_ERROR) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+fn append(t: &Transaction<'_>, group: &str, stream: &str, lines: &[(i64, String)]) -> Result<()> {
+    let events: Vec<(i64, &str)> = lines.iter().map(|(ms, text)| (*ms, text.as_str())).collect();
+    logs::append(t, group, stream, &events)
+}
+
+/// What an invocation leaves behind.
+struct End {
+    invocation: Invocation,
+    started_ms: i64,
+    now_ms: i64,
+    created: i64,
+    log_group: String,
+    log_stream: String,
+    lines: Vec<(i64, String)>,
+    steps: BTreeMap<String, u64>,
+    waiting: Option<(i64, u32)>,
+    retry: bool,
+}
+
+impl End {
+    fn store(&self, t: &Transaction<'_>) -> Result<()> {
+        let done = &self.invocation;
+        append(t, &self.log_group, &self.log_stream, &self.lines)?;
+        t.prepare_cached(
+            "insert into invocations (request_id, function, started, duration_ms, error, records_in, records_out) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .and_then(|mut s| {
+            s.execute(params![
+                done.request_id,
+                done.function,
+                self.started_ms,
+                done.duration_ms as i64,
+                done.error,
+                done.records_in as i64,
+                done.records_out as i64
+            ])
+        })
+        .map_err(sql)?;
+        self.count(t)?;
+        for (source, step) in &self.steps {
+            t.prepare_cached(
+                "insert into source_steps (function, source, step) values (?1, ?2, ?3) \
+                 on conflict (function, source) do update set step = excluded.step",
+            )
+            .and_then(|mut s| s.execute(params![done.function, source, *step as i64]))
+            .map_err(sql)?;
+        }
+        match self.waiting {
+            Some((id, failed)) if self.retry => {
+                // One minute before the second attempt, two before the third.
+                let not_before = self.now_ms + 60_000 * i64::from(failed + 1);
+                t.execute(
+                    "update pending set attempts = ?2, not_before = ?3, process = null where id = ?1",
+                    params![id, failed + 1, not_before],
+                )
+                .map_err(sql)?;
+            }
+            Some((id, _)) => {
+                t.execute("delete from pending where id = ?1", [id]).map_err(sql)?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Adds to the function's totals. What an attempt wrote that is made again is counted with the last one: the cloud
+    /// does not store it twice either.
+    fn count(&self, t: &Transaction<'_>) -> Result<()> {
+        let done = &self.invocation;
+        let (records_in, records_out) = if self.retry { (0, 0) } else { (done.records_in, done.records_out) };
+        t.prepare_cached("delete from function_totals where function = ?1 and since <> ?2")
+            .and_then(|mut s| s.execute(params![done.function, self.created]))
+            .map_err(sql)?;
+        t.prepare_cached(
+            "insert into function_totals (function, since, invocations, errors, records_in, records_out, last_invoked, \
+             last_error) values (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7) on conflict (function) do update set \
+             invocations = invocations + 1, errors = errors + excluded.errors, \
+             records_in = records_in + excluded.records_in, records_out = records_out + excluded.records_out, \
+             last_invoked = excluded.last_invoked, last_error = excluded.last_error",
+        )
+        .and_then(|mut s| {
+            s.execute(params![
+                done.function,
+                self.created,
+                i64::from(done.error.is_some()),
+                records_in as i64,
+                records_out as i64,
+                self.started_ms,
+                done.error
+            ])
+        })
+        .map_err(sql)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! The ports as an execution role sees them.
+//!
+//! What changes something is checked by the port itself. What a role reads (objects, records, queries) is checked here
+//! against its grants, as AWS does, and what goes in and out of an invocation is counted.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::Local;
+use crate::cloud::{
+    Cloud, Error, Permit, Result,
+    alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
+    buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
+    queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery},
+    streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
+};
+
+/// What an invocation read and wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Meter {
+    /// Counts records read.
+    pub(crate) fn add_read(&self, count: u64) {
+        self.read.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn add_written(&self, count: usize) {
+        self.written.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// Records read, and records, messages and objects written.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.read.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
+    }
+}
+
+/// A port behind the role's grants.
+struct Seen {
+    local: Local,
+    permit: Permit,
+    meter: Arc<Meter>,
+}
+
+/// The ports as the holder of `permit` sees them.
+pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Cloud {
+    let seen = Arc::new(Seen { local: local.clone(), permit: permit.clone(), meter: meter.clone() });
+    Cloud { alerts: seen.clone(), buckets: seen.clone(), queries: seen.clone(), streams: seen, ..local.cloud() }
+}
+
+#[async_trait]
+impl Alerts for Seen {
+    async fn list(&self, samples: usize) -> Result<Vec<Alert>> {
+        Alerts::list(&self.local, samples).await
+    }
+
+    async fn threshold(&self, permit: &Permit, name: &str) -> Result<f64> {
+        self.local.threshold(permit, name).await
+    }
+
+    async fn set(&self, permit: &Permit, name: &str, value: f64) -> Result<()> {
+        Alerts::set(&self.local, permit, name, value).await
+    }
+
+    async fn measure(&self, permit: &Permit, metric: &str, sample: Sample) -> Result<()> {
+        self.local.measure(permit, metric, sample).await
+    }
+
+    async fn topics(&self) -> Result<Vec<Topic>> {
+        self.local.topics().await
+    }
+
+    async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()> {
+        self.local.publish(permit, topic, message).await?;
+        self.meter.add_written(1);
+        Ok(())
+    }
+
+    async fn inbox(&self, topic: &str, limit: usize) -> Result<Vec<Message>> {
+        self.local.inbox(topic, limit).await
+    }
+}
+
+#[async_trait]
+impl Buckets for Seen {
+    async fn list(&self) -> Result<Vec<Bucket>> {
+        Buckets::list(&self.local).await
+    }
+
+    async fn detail(&self, bucket: &str) -> Result<BucketDetail> {
+        self.local.detail(bucket).await
+    }
+
+    async fn objects(&self, bucket: &str, request: &ListObjects) -> Result<ObjectPage> {
+        self.permit.check("s3:ListBucket", bucket)?;
+        self.local.objects(bucket, request).await
+    }
+
+    async fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object> {
+        self.permit.check("s3:GetObject", bucket)?;
+        self.local.head(bucket, key, version).await
+    }
+
+    async fn get(&self, bucket: &str, key: &str, version: Option<&str>, range: Option<Range<u64>>) -> Result<Content> {
+        self.permit.check("s3:GetObject", bucket)?;
+        Buckets::get(&self.local, bucket, key, version, range).await
+    }
+
+    async fn put(
+        &self,
+        permit: &Permit,
+        bucket: &str,
+        key: &str,
+        body: Bytes,
+        content_type: Option<&str>,
+    ) -> Result<Object> {
+        let object = Buckets::put(&self.local, permit, bucket, key, body, content_type).await?;
+        self.meter.add_written(1);
+        Ok(object)
+    }
+
+    async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()> {
+        Buckets::delete(&self.local, permit, bucket, key, version).await
+    }
+}
+
+#[async_trait]
+impl Queries for Seen {
+    /// A role executes the saved queries that its grants name, as they are: no others.
+    async fn execute(&self, query: &Query, cancel: CancellationToken) -> Result<QueryResult> {
+        let allowed = self.saved().await?;
+        if !allowed.iter().any(|q| q.sql == query.sql && q.database == query.database) {
+            let target = query.sql.chars().take(60).collect();
+            return Err(Error::AccessDenied { action: "athena:StartQueryExecution".into(), target });
+        }
+        self.local.execute(query, cancel).await
+    }
+
+    async fn history(&self, limit: usize) -> Result<Vec<QueryExecution>> {
+        self.local.history(limit).await
+    }
+
+    async fn saved(&self) -> Result<Vec<SavedQuery>> {
+        let mut saved = self.local.saved().await?;
+        saved.retain(|q| self.permit.check("athena:StartQueryExecution", &q.name).is_ok());
+        Ok(saved)
+    }
+
+    async fn cancel(&self, permit: &Permit, id: &str) -> Result<()> {
+        self.local.cancel(permit, id).await
+    }
+}
+
+#[async_trait]
+impl Streams for Seen {
+    async fn list(&self) -> Result<Vec<Stream>> {
+        Streams::list(&self.local).await
+    }
+
+    async fn deliveries(&self) -> Result<Vec<DeliveryStream>> {
+        self.local.deliveries().await
+    }
+
+    async fn records(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<StoredRecord>> {
+        self.permit.check("kinesis:GetRecords", stream)?;
+        self.local.records(stream, after, limit).await
+    }
+
+    async fn put(&self, permit: &Permit, stream: &str, records: &[Record]) -> Result<()> {
+        Streams::put(&self.local, permit, stream, records).await?;
+        self.meter.add_written(records.len());
+        Ok(())
+    }
+
+    async fn drain(&self, permit: &Permit, delivery: &str) -> Result<Drained> {
+        self.local.drain(permit, delivery).await
+    }
+}
