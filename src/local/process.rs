@@ -6,6 +6,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -29,6 +30,8 @@ impl Process {
         let fresh = folder.join(format!("{id}.new"));
         let file = File::create(&fresh).map_err(|e| at(&fresh, e))?;
         file.lock().map_err(|e| at(&fresh, e))?;
+        // For a person who wants to know who it is; nothing rests on it.
+        write!(&file, "{}", std::process::id()).map_err(|e| at(&fresh, e))?;
         let path = lock_path(dir, &id);
         fs::rename(&fresh, &path).map_err(|e| at(&path, e))?;
         Ok(Self { id, path, _lock: file })
@@ -52,6 +55,14 @@ pub fn alive(dir: &Path, id: &str) -> bool {
         // Dropping the file lets go of the lock.
         Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
         Err(_) => false,
+    }
+}
+
+/// The system's number of the process with this id, in words: `pid 4711`.
+pub fn spoken(dir: &Path, id: &str) -> String {
+    match fs::read_to_string(lock_path(dir, id)) {
+        Ok(pid) if !pid.is_empty() => format!("pid {pid}"),
+        _ => "pid unknown".into(),
     }
 }
 
@@ -101,6 +112,7 @@ mod tests {
         let id = process.id().to_owned();
         sweep(dir.path());
         assert!(alive(dir.path(), &id));
+        assert_eq!(spoken(dir.path(), &id), format!("pid {}", std::process::id()));
         drop(process);
         assert!(!alive(dir.path(), &id));
         assert!(!alive(dir.path(), "never"));
