@@ -1,1 +1,36 @@
-//! The shipped pipelines' function handlers.
+//! The handlers of the shipped pipelines' functions: the same code on every cloud, in terms of the ports alone.
+//!
+//! A handler takes its context and an event in AWS's shape. It reads and changes things with the context's permit, which
+//! allows what the function's grants in pipeline.toml name.
+
+pub mod crypto_stream;
+
+use crate::cloud::functions::Handler;
+
+const HANDLERS: &[(&str, Handler)] = &[
+    ("crypto_stream::alert_on_price", crypto_stream::alert_on_price),
+    ("crypto_stream::fetch_prices", crypto_stream::fetch_prices),
+    ("crypto_stream::query_prices", crypto_stream::query_prices),
+];
+
+/// Finds a handler by the name that a pipeline.toml gives: `crypto_stream::fetch_prices`.
+pub fn find(name: &str) -> Option<Handler> {
+    HANDLERS.iter().find(|(n, _)| *n == name).map(|(_, handler)| *handler)
+}
+
+/// The names of all handlers, in order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    HANDLERS.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_handler_is_found_by_its_name() {
+        assert!(names().is_sorted());
+        assert!(names().all(|name| find(name).is_some()));
+        assert!(find("crypto_stream::nothing").is_none());
+    }
+}
