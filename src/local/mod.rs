@@ -3,6 +3,7 @@
 //! What it shows, it did: objects are files, SQL is executed by DataFusion, functions run. See `schema.sql` for what it
 //! remembers. One process at a time is its driver (see [`driver`]).
 
+pub(crate) mod alarms;
 pub mod alerts;
 pub mod apis;
 pub mod buckets;

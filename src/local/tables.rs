@@ -1,29 +1,37 @@
-//! Stand-in until the port is written.
-#![allow(unused_variables, unused_imports)]
+//! Key-value tables: no stack can have one yet, so there is none.
+
 use async_trait::async_trait;
-use bytes::Bytes;
-use jiff::Timestamp;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::Local;
-use crate::cloud::{Error, Permit, Result, tables::*};
+use crate::cloud::{
+    Error, Permit, Result,
+    tables::{KeyTable, Tables},
+};
+
+fn none(table: &str) -> Error {
+    Error::not_found("key-value table", table)
+}
 
 #[async_trait]
 impl Tables for Local {
     async fn list(&self) -> Result<Vec<KeyTable>> {
-        Err(Error::Unsupported { cloud: "local", what: "tables.list".into() })
+        Ok(Vec::new())
     }
-    async fn put(&self, permit: &Permit, table: &str, items: &[Value]) -> Result<()> {
-        Err(Error::Unsupported { cloud: "local", what: "tables.put".into() })
+
+    async fn put(&self, _permit: &Permit, table: &str, _items: &[Value]) -> Result<()> {
+        Err(none(table))
     }
-    async fn get(&self, table: &str, key: &Value) -> Result<Option<Value>> {
-        Err(Error::Unsupported { cloud: "local", what: "tables.get".into() })
+
+    async fn get(&self, table: &str, _key: &Value) -> Result<Option<Value>> {
+        Err(none(table))
     }
-    async fn scan(&self, table: &str, offset: usize, limit: usize) -> Result<Vec<Value>> {
-        Err(Error::Unsupported { cloud: "local", what: "tables.scan".into() })
+
+    async fn scan(&self, table: &str, _offset: usize, _limit: usize) -> Result<Vec<Value>> {
+        Err(none(table))
     }
-    async fn delete(&self, permit: &Permit, table: &str, key: &Value) -> Result<()> {
-        Err(Error::Unsupported { cloud: "local", what: "tables.delete".into() })
+
+    async fn delete(&self, _permit: &Permit, table: &str, _key: &Value) -> Result<()> {
+        Err(none(table))
     }
 }
