@@ -289,9 +289,10 @@ mod tests {
     prop_compose! {
         fn any_graph()(parts in proptest::collection::btree_map("[A-F]", (any::<bool>(), proptest::option::of(1_u32..3)), 0..6))
             -> Graph {
-            graph(parts.into_iter().map(|(id, (stream, days))| match stream {
-                true => resource(&id, Properties::Stream(Stream { shards: days.unwrap_or(9), retention_hours: 24 })),
-                false => bucket(&id, days),
+            graph(parts.into_iter().map(|(id, (stream, days))| if stream {
+                resource(&id, Properties::Stream(Stream { shards: days.unwrap_or(9), retention_hours: 24 }))
+            } else {
+                bucket(&id, days)
             }).collect())
         }
     }

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod changes;
 pub mod diff;
 pub mod error;
+pub mod flow;
 pub mod functions;
 pub mod jobs;
 pub mod logs;

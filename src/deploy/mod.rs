@@ -1,1 +1,7 @@
-//! From a pipeline to the resource graph of its stack.
+//! From a pipeline to the graph of resources that its stack is made of.
+
+mod graph;
+pub mod names;
+
+pub use graph::{Error, graph};
+pub use names::stack as stack_name;

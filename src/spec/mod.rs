@@ -1,1 +1,18 @@
-//! pipeline.toml: types, validation, errors that point at line and column.
+//! `pipeline.toml`: read, checked, and told where it is wrong.
+//!
+//! [`find`] and [`load`] give a [`Pipeline`] with every default filled in, every file read and each environment's own
+//! values applied, or a [`Report`] of every mistake. See docs/pipeline.md for the sections and their keys.
+
+mod compute;
+pub mod diagnostic;
+mod files;
+mod flow;
+pub mod load;
+mod read;
+mod sections;
+mod tree;
+pub mod types;
+
+pub use diagnostic::{Diagnostic, Report};
+pub use load::{FindError, Handlers, Location, built_in, find, load, load_memory, load_path, pipelines};
+pub use types::*;

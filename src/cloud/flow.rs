@@ -1,0 +1,162 @@
+//! The stages of a pipeline and how data flows through them, read from its graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::resources::{Graph, NotificationTarget, Properties, Resource};
+
+/// A stage of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// Its name in pipeline.toml, without its kind: `fetch_prices`.
+    pub name: String,
+    /// `function`, `stream`, `delivery`, `bucket`, `job`, `topic`, `table`, `query` or `api`.
+    pub kind: &'static str,
+    /// The logical id of its resource.
+    pub id: String,
+    /// The physical name of its resource.
+    pub physical_name: String,
+    /// The logical ids of the stages that its data comes from.
+    pub after: Vec<String>,
+}
+
+/// The stages, each after what its data comes from, otherwise in the order of the graph.
+///
+/// Data flows from a function to what its role may write, from a stream over its deliveries to a bucket, from a bucket to
+/// the functions and topics that it tells and the jobs that read it, from a job to its bucket and its table, from a
+/// database's tables to its queries, from a query to the function that may execute it, and from a function to its API.
+/// Where that would be a circle (a job that reads and writes one bucket), the link that closes it is left out.
+pub fn flow(graph: &Graph) -> Vec<Stage> {
+    let stages: Vec<(&Resource, &'static str)> =
+        graph.resources.iter().filter_map(|r| kind(&r.properties).map(|k| (r, k))).collect();
+    let ids: BTreeMap<(&str, &str), &str> =
+        stages.iter().map(|(r, k)| ((*k, r.physical_name.as_str()), r.logical_id.as_str())).collect();
+    let mut links = Links { ids, after: BTreeMap::new() };
+    for (resource, _) in &stages {
+        own_links(&mut links, graph, resource);
+    }
+    let mut left: Vec<Stage> = stages
+        .iter()
+        .map(|(r, kind)| Stage {
+            name: r.name.split_once('.').map_or(r.name.as_str(), |(_, name)| name).to_owned(),
+            kind,
+            id: r.logical_id.clone(),
+            physical_name: r.physical_name.clone(),
+            after: links.after.get(r.logical_id.as_str()).into_iter().flatten().map(|id| (*id).to_owned()).collect(),
+        })
+        .collect();
+    let mut sorted: Vec<Stage> = Vec::with_capacity(left.len());
+    // There is no circle, so each round finds one.
+    while let Some(n) =
+        left.iter().position(|stage| stage.after.iter().all(|id| sorted.iter().any(|done| done.id == *id)))
+    {
+        sorted.push(left.remove(n));
+    }
+    sorted
+}
+
+fn kind(properties: &Properties) -> Option<&'static str> {
+    Some(match properties {
+        Properties::Function(_) => "function",
+        Properties::Stream(_) => "stream",
+        Properties::Delivery(_) => "delivery",
+        Properties::Bucket(_) => "bucket",
+        Properties::Job(_) => "job",
+        Properties::Topic(_) => "topic",
+        Properties::Table(_) => "table",
+        Properties::Query(_) => "query",
+        Properties::Api(_) => "api",
+        _ => return None,
+    })
+}
+
+struct Links<'a> {
+    /// Logical ids by kind and physical name.
+    ids: BTreeMap<(&'a str, &'a str), &'a str>,
+    /// Per stage the stages before it, by logical id.
+    after: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Links<'a> {
+    fn add(&mut self, from: (&'a str, &'a str), to: (&'a str, &'a str)) {
+        let (Some(&from), Some(&to)) = (self.ids.get(&from), self.ids.get(&to)) else { return };
+        if from == to || self.reaches(to, from) {
+            return;
+        }
+        let before = self.after.entry(to).or_default();
+        if !before.contains(&from) {
+            before.push(from);
+        }
+    }
+
+    /// Whether data flows from one stage to another, over however many.
+    fn reaches(&self, from: &str, to: &str) -> bool {
+        let (mut todo, mut seen) = (vec![to], BTreeSet::new());
+        while let Some(stage) = todo.pop() {
+            if stage == from {
+                return true;
+            }
+            if seen.insert(stage) {
+                todo.extend(self.after.get(stage).into_iter().flatten());
+            }
+        }
+        false
+    }
+}
+
+fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource) {
+    let name = resource.physical_name.as_str();
+    match &resource.properties {
+        Properties::Function(function) => {
+            let grants = graph.resources.iter().find_map(|r| match &r.properties {
+                Properties::Role(role) if r.physical_name == function.role => Some(&role.grants),
+                _ => None,
+            });
+            for grant in grants.into_iter().flatten() {
+                let other = grant.resource.as_str();
+                match grant.action.as_str() {
+                    "kinesis:PutRecords" => links.add(("function", name), ("stream", other)),
+                    "s3:PutObject" => links.add(("function", name), ("bucket", other)),
+                    "sns:Publish" => links.add(("function", name), ("topic", other)),
+                    "athena:StartQueryExecution" => links.add(("query", other), ("function", name)),
+                    _ => {}
+                }
+            }
+        }
+        Properties::Delivery(delivery) => {
+            links.add(("stream", &delivery.from), ("delivery", name));
+            links.add(("delivery", name), ("bucket", &delivery.to));
+        }
+        Properties::Bucket(bucket) => {
+            for rule in &bucket.on_created {
+                match &rule.target {
+                    NotificationTarget::Function(function) => links.add(("bucket", name), ("function", function)),
+                    NotificationTarget::Topic(topic) => links.add(("bucket", name), ("topic", topic)),
+                }
+            }
+        }
+        Properties::Job(job) => {
+            links.add(("bucket", &job.from), ("job", name));
+            links.add(("job", name), ("bucket", &job.to));
+        }
+        Properties::Table(table) => {
+            links.add(("bucket", &table.bucket), ("table", name));
+            let own = Some((&table.database, &table.table));
+            for job in &graph.resources {
+                if matches!(&job.properties, Properties::Job(j) if j.table.as_ref().map(|(d, t)| (d, t)) == own) {
+                    links.add(("job", &job.physical_name), ("table", name));
+                }
+            }
+        }
+        Properties::Query(query) => {
+            for table in &graph.resources {
+                if matches!(&table.properties, Properties::Table(t) if query.database.as_ref() == Some(&t.database)) {
+                    links.add(("table", &table.physical_name), ("query", name));
+                }
+            }
+        }
+        Properties::Api(api) => links.add(("function", &api.function), ("api", name)),
+        _ => {}
+    }
+}

@@ -1,0 +1,626 @@
+//! The graph of one environment of a pipeline.
+
+use sha2::{Digest, Sha256};
+
+use super::names;
+use crate::{
+    cloud::{
+        permit::Grant,
+        resources::{
+            self as r, AlarmMetric, Graph, NotificationTarget, Output, OutputValue, Properties, Resource,
+            ScheduleTarget,
+        },
+    },
+    spec::{self, Environment, GrantKind, Metric, Pipeline, Target},
+};
+
+/// Days that log events are kept.
+const LOG_DAYS: u32 = 30;
+
+/// Why there is no graph.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The pipeline has no such environment.
+    #[error("{pipeline} has no environment {env:?}; it has: {}", known.join(", "))]
+    UnknownEnvironment {
+        /// The pipeline.
+        pipeline: String,
+        /// The environment that was asked for.
+        env: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+}
+
+/// The resources of a pipeline in an environment, each after what it depends on.
+///
+/// Roles get what their functions' grants name and no more. What a function or a job is told of other resources are their
+/// names, so that it does not depend on them: a bucket may tell a function that reads it.
+///
+/// # Errors
+/// [`Error::UnknownEnvironment`].
+pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
+    let environment = pipeline.env(env).ok_or_else(|| Error::UnknownEnvironment {
+        pipeline: pipeline.name.clone(),
+        env: env.to_owned(),
+        known: pipeline.env_names().into_iter().map(str::to_owned).collect(),
+    })?;
+    let mut maker = Maker { pipeline, env: environment, resources: Vec::new() };
+    maker.plain();
+    maker.roles_and_logs();
+    maker.functions();
+    maker.buckets();
+    maker.tables();
+    maker.deliveries();
+    maker.jobs();
+    maker.queries_and_apis();
+    maker.alarms();
+    maker.schedules();
+    let outputs = maker.outputs();
+    Ok(Graph {
+        stack: names::stack(&pipeline.name, env),
+        pipeline: pipeline.name.clone(),
+        env: env.to_owned(),
+        resources: maker.resources,
+        outputs,
+    })
+}
+
+struct Maker<'a> {
+    pipeline: &'a Pipeline,
+    env: &'a Environment,
+    resources: Vec<Resource>,
+}
+
+impl Maker<'_> {
+    fn physical(&self, name: &str) -> String {
+        names::physical(&self.pipeline.name, &self.env.name, name)
+    }
+
+    fn bucket_name(&self, name: &str) -> String {
+        names::bucket(&self.pipeline.name, &self.env.name, name)
+    }
+
+    fn database(&self) -> Option<String> {
+        self.env.database.as_ref().map(|d| names::database(d, &self.env.name))
+    }
+
+    /// Adds `section.name`.
+    fn add(&mut self, name: &str, physical_name: String, depends_on: Vec<String>, properties: Properties) {
+        let kind = names::suffix(&properties);
+        let section = match &properties {
+            Properties::LogGroup(_) => "log_group".to_owned(),
+            _ => kind.to_ascii_lowercase(),
+        };
+        self.resources.push(Resource {
+            logical_id: names::logical_id(name, kind),
+            name: format!("{section}.{name}"),
+            physical_name,
+            depends_on,
+            properties,
+        });
+    }
+
+    /// Adds what belongs to another resource: `function.fetch_prices/role`.
+    fn add_part(
+        &mut self,
+        owner: (&str, &str),
+        part: &str,
+        physical_name: String,
+        depends_on: Vec<String>,
+        p: Properties,
+    ) {
+        let (section, name) = owner;
+        self.resources.push(Resource {
+            logical_id: part_id(owner, names::suffix(&p)),
+            name: format!("{section}.{name}/{part}"),
+            physical_name,
+            depends_on,
+            properties: p,
+        });
+    }
+
+    /// What depends on nothing.
+    fn plain(&mut self) {
+        let (pipeline, env, environment) = (&self.pipeline.name, &self.env.name, self.env);
+        for secret in &environment.secrets {
+            let properties = Properties::Secret(r::Secret { description: secret.description.clone() });
+            self.add(&secret.name, self.physical(&secret.name), vec![], properties);
+        }
+        for threshold in &environment.thresholds {
+            let properties = Properties::Threshold(r::Threshold {
+                default: threshold.default,
+                metric: names::metric(pipeline, env, &threshold.name),
+                unit: threshold.unit.clone(),
+            });
+            self.add(&threshold.name, names::threshold(pipeline, env, &threshold.name), vec![], properties);
+        }
+        for topic in &environment.topics {
+            let properties = Properties::Topic(r::Topic { email: topic.email.clone() });
+            self.add(&topic.name, self.physical(&topic.name), vec![], properties);
+        }
+        for stream in &environment.streams {
+            let properties =
+                Properties::Stream(r::Stream { shards: stream.shards, retention_hours: stream.retention_hours });
+            self.add(&stream.name, self.physical(&stream.name), vec![], properties);
+        }
+    }
+
+    fn roles_and_logs(&mut self) {
+        let environment = self.env;
+        for function in &environment.functions {
+            let physical = self.physical(&function.name);
+            let group = names::function_log_group(&physical);
+            let mut grants = log_grants(&group);
+            for grant in &function.grants {
+                let name = names::granted(&self.pipeline.name, &self.env.name, grant.kind, &grant.name);
+                if let (Some(action), Some(resource)) = (action(grant.kind), name) {
+                    grants.push(Grant { action: action.into(), resource });
+                }
+            }
+            let owner = ("function", function.name.as_str());
+            self.role(owner, &physical, "lambda.amazonaws.com", grants);
+            self.log_group(owner, group);
+        }
+        for job in &environment.jobs {
+            let physical = self.physical(&job.name);
+            let group = names::job_log_group(&physical);
+            let (from, to) = (self.bucket_name(&job.from), self.bucket_name(&job.to));
+            let mut grants = log_grants(&group);
+            grants.extend([
+                Grant { action: "s3:ListBucket".into(), resource: from.clone() },
+                Grant { action: "s3:GetObject".into(), resource: from },
+                Grant { action: "s3:PutObject".into(), resource: to },
+            ]);
+            if let (Some(database), Some(table)) = (self.database(), &job.table) {
+                let resource = format!("{database}.{table}");
+                grants.push(Grant { action: "glue:GetTable".into(), resource: resource.clone() });
+                grants.push(Grant { action: "glue:BatchCreatePartition".into(), resource });
+            }
+            let owner = ("job", job.name.as_str());
+            self.role(owner, &physical, "glue.amazonaws.com", grants);
+            self.log_group(owner, group);
+        }
+        for delivery in &environment.deliveries {
+            let (from, to) = (self.physical(&delivery.from), self.bucket_name(&delivery.to));
+            let reads = ["DescribeStream", "GetShardIterator", "GetRecords", "ListShards"];
+            let mut grants: Vec<Grant> =
+                reads.iter().map(|a| Grant { action: format!("kinesis:{a}"), resource: from.clone() }).collect();
+            grants.push(Grant { action: "s3:PutObject".into(), resource: to });
+            let physical = self.physical(&delivery.name);
+            self.role(("delivery", &delivery.name), &physical, "firehose.amazonaws.com", grants);
+        }
+    }
+
+    fn role(&mut self, owner: (&str, &str), physical: &str, service: &str, mut grants: Vec<Grant>) {
+        grants.sort();
+        grants.dedup();
+        let properties = Properties::Role(r::Role { service: service.into(), grants });
+        self.add_part(owner, "role", role_name(owner, physical), vec![], properties);
+    }
+
+    fn log_group(&mut self, owner: (&str, &str), name: String) {
+        let properties = Properties::LogGroup(r::LogGroup { retention_days: LOG_DAYS });
+        self.add_part(owner, "log_group", name, vec![], properties);
+    }
+
+    fn functions(&mut self) {
+        let (pipeline, environment) = (self.pipeline, self.env);
+        for function in &environment.functions {
+            let physical = self.physical(&function.name);
+            let owner = ("function", function.name.as_str());
+            let mut variables = function.env.clone();
+            for grant in &function.grants {
+                let name = names::granted(&pipeline.name, &environment.name, grant.kind, &grant.name);
+                if let (Some(variable), Some(name)) = (grant.kind.variable(&grant.name), name) {
+                    variables.insert(variable, name);
+                }
+            }
+            let may_read =
+                |s: &&spec::Source| function.grants.iter().any(|g| g.kind == GrantKind::SourceRead && g.name == s.name);
+            let sources = environment.sources.iter().filter(may_read).map(|s| (s.name.clone(), source(s))).collect();
+            let code = function.code.as_ref().map(|files| r::Code {
+                files: files.iter().map(|(path, content)| (path.clone(), sha256(content))).collect(),
+                contents: files.clone(),
+            });
+            let properties = Properties::Function(r::Function {
+                runtime: function.runtime,
+                handler: function.handler.clone(),
+                code,
+                timeout_seconds: function.timeout_seconds,
+                memory_mib: function.memory_mib,
+                environment: variables,
+                role: role_name(owner, &physical),
+                log_group: names::function_log_group(&physical),
+                sources,
+            });
+            let depends_on = vec![part_id(owner, "Role"), part_id(owner, "LogGroup")];
+            self.add(&function.name, physical, depends_on, properties);
+        }
+    }
+
+    fn buckets(&mut self) {
+        let environment = self.env;
+        for bucket in &environment.buckets {
+            let mut depends_on = Vec::new();
+            let mut rules = Vec::new();
+            for rule in &bucket.on_created {
+                let (id, target) = match &rule.target {
+                    Target::Function(name) => {
+                        (names::logical_id(name, "Function"), NotificationTarget::Function(self.physical(name)))
+                    }
+                    Target::Topic(name) => {
+                        (names::logical_id(name, "Topic"), NotificationTarget::Topic(self.physical(name)))
+                    }
+                };
+                if !depends_on.contains(&id) {
+                    depends_on.push(id);
+                }
+                rules.push(r::Notification { prefix: rule.prefix.clone(), suffix: rule.suffix.clone(), target });
+            }
+            let properties = Properties::Bucket(r::Bucket {
+                versioning: bucket.versioning,
+                expire_days: bucket.expire_days,
+                on_created: rules,
+            });
+            self.add(&bucket.name, self.bucket_name(&bucket.name), depends_on, properties);
+        }
+    }
+
+    fn tables(&mut self) {
+        let Some(database) = self.database() else { return };
+        let description = self.pipeline.description.clone();
+        self.resources.push(Resource {
+            logical_id: DATABASE_ID.into(),
+            name: "catalog".into(),
+            physical_name: database.clone(),
+            depends_on: vec![],
+            properties: Properties::Database(r::Database { description }),
+        });
+        let environment = self.env;
+        for job in &environment.jobs {
+            let Some(table) = &job.table else { continue };
+            let properties = Properties::Table(r::Table {
+                database: database.clone(),
+                table: table.clone(),
+                bucket: self.bucket_name(&job.to),
+                prefix: job.prefix.clone(),
+                format: "parquet".into(),
+                columns: job.columns.clone(),
+                partition_keys: job.partition_by.clone(),
+            });
+            let depends_on = vec![DATABASE_ID.into(), names::logical_id(&job.to, "Bucket")];
+            self.add(table, format!("{database}.{table}"), depends_on, properties);
+        }
+    }
+
+    fn deliveries(&mut self) {
+        let environment = self.env;
+        for delivery in &environment.deliveries {
+            let owner = ("delivery", delivery.name.as_str());
+            let physical = self.physical(&delivery.name);
+            let properties = Properties::Delivery(r::Delivery {
+                from: self.physical(&delivery.from),
+                to: self.bucket_name(&delivery.to),
+                prefix: delivery.prefix.clone(),
+                buffer_seconds: delivery.buffer_seconds,
+                buffer_mib: delivery.buffer_mib,
+                file_extension: delivery.file_extension.clone(),
+                role: role_name(owner, &physical),
+            });
+            let depends_on = vec![
+                part_id(owner, "Role"),
+                names::logical_id(&delivery.from, "Stream"),
+                names::logical_id(&delivery.to, "Bucket"),
+            ];
+            self.add(&delivery.name, physical, depends_on, properties);
+        }
+    }
+
+    fn jobs(&mut self) {
+        let (environment, database) = (self.env, self.database());
+        for job in &environment.jobs {
+            let owner = ("job", job.name.as_str());
+            let physical = self.physical(&job.name);
+            let mut depends_on = vec![
+                part_id(owner, "Role"),
+                part_id(owner, "LogGroup"),
+                names::logical_id(&job.from, "Bucket"),
+                names::logical_id(&job.to, "Bucket"),
+            ];
+            depends_on.dedup();
+            depends_on.extend(job.table.as_ref().map(|t| names::logical_id(t, "Table")));
+            let properties = Properties::Job(r::Job {
+                sql: job.sql.clone(),
+                from: self.bucket_name(&job.from),
+                from_prefix: job.from_prefix.clone(),
+                input_format: job.format.clone(),
+                input_columns: job.input.clone(),
+                to: self.bucket_name(&job.to),
+                to_prefix: job.prefix.clone(),
+                partition_by: job.partition_by.iter().map(|c| c.name.clone()).collect(),
+                table: database.clone().zip(job.table.clone()),
+                bookmark: job.bookmark,
+                timeout_minutes: job.timeout_minutes,
+                role: role_name(owner, &physical),
+                log_group: names::job_log_group(&physical),
+            });
+            self.add(&job.name, physical, depends_on, properties);
+        }
+    }
+
+    fn queries_and_apis(&mut self) {
+        let (environment, database) = (self.env, self.database());
+        for query in &environment.queries {
+            let properties = Properties::Query(r::SavedQuery { sql: query.sql.clone(), database: database.clone() });
+            let depends_on = database.iter().map(|_| DATABASE_ID.to_owned()).collect();
+            self.add(&query.name, self.physical(&query.name), depends_on, properties);
+        }
+        for api in &environment.apis {
+            let properties = Properties::Api(r::Api {
+                path: api.path.clone(),
+                method: api.method.clone(),
+                function: self.physical(&api.function),
+                api_key: api.api_key,
+                throttle: api.throttle,
+                quota: api.quota.clone(),
+            });
+            let depends_on = vec![names::logical_id(&api.function, "Function")];
+            self.add(&api.name, self.physical(&api.name), depends_on, properties);
+        }
+    }
+
+    fn alarms(&mut self) {
+        let environment = self.env;
+        for alarm in &environment.alarms {
+            let (id, metric) = match &alarm.metric {
+                Metric::FunctionErrors(name) => {
+                    (names::logical_id(name, "Function"), AlarmMetric::FunctionErrors(self.physical(name)))
+                }
+                Metric::JobFailures(name) => {
+                    (names::logical_id(name, "Job"), AlarmMetric::JobFailures(self.physical(name)))
+                }
+            };
+            let mut depends_on = vec![id];
+            depends_on.extend(alarm.topic.as_ref().map(|t| names::logical_id(t, "Topic")));
+            let properties = Properties::Alarm(r::Alarm {
+                metric,
+                above: alarm.above,
+                period_seconds: alarm.period_minutes * 60,
+                topic: alarm.topic.as_ref().map(|t| self.physical(t)),
+            });
+            self.add(&alarm.name, self.physical(&alarm.name), depends_on, properties);
+        }
+    }
+
+    /// Last, so that nothing starts by itself before all is there.
+    fn schedules(&mut self) {
+        let environment = self.env;
+        for function in &environment.functions {
+            let Some(expression) = function.schedule.clone() else { continue };
+            let physical = self.physical(&function.name);
+            let target = ScheduleTarget::Function(physical.clone());
+            let owner = ("function", function.name.as_str());
+            self.schedule(owner, &physical, expression, target);
+        }
+        for job in &environment.jobs {
+            let Some(expression) = job.schedule.clone() else { continue };
+            let physical = self.physical(&job.name);
+            let target = ScheduleTarget::Job(physical.clone());
+            self.schedule(("job", &job.name), &physical, expression, target);
+        }
+    }
+
+    fn schedule(&mut self, owner: (&str, &str), physical: &str, expression: String, target: ScheduleTarget) {
+        let kind = if owner.0 == "job" { "Job" } else { "Function" };
+        let depends_on = vec![names::logical_id(owner.1, kind)];
+        let properties = Properties::Schedule(r::Schedule { expression, target });
+        self.add_part(owner, "schedule", role_name(owner, physical), depends_on, properties);
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        let describe = |resource: &Resource| {
+            let name = resource.name.split_once('.').map_or(resource.name.as_str(), |(_, name)| name);
+            let id = resource.logical_id.clone();
+            let (suffix, what, value) = match &resource.properties {
+                Properties::Bucket(_) => ("Name", "The bucket", OutputValue::Name(id)),
+                Properties::Stream(_) => ("Name", "The data stream", OutputValue::Name(id)),
+                Properties::Topic(_) => ("Name", "The topic", OutputValue::Name(id)),
+                Properties::Table(_) => ("Name", "The table", OutputValue::Name(id)),
+                Properties::Job(_) => ("Name", "The job", OutputValue::Name(id)),
+                Properties::Function(_) => ("Name", "The function", OutputValue::Name(id)),
+                Properties::Api(_) => ("Url", "The address of the API", OutputValue::Url(id)),
+                _ => return None,
+            };
+            Some(Output {
+                name: format!("{}{suffix}", resource.logical_id),
+                description: format!("{what} {name}"),
+                value,
+            })
+        };
+        self.resources.iter().filter_map(describe).collect()
+    }
+}
+
+const DATABASE_ID: &str = "CatalogDatabase";
+
+/// The logical id of what belongs to another resource: `FetchPricesFunctionRole`.
+fn part_id((section, name): (&str, &str), part: &str) -> String {
+    names::logical_id(name, &format!("{}{part}", names::logical_id(section, "")))
+}
+
+/// The name of a role or a schedule: its owner's, and for a job or a delivery its kind, since a function may have the same
+/// name.
+fn role_name((section, _): (&str, &str), physical: &str) -> String {
+    match section {
+        "job" => format!("{physical}.job"),
+        "delivery" => format!("{physical}.dlv"),
+        _ => physical.to_owned(),
+    }
+}
+
+fn action(kind: GrantKind) -> Option<&'static str> {
+    Some(match kind {
+        GrantKind::SourceRead => return None,
+        GrantKind::SecretRead => "secretsmanager:GetSecretValue",
+        GrantKind::StreamWrite => "kinesis:PutRecords",
+        GrantKind::BucketRead => "s3:GetObject",
+        GrantKind::BucketWrite => "s3:PutObject",
+        GrantKind::ThresholdRead => "ssm:GetParameter",
+        GrantKind::ThresholdMeasure => "cloudwatch:PutMetricData",
+        GrantKind::TopicPublish => "sns:Publish",
+        GrantKind::QueryExecute => "athena:StartQueryExecution",
+    })
+}
+
+fn log_grants(group: &str) -> Vec<Grant> {
+    ["logs:CreateLogStream", "logs:PutLogEvents"]
+        .map(|action| Grant { action: action.into(), resource: group.into() })
+        .to_vec()
+}
+
+fn source(source: &spec::Source) -> r::Source {
+    r::Source {
+        url: source.url.clone(),
+        recording: Some(r::Recording {
+            matches: source.matches.clone(),
+            time: source.time.clone(),
+            wrap: source.wrap.clone(),
+            sample_sha256: source.sample.as_ref().map(|s| sha256(s)),
+            sample: source.sample.clone(),
+        }),
+    }
+}
+
+fn sha256(content: &[u8]) -> String {
+    hex::encode(Sha256::digest(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::cloud::flow::flow;
+
+    fn crypto_stream() -> Pipeline {
+        let location = spec::Location::BuiltIn("crypto-stream".into());
+        spec::load(&location, &|_| true).unwrap_or_else(|report| panic!("{report}"))
+    }
+
+    fn role<'a>(graph: &'a Graph, name: &str) -> Vec<(&'a str, &'a str)> {
+        match &graph.by_name(name).unwrap().properties {
+            Properties::Role(role) => role.grants.iter().map(|g| (g.action.as_str(), g.resource.as_str())).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_resource_comes_after_what_it_depends_on_and_names_are_unique() {
+        for env in ["dev", "prod"] {
+            let graph = graph(&crypto_stream(), env).unwrap();
+            let mut made = BTreeSet::new();
+            let mut named = BTreeSet::new();
+            for resource in &graph.resources {
+                for id in &resource.depends_on {
+                    assert!(made.contains(id.as_str()), "{} before {id}", resource.logical_id);
+                }
+                assert!(made.insert(resource.logical_id.as_str()), "{} twice", resource.logical_id);
+                let kind = resource.properties.kind();
+                assert!(named.insert((kind, &resource.physical_name)), "{} twice", resource.physical_name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_function_gets_what_its_grants_name_and_no_more() {
+        let graph = graph(&crypto_stream(), "dev").unwrap();
+        assert_eq!(
+            role(&graph, "function.alert_on_price/role"),
+            [
+                ("cloudwatch:PutMetricData", "crypto-stream/dev/btc_usd"),
+                ("logs:CreateLogStream", "/aws/lambda/crypto-stream-dev-alert_on_price"),
+                ("logs:PutLogEvents", "/aws/lambda/crypto-stream-dev-alert_on_price"),
+                ("s3:GetObject", "crypto-stream-dev-landing"),
+                ("sns:Publish", "crypto-stream-dev-price_alerts"),
+                ("ssm:GetParameter", "/crypto-stream/dev/btc_usd"),
+            ]
+        );
+        let Properties::Function(fetch) = &graph.by_id("FetchPricesFunction").unwrap().properties else { panic!() };
+        let variables: Vec<_> = fetch.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(
+            variables,
+            [
+                ("SECRET_COINBASE_API_KEY", "crypto-stream-dev-coinbase_api_key"),
+                ("STREAM_PRICES", "crypto-stream-dev-prices")
+            ]
+        );
+        let recording = fetch.sources["coinbase"].recording.as_ref().unwrap();
+        assert_eq!(recording.matches["pair"], "{base}-{currency}");
+        assert_eq!(recording.sample_sha256.as_deref(), Some(sha256(recording.sample.as_ref().unwrap()).as_str()));
+    }
+
+    #[test]
+    fn the_table_is_as_promised() {
+        let graph = graph(&crypto_stream(), "dev").unwrap();
+        let Properties::Table(table) = &graph.by_id("PricesTable").unwrap().properties else { panic!() };
+        let columns = |all: &[spec::Column]| all.iter().map(|c| format!("{} {}", c.name, c.kind)).collect::<Vec<_>>();
+        assert_eq!((table.database.as_str(), table.table.as_str()), ("crypto_stream", "prices"));
+        assert_eq!(
+            columns(&table.columns),
+            ["currency varchar", "amount double", "timestamp_utc timestamp", "date date"]
+        );
+        assert_eq!(
+            columns(&table.partition_keys),
+            ["base varchar", "year integer", "month integer", "day integer", "hour integer"]
+        );
+    }
+
+    #[test]
+    fn an_environment_changes_what_it_says_and_names() {
+        let pipeline = crypto_stream();
+        let (dev, prod) = (graph(&pipeline, "dev").unwrap(), graph(&pipeline, "prod").unwrap());
+        let days = |graph: &Graph| match &graph.by_name("bucket.landing").unwrap().properties {
+            Properties::Bucket(bucket) => (bucket.expire_days, bucket.versioning),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((days(&dev), days(&prod)), ((Some(90), true), (Some(365), true)));
+        assert_eq!(prod.by_id("PricesTable").unwrap().physical_name, "crypto_stream_prod.prices");
+        assert_eq!(prod.stack, "crypto-stream-prod");
+        let error = graph(&pipeline, "test").unwrap_err();
+        assert_eq!(error.to_string(), "crypto-stream has no environment \"test\"; it has: dev, prod");
+    }
+
+    #[test]
+    fn data_flows_from_the_function_to_the_api() {
+        let stages = flow(&graph(&crypto_stream(), "dev").unwrap());
+        let text: Vec<String> =
+            stages.iter().map(|s| format!("{} {} <- {}", s.kind, s.name, s.after.join(", "))).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        function fetch_prices <- 
+        stream prices <- FetchPricesFunction
+        delivery landing <- PricesStream
+        bucket landing <- LandingDelivery
+        topic new_files <- LandingBucket
+        function alert_on_price <- LandingBucket
+        topic price_alerts <- AlertOnPriceFunction
+        job clean_prices <- LandingBucket
+        bucket staging <- CleanPricesJob
+        table prices <- StagingBucket, CleanPricesJob
+        query latest <- PricesTable
+        query by_base <- PricesTable
+        function query_prices <- ByBaseQuery
+        api prices <- QueryPricesFunction
+        ");
+    }
+
+    #[test]
+    fn outputs_name_what_users_need() {
+        let graph = graph(&crypto_stream(), "dev").unwrap();
+        let names: Vec<&str> = graph.outputs.iter().map(|o| o.name.as_str()).collect();
+        for name in ["LandingBucketName", "PricesStreamName", "PriceAlertsTopicName", "PricesTableName", "PricesApiUrl"]
+        {
+            assert!(names.contains(&name), "{names:?}");
+        }
+    }
+}

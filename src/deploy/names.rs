@@ -1,0 +1,93 @@
+//! What resources are called.
+
+use crate::{cloud::resources::Properties, spec::GrantKind};
+
+/// The stack: `crypto-stream-dev`.
+pub fn stack(pipeline: &str, env: &str) -> String {
+    format!("{pipeline}-{env}")
+}
+
+/// Most resources: `crypto-stream-dev-fetch_prices`.
+pub fn physical(pipeline: &str, env: &str, name: &str) -> String {
+    format!("{pipeline}-{env}-{name}")
+}
+
+/// A bucket, whose name has no `_`: `crypto-stream-dev-landing`.
+pub fn bucket(pipeline: &str, env: &str, name: &str) -> String {
+    physical(pipeline, env, name).replace('_', "-")
+}
+
+/// A threshold, which is a parameter: `/crypto-stream/dev/btc_usd`.
+pub fn threshold(pipeline: &str, env: &str, name: &str) -> String {
+    format!("/{pipeline}/{env}/{name}")
+}
+
+/// The metric that a threshold is compared with: `crypto-stream/dev/btc_usd`.
+pub fn metric(pipeline: &str, env: &str, name: &str) -> String {
+    format!("{pipeline}/{env}/{name}")
+}
+
+/// A catalog database: its name in `dev`, elsewhere with the environment's: `crypto_stream_prod`.
+pub fn database(database: &str, env: &str) -> String {
+    if env == "dev" { database.to_owned() } else { format!("{database}_{env}") }
+}
+
+/// The log group of a function.
+pub fn function_log_group(function: &str) -> String {
+    format!("/aws/lambda/{function}")
+}
+
+/// The log group of a job.
+pub fn job_log_group(job: &str) -> String {
+    format!("/aws-glue/jobs/{job}")
+}
+
+/// The physical name of what a grant is about; none for a source, which is no resource.
+pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option<String> {
+    match kind {
+        GrantKind::SourceRead => None,
+        GrantKind::BucketRead | GrantKind::BucketWrite => Some(bucket(pipeline, env, name)),
+        GrantKind::ThresholdRead => Some(threshold(pipeline, env, name)),
+        GrantKind::ThresholdMeasure => Some(metric(pipeline, env, name)),
+        GrantKind::SecretRead | GrantKind::StreamWrite | GrantKind::TopicPublish | GrantKind::QueryExecute => {
+            Some(physical(pipeline, env, name))
+        }
+    }
+}
+
+/// A logical id: the words of the name and the kind, each with a capital: `FetchPricesFunction`.
+///
+/// Names are words that begin with a letter, so no two names give one id.
+pub fn logical_id(name: &str, kind: &str) -> String {
+    let mut id: String = name
+        .split('_')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+        })
+        .collect();
+    id.push_str(kind);
+    id
+}
+
+/// The last part of a logical id.
+pub fn suffix(properties: &Properties) -> &'static str {
+    match properties {
+        Properties::Bucket(_) => "Bucket",
+        Properties::Stream(_) => "Stream",
+        Properties::Delivery(_) => "Delivery",
+        Properties::Role(_) => "Role",
+        Properties::LogGroup(_) => "LogGroup",
+        Properties::Function(_) => "Function",
+        Properties::Job(_) => "Job",
+        Properties::Schedule(_) => "Schedule",
+        Properties::Database(_) => "Database",
+        Properties::Table(_) => "Table",
+        Properties::Topic(_) => "Topic",
+        Properties::Threshold(_) => "Threshold",
+        Properties::Alarm(_) => "Alarm",
+        Properties::Secret(_) => "Secret",
+        Properties::Query(_) => "Query",
+        Properties::Api(_) => "Api",
+    }
+}

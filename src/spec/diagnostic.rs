@@ -1,0 +1,303 @@
+//! Mistakes in a pipeline, shown where they are.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
+use serde::Serialize;
+
+/// At most so many mistakes are reported together.
+const MOST: usize = 20;
+/// A longer line is shown in part, in bytes.
+const LONG_LINE: usize = 300;
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// The file, as a person would name it.
+    pub file: String,
+    /// The line, from 1; 0 where the file as a whole is meant.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where the file as a whole is meant.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// The line of text; a long one in part. Control characters are replaced.
+    pub snippet: String,
+    /// The bytes of the snippet that are meant.
+    #[serde(skip)]
+    pub mark: Range<usize>,
+}
+
+/// All mistakes that were found, in the order of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The mistakes: at least one.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+impl Diagnostic {
+    /// A mistake that concerns the file as a whole.
+    pub fn whole(file: &str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            file: clean(file),
+            line: 0,
+            column: 0,
+            message: clean(&message.into()),
+            help: Some(clean(&help.into())),
+            snippet: String::new(),
+            mark: 0..0,
+        }
+    }
+
+    /// The mistake as text: as a compiler shows it. `colour` puts terminal colours into it.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
+        let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
+        let file = Origin::path(self.file.as_str());
+        if self.line == 0 {
+            group = group.element(file);
+        } else {
+            let annotation = AnnotationKind::Primary.span(self.mark.clone());
+            let snippet = Snippet::source(self.snippet.as_str()).line_start(self.line).annotation(annotation);
+            group = if self.mark_column() == self.column {
+                group.element(snippet.path(self.file.as_str()))
+            } else {
+                // Of a long line there is a part, in which columns count differently.
+                group.element(file.line(self.line).char_column(self.column)).element(snippet)
+            };
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+
+    fn mark_column(&self) -> usize {
+        self.snippet.get(..self.mark.start).map_or(0, |s| s.chars().count()) + 1
+    }
+}
+
+impl Report {
+    /// A report of one mistake.
+    pub fn one(diagnostic: Diagnostic) -> Self {
+        Self { diagnostics: vec![diagnostic], more: 0 }
+    }
+
+    /// All mistakes as text, with an empty line between them. `colour` puts terminal colours into it.
+    pub fn render(&self, colour: bool) -> String {
+        let mut parts: Vec<String> = self.diagnostics.iter().map(|d| d.render(colour)).collect();
+        if self.more > 0 {
+            parts.push(format!("and {} more", self.more));
+        }
+        parts.join("\n\n")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Report {}
+
+/// Collects mistakes in one file.
+pub(super) struct Mistakes {
+    file: String,
+    source: Arc<str>,
+    found: Vec<(Range<usize>, String, String)>,
+}
+
+impl Mistakes {
+    pub(super) fn new(file: &str, source: Arc<str>) -> Self {
+        Self { file: file.to_owned(), source, found: Vec::new() }
+    }
+
+    /// Notes a mistake, once.
+    pub(super) fn add(&mut self, at: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        let mistake = (at, clean(&message.into()), clean(&help.into()));
+        if !self.found.contains(&mistake) && self.found.len() < 1_000 {
+            self.found.push(mistake);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(super) fn into_report(mut self) -> Report {
+        self.found.sort_by_key(|(at, _, _)| (at.start, at.end));
+        let more = self.found.len().saturating_sub(MOST);
+        let diagnostics = self
+            .found
+            .iter()
+            .take(MOST)
+            .map(|(at, message, help)| locate(&self.file, &self.source, at.clone(), message.clone(), help))
+            .collect();
+        Report { diagnostics, more }
+    }
+}
+
+fn locate(file: &str, source: &str, at: Range<usize>, message: String, help: &str) -> Diagnostic {
+    let start = boundary(source, at.start);
+    let before = source.get(..start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+    let text = source.get(line_start..).unwrap_or_default();
+    let text = text.split('\n').next().unwrap_or_default().trim_end_matches('\r');
+    // What goes on in further lines is marked to the end of the first one.
+    let end = boundary(source, at.end).clamp(start, line_start + text.len().max(start - line_start));
+    let mut mark = start - line_start..end - line_start;
+    let mut snippet = text;
+    if text.len() > LONG_LINE {
+        let from = boundary(text, mark.start.saturating_sub(LONG_LINE / 3));
+        let to = boundary(text, from + LONG_LINE);
+        snippet = text.get(from..to).unwrap_or_default();
+        mark = (mark.start - from).min(snippet.len())..(mark.end - from).min(snippet.len());
+    }
+    Diagnostic {
+        file: clean(file),
+        line: before.matches('\n').count() + 1,
+        column: source.get(line_start..start).map_or(0, |s| s.chars().count()) + 1,
+        message,
+        help: Some(help).filter(|h| !h.is_empty()).map(str::to_owned),
+        snippet: clean(snippet),
+        mark,
+    }
+}
+
+/// The last character boundary that is not after `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Text with each character that could steer a terminal replaced by one of the same length in bytes.
+pub(super) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            '\n' => '\n',
+            c if c.is_ascii_control() => '?',
+            c if c.is_control() => '\u{bf}',
+            '\u{61c}' => '\u{bf}',
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// A text as a person would quote it: on one line, a long one in part.
+pub(super) fn quote(text: &str) -> String {
+    let short: String = text.chars().take(60).map(|c| if c == '\n' { ' ' } else { c }).collect();
+    let more = if short.len() < text.len() { "..." } else { "" };
+    format!("`{short}{more}`")
+}
+
+/// "did you mean `x`?" where one of the known names is near, and what is allowed.
+pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, none: &str) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    if known.is_empty() {
+        return none.to_owned();
+    }
+    let list = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? There is: {list}"),
+        None => format!("there is: {list}"),
+    }
+}
+
+/// The known word that is nearest, if one is near at all.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > 100 {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|k| (distance(&lower, k), k))
+        .filter(|(d, k)| *d <= k.len().max(word.len()) / 3 + 1 && *d < k.len().max(2))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, k)| k)
+}
+
+/// How many letters have to be put in, taken out, replaced or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut older: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |row: &[usize], n: usize| row.get(n).copied().unwrap_or(usize::MAX / 2);
+            let mut best = (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            if i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x) {
+                best = best.min(at(&older, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        older = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(source: &str, at: Range<usize>) -> Report {
+        let mut mistakes = Mistakes::new("pipeline.toml", source.into());
+        mistakes.add(at, "wrong", "right");
+        mistakes.into_report()
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_is() {
+        let report = report("a = 1\nbuckett = 2\n", 6..13);
+        assert_eq!((report.diagnostics[0].line, report.diagnostics[0].column), (2, 1));
+        insta::assert_snapshot!(report, @r"
+        error: wrong
+         --> pipeline.toml:2:1
+          |
+        2 | buckett = 2
+          | ^^^^^^^
+          |
+          = help: right
+        ");
+        assert!(report.render(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn columns_count_characters_and_the_end_of_the_text_is_a_place() {
+        let all = report("ä = \"ö\"\n", 5..6).diagnostics;
+        assert_eq!((all[0].line, all[0].column), (1, 5));
+        let all = report("a = 1\n", 6..6).diagnostics;
+        assert_eq!((all[0].line, all[0].column, all[0].snippet.as_str()), (2, 1, ""));
+        assert!(!report("a = \r\nb", 4..7).to_string().is_empty());
+        assert!(!report("ä", 1..900).to_string().is_empty());
+    }
+
+    #[test]
+    fn nothing_that_steers_a_terminal_comes_through() {
+        let source = format!("x = \"\u{1b}[31m\u{202e}\u{9b}\" {}", "y".repeat(10_000));
+        let text = report(&source, 4..20).to_string();
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{9b}']));
+        assert!(text.len() < 2_000, "a long line is cut");
+    }
+
+    #[test]
+    fn near_names_are_found() {
+        assert_eq!(nearest("buckett", ["bucket", "stream"]), Some("bucket"));
+        assert_eq!(nearest("shceduel", ["schedule", "stream"]), Some("schedule"));
+        assert_eq!(nearest("landin", ["staging", "landing"]), Some("landing"));
+        assert_eq!(nearest("zzz", ["bucket", "stream"]), None);
+        assert_eq!(nearest("xyz", ["a"]), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! The sections that hold and move data: sources, secrets, thresholds, streams, deliveries, buckets, topics, queries.
+#![allow(clippy::unnecessary_wraps, reason = "the readers of all sections have one signature")]
+#![allow(clippy::single_match_else, reason = "what is right and what is wrong stand side by side")]
+
+use bytes::Bytes;
+
+use super::{
+    compute,
+    diagnostic::quote,
+    flow::Link,
+    read::Context,
+    tree::{At, Section, Table, Value, map},
+    types::{Bucket, Delivery, Environment, Query, Rule, Secret, Source, Stream, Target, Threshold, Topic},
+};
+
+pub(super) use super::flow::Links;
+
+/// Reads all sections of one environment.
+pub(super) fn environment(
+    c: &mut Context<'_>,
+    root: &Table,
+    name: String,
+    region: Option<String>,
+    protected: bool,
+) -> Environment {
+    let sources = each(c, root, "source", source);
+    let mut secrets = each(c, root, "secret", secret);
+    for source in &sources {
+        if let Some(name) = source.secret.as_ref().filter(|s| secrets.iter().all(|k| k.name != **s)) {
+            secrets.push(Secret { name: name.clone(), description: format!("What the source {} wants", source.name) });
+        }
+    }
+    let jobs = compute::jobs(c, root);
+    let database = catalog(c, root, jobs.iter().any(|j| j.table.is_some()));
+    Environment {
+        name,
+        region,
+        protected,
+        database,
+        sources,
+        secrets,
+        thresholds: each(c, root, "threshold", threshold),
+        streams: each(c, root, "stream", stream),
+        deliveries: each(c, root, "delivery", delivery),
+        buckets: each(c, root, "bucket", bucket),
+        functions: each(c, root, "function", compute::function),
+        jobs,
+        topics: each(c, root, "topic", topic),
+        alarms: each(c, root, "alarm", compute::alarm),
+        queries: each(c, root, "query", query),
+        apis: compute::apis(c, root),
+    }
+}
+
+/// Reads each `[section.name]`, in the order of the file.
+pub(super) fn each<T>(
+    c: &mut Context<'_>,
+    root: &Table,
+    section: &str,
+    read: impl Fn(&mut Context<'_>, &mut Section<'_>, String) -> Option<T>,
+) -> Vec<T> {
+    let Some(Value::Table(all)) = root.get(section).map(|n| &n.value) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, table, _) in all.tables() {
+        let mut inner = Section::new(format!("{section}.{}", name.value), name.at.clone(), table);
+        found.extend(read(c, &mut inner, name.value.clone()));
+        inner.finish(c.m);
+    }
+    found
+}
+
+fn catalog(c: &mut Context<'_>, root: &Table, wanted: bool) -> Option<String> {
+    let node = root.get("catalog");
+    let given = match node.map(|n| (&n.value, n.at.clone())) {
+        None => None,
+        Some((Value::Table(table), at)) => {
+            let mut section = Section::new("catalog", at, table);
+            let database = section.text(c.m, "database", "\"my_lake\"");
+            section.finish(c.m);
+            database.filter(|d| {
+                let fine = column_name(&d.value) && d.value.len() <= 48;
+                if !fine {
+                    let help = "at most 48 lower-case letters, digits and `_`, the first a letter: `crypto_stream`";
+                    c.m.add(d.at.clone(), format!("{} is no name for a database", quote(&d.value)), help);
+                }
+                fine
+            })
+        }
+        Some((_, at)) => {
+            c.m.add(at, "`catalog` is no table", "write `[catalog]` and below it `database = \"my_lake\"`");
+            None
+        }
+    };
+    match (given, root.get("name").map(|n| &n.value)) {
+        (Some(given), _) => Some(given.value),
+        (None, Some(Value::Text(name))) if wanted || node.is_some() => Some(name.replace('-', "_")),
+        _ => None,
+    }
+}
+
+/// Whether a name is fit for a column, a table or a database.
+pub(super) fn column_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name.len() <= 128
+}
+
+const SAMPLE_BYTES: u64 = 8 * 1024 * 1024;
+
+fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Source> {
+    let url = s.required(c.m, "url", "\"https://api.example.com/{id}\"");
+    let secret = s.text(c.m, "secret", "\"api_key\"");
+    let sample_path = s.text(c.m, "sample", "\"sample/data.jsonl\"");
+    let mut matches = Vec::new();
+    let (mut time, mut wrap) = (None, None);
+    let replay_example = "{ match = { id = \"{id}\" }, time = \"time\" }";
+    let replay = s.section(c.m, "replay", replay_example);
+    let replay_at = replay.as_ref().map(|r| r.at.clone());
+    if let Some(mut replay) = replay {
+        matches = replay.pairs(c.m, "match", "{ id = \"{id}\" }");
+        time = replay.text(c.m, "time", "\"time\"");
+        wrap = replay.text(c.m, "wrap", "\"data\"");
+        replay.finish(c.m);
+    }
+    let url = url?;
+    let parameters = match fields(&url.value) {
+        Ok(parameters) if url.value.starts_with("https://") || url.value.starts_with("http://") => parameters,
+        _ => {
+            let help = "an address begins with `https://`; `{name}` stands for what a function fills in";
+            c.m.add(url.at, format!("{} is no address", quote(&url.value)), help);
+            return None;
+        }
+    };
+    for (parameter, _) in matches.iter().filter(|(p, _)| !parameters.contains(&p.value)) {
+        c.m.add(
+            parameter.at.clone(),
+            format!("the address has no parameter {}", quote(&parameter.value)),
+            format!("its parameters are: {}", list(&parameters)),
+        );
+    }
+    if let Some(at) = replay_at.filter(|_| !matches.is_empty()) {
+        for missing in parameters.iter().filter(|p| matches.iter().all(|(m, _)| m.value != **p)) {
+            let help = format!("add `{missing} = \"{{field}}\"`, with a field of the recording's observations");
+            c.m.add(at.clone(), format!("`match` says nothing of the address's parameter `{missing}`"), help);
+        }
+    }
+    // Where nothing is said, a parameter is the field of its name.
+    if matches.is_empty() {
+        let own = |p: &String| {
+            (At { value: p.clone(), at: url.at.clone() }, At { value: format!("{{{p}}}"), at: url.at.clone() })
+        };
+        matches = parameters.iter().map(own).collect();
+    }
+    let mut wanted: Vec<String> = time.iter().map(|t| t.value.clone()).collect();
+    for (_, template) in &matches {
+        match fields(&template.value) {
+            Ok(fields) => wanted.extend(fields),
+            Err(()) => {
+                let help = "`{field}` stands for a field of an observation: `{base}-{currency}`";
+                c.m.add(template.at.clone(), format!("the braces of {} do not match", quote(&template.value)), help);
+            }
+        }
+    }
+    let sample = sample_path.and_then(|path| sample(c, path, &wanted));
+    if let Some(secret) = &secret {
+        let word = secret.value.len() <= 24 && column_name(&secret.value) && !secret.value.starts_with('_');
+        if !word {
+            let help = "at most 24 lower-case letters, digits and `_`, the first a letter: `api_key`";
+            c.m.add(secret.at.clone(), format!("{} is no name for a secret", quote(&secret.value)), help);
+        }
+    }
+    Some(Source {
+        name,
+        url: url.value,
+        secret: secret.map(|s| s.value),
+        sample,
+        matches: map(matches),
+        time: time.map(|t| t.value),
+        wrap: wrap.map(|w| w.value),
+    })
+}
+
+/// The names in braces of a template.
+fn fields(template: &str) -> Result<Vec<String>, ()> {
+    let mut found = Vec::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or(())?;
+        if before.contains('}') || name.is_empty() || name.contains('{') {
+            return Err(());
+        }
+        found.push(name.to_owned());
+        rest = after;
+    }
+    if rest.contains('}') { Err(()) } else { Ok(found) }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ") }
+}
+
+/// A recording: each line a JSON object that has the wanted fields.
+fn sample(c: &mut Context<'_>, path: At<String>, wanted: &[String]) -> Option<Bytes> {
+    let shown = quote(&path.value);
+    let content = match c.files.read(&path.value, SAMPLE_BYTES) {
+        Ok(content) => content,
+        Err(why) => {
+            let help = "a path relative to the folder of pipeline.toml: `sample/data.jsonl`";
+            c.m.add(path.at, format!("the sample {shown} {why}"), help);
+            return None;
+        }
+    };
+    let mut rows = 0_usize;
+    for (n, line) in content.split(|b| *b == b'\n').enumerate().filter(|(_, l)| !l.trim_ascii().is_empty()) {
+        rows += 1;
+        let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
+        let wrong = match &object {
+            Err(_) => Some("is no JSON object".to_owned()),
+            Ok(object) => wanted.iter().find(|f| !object.contains_key(*f)).map(|f| format!("has no field `{f}`")),
+        };
+        if let Some(wrong) = wrong {
+            let help = "a sample is JSON lines: one object a line, each with the fields that `replay` names";
+            c.m.add(path.at, format!("line {} of the sample {shown} {wrong}", n + 1), help);
+            return None;
+        }
+    }
+    if rows == 0 {
+        c.m.add(path.at, format!("the sample {shown} is empty"), "a sample is JSON lines: one object a line");
+        return None;
+    }
+    Some(content)
+}
+
+fn secret(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Secret> {
+    let description = s.text(c.m, "description", "\"what it is for\"").map(|d| d.value).unwrap_or_default();
+    Some(Secret { name, description })
+}
+
+fn threshold(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Threshold> {
+    let default = s.number(c.m, "default", "100000.0");
+    let unit = s.text(c.m, "unit", "\"USD\"").map(|u| u.value);
+    if default.is_none() && s.node("default").is_none() {
+        s.missing(c.m, "default", "100000.0");
+    }
+    Some(Threshold { name, default: default?.value, unit })
+}
+
+fn stream(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Stream> {
+    let shards = s.count(c.m, "shards", 1..=500).unwrap_or(1);
+    let retention_hours = s.count(c.m, "retention_hours", 24..=8_760).unwrap_or(24);
+    Some(Stream { name, shards, retention_hours })
+}
+
+fn delivery(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Delivery> {
+    let from = s.required(c.m, "from", "\"stream.NAME\"");
+    let to = s.required(c.m, "to", "\"bucket.NAME\"");
+    let prefix = s.text(c.m, "prefix", "\"raw/\"");
+    let prefix = prefix.map(|p| key_prefix(c, p)).unwrap_or_default();
+    let (mut buffer_seconds, mut buffer_mib) = (60, 5);
+    if let Some(mut buffer) = s.section(c.m, "buffer", "{ seconds = 60, mib = 5 }") {
+        buffer_seconds = buffer.count(c.m, "seconds", 0..=900).unwrap_or(60);
+        buffer_mib = buffer.count(c.m, "mib", 1..=128).unwrap_or(5);
+        buffer.finish(c.m);
+    }
+    let extension = s.text(c.m, "file_extension", "\".json\"");
+    if let Some(e) = &extension {
+        let rest = e.value.strip_prefix('.').unwrap_or_default();
+        if rest.is_empty() || rest.len() > 32 || !rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '.') {
+            c.m.add(
+                e.at.clone(),
+                format!("{} is no file extension", quote(&e.value)),
+                "begin it with a point: `.json`",
+            );
+        }
+    }
+    let from = from.and_then(|f| c.dotted("stream", f));
+    let to = to.and_then(|t| c.dotted("bucket", t));
+    let (from, to) = (from?, to?);
+    let who = format!("delivery.{name}");
+    let link = |place: String, prefix: &str, at| Link { who: who.clone(), place, prefix: prefix.into(), at };
+    c.links.reads.push(link(format!("stream.{}", from.value), "", from.at));
+    c.links.writes.push(link(format!("bucket.{}", to.value), &prefix, to.at));
+    Some(Delivery {
+        name,
+        from: from.value,
+        to: to.value,
+        prefix,
+        buffer_seconds,
+        buffer_mib,
+        file_extension: extension.map_or_else(|| ".json".into(), |e| e.value),
+    })
+}
+
+/// What keys begin with: nothing, or folders.
+pub(super) fn key_prefix(c: &mut Context<'_>, prefix: At<String>) -> String {
+    let text = &prefix.value;
+    let fine = text.is_empty()
+        || (text.ends_with('/')
+            && !text.starts_with('/')
+            && !text.contains("//")
+            && text.len() <= 256
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "/!-_.*'()=".contains(c))
+            && text.split('/').all(|part| part != "." && part != ".."));
+    if !fine {
+        let help = "a prefix ends with `/` and does not begin with one: `raw/`";
+        c.m.add(prefix.at, format!("{} is no prefix for keys", quote(text)), help);
+    }
+    prefix.value
+}
+
+fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Bucket> {
+    let versioning = s.boolean(c.m, "versioning").unwrap_or(false);
+    let expire_days = s.count(c.m, "expire_days", 1..=36_500);
+    let example = "[{ suffix = \".json\", function = \"NAME\" }]";
+    let mut on_created = Vec::new();
+    for item in s.list(c.m, "on_created", example) {
+        let Value::Table(table) = &item.value else {
+            c.m.add(item.at.clone(), "a rule of `on_created` is a table", format!("write `on_created = {example}`"));
+            continue;
+        };
+        let mut rule = Section::new(format!("a rule of bucket.{name}"), item.at.clone(), table);
+        let prefix = rule.text(c.m, "prefix", "\"raw/\"").map(|p| p.value).unwrap_or_default();
+        let suffix = rule.text(c.m, "suffix", "\".json\"").map(|p| p.value).unwrap_or_default();
+        let function = rule.text(c.m, "function", "\"NAME\"");
+        let topic = rule.text(c.m, "topic", "\"NAME\"");
+        let both = rule.node("function").is_some() == rule.node("topic").is_some();
+        if both {
+            let help = "a rule has `function` or `topic`, one of them";
+            c.m.add(item.at.clone(), "who is told of a new object?", help);
+        }
+        rule.finish(c.m);
+        let target = if let Some(f) = function {
+            c.bare("function", f).map(|f| (f.at, Target::Function(f.value)))
+        } else {
+            topic.and_then(|t| c.bare("topic", t)).map(|t| (t.at, Target::Topic(t.value)))
+        };
+        let Some((at, target)) = target.filter(|_| !both) else { continue };
+        if let Target::Function(function) = &target {
+            let (who, place) = (format!("function.{function}"), format!("bucket.{name}"));
+            c.links.reads.push(Link { who, place, prefix: prefix.clone(), at: at.clone() });
+        }
+        let rule = Rule { prefix, suffix, target };
+        if on_created.contains(&rule) {
+            c.m.add(at, "this rule stands twice", "a new object would be told twice: remove one");
+        }
+        on_created.push(rule);
+    }
+    Some(Bucket { name, versioning, expire_days, on_created })
+}
+
+fn topic(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Topic> {
+    let mut email: Vec<String> = Vec::new();
+    for address in s.texts(c.m, "email", "[\"oncall@example.com\"]") {
+        let fine = address.value.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty()
+                && host.contains('.')
+                && !host.contains('@')
+                && host.split('.').all(|part| !part.is_empty())
+                && address.value.chars().all(|c| !c.is_whitespace() && !c.is_control())
+        });
+        if !fine {
+            c.m.add(address.at, format!("{} is no email address", quote(&address.value)), "write `oncall@example.com`");
+        } else if email.contains(&address.value) {
+            c.m.add(address.at, format!("{} stands twice", quote(&address.value)), "remove one");
+        } else {
+            email.push(address.value);
+        }
+    }
+    Some(Topic { name, email })
+}
+
+fn query(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Query> {
+    let path = s.required(c.m, "sql", "\"queries/latest.sql\"");
+    let sql = c.sql(path);
+    Some(Query { name, sql })
+}

@@ -1,0 +1,388 @@
+//! A pipeline as its `pipeline.toml` describes it, with every default filled in and every file read.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use bytes::Bytes;
+
+pub use crate::cloud::{
+    catalog::Column,
+    resources::{Quota, Runtime, Throttle},
+};
+
+/// A pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    /// Its name: `crypto-stream`.
+    pub name: String,
+    /// What it does, in words.
+    pub description: String,
+    /// Where it was read from.
+    pub origin: Origin,
+    /// Its environments, in the order of the file; at least one.
+    pub environments: Vec<Environment>,
+}
+
+/// Where a pipeline was read from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The folder that holds pipeline.toml.
+    Folder(PathBuf),
+    /// One that is built in, by its folder's name.
+    BuiltIn(String),
+    /// Files in memory.
+    Memory,
+}
+
+/// An environment: where the pipeline is deployed, and its resources there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// Its name: `dev`.
+    pub name: String,
+    /// The AWS region; none: what the AWS configuration says.
+    pub region: Option<String>,
+    /// Whether deploy and destroy ask for the stack's name.
+    pub protected: bool,
+    /// The catalog database's name before the environment's suffix; none where no table is made.
+    pub database: Option<String>,
+    /// Sources of data.
+    pub sources: Vec<Source>,
+    /// Secrets, those that a source names among them.
+    pub secrets: Vec<Secret>,
+    /// Thresholds.
+    pub thresholds: Vec<Threshold>,
+    /// Data streams.
+    pub streams: Vec<Stream>,
+    /// Delivery streams.
+    pub deliveries: Vec<Delivery>,
+    /// Buckets.
+    pub buckets: Vec<Bucket>,
+    /// Functions.
+    pub functions: Vec<Function>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
+    /// Topics.
+    pub topics: Vec<Topic>,
+    /// Alarms.
+    pub alarms: Vec<Alarm>,
+    /// Named queries.
+    pub queries: Vec<Query>,
+    /// HTTP APIs.
+    pub apis: Vec<Api>,
+}
+
+impl Pipeline {
+    /// An environment by its name.
+    pub fn env(&self, name: &str) -> Option<&Environment> {
+        self.environments.iter().find(|e| e.name == name)
+    }
+
+    /// The names of its environments, in the order of the file.
+    pub fn env_names(&self) -> Vec<&str> {
+        self.environments.iter().map(|e| e.name.as_str()).collect()
+    }
+}
+
+/// A source of data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// The address, with `{parameter}` for what a function fills in.
+    pub url: String,
+    /// The secret that it wants.
+    pub secret: Option<String>,
+    /// The recording's content: JSON lines.
+    pub sample: Option<Bytes>,
+    /// Per parameter of the address, a text with `{field}` for a field of an observation.
+    pub matches: BTreeMap<String, String>,
+    /// The field that holds an observation's time.
+    pub time: Option<String>,
+    /// The key under which an observation stands in an answer.
+    pub wrap: Option<String>,
+}
+
+/// A secret, without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// What it is, in words.
+    pub description: String,
+}
+
+/// A threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// Its name.
+    pub name: String,
+    /// Its value until somebody sets another.
+    pub default: f64,
+    /// Its unit, in words.
+    pub unit: Option<String>,
+}
+
+/// A data stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Its name.
+    pub name: String,
+    /// Shards.
+    pub shards: u32,
+    /// Hours that a record is kept.
+    pub retention_hours: u32,
+}
+
+/// A delivery stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its name.
+    pub name: String,
+    /// The stream that it reads.
+    pub from: String,
+    /// The bucket that it writes to.
+    pub to: String,
+    /// What its keys begin with, before `YYYY/MM/DD/HH/`.
+    pub prefix: String,
+    /// Seconds after which the buffer is delivered.
+    pub buffer_seconds: u32,
+    /// MiB at which the buffer is delivered.
+    pub buffer_mib: u32,
+    /// What its keys end with.
+    pub file_extension: String,
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Whether versions are kept.
+    pub versioning: bool,
+    /// Days after which objects expire.
+    pub expire_days: Option<u32>,
+    /// What happens when an object is created.
+    pub on_created: Vec<Rule>,
+}
+
+/// What happens when an object is created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Only keys that begin with this.
+    pub prefix: String,
+    /// Only keys that end with this.
+    pub suffix: String,
+    /// Who is told.
+    pub target: Target,
+}
+
+/// A function or a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A function, by its name.
+    Function(String),
+    /// A topic, by its name.
+    Topic(String),
+}
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// The handler: `crypto_stream::fetch_prices`, `app.handler`.
+    pub handler: String,
+    /// Its code by path below the code's folder, for a runtime that needs some.
+    pub code: Option<BTreeMap<String, Bytes>>,
+    /// When it runs by itself.
+    pub schedule: Option<String>,
+    /// Seconds that an invocation may take.
+    pub timeout_seconds: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Environment variables, beside those that come from grants.
+    pub env: BTreeMap<String, String>,
+    /// What it may do.
+    pub grants: Vec<Grant>,
+}
+
+/// One thing that a function may do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// On what kind of thing.
+    pub kind: GrantKind,
+    /// On which, by its name.
+    pub name: String,
+}
+
+/// The kinds of grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GrantKind {
+    /// `source.X:read`
+    SourceRead,
+    /// `secret.X:read`
+    SecretRead,
+    /// `stream.X:write`
+    StreamWrite,
+    /// `bucket.X:read`
+    BucketRead,
+    /// `bucket.X:write`
+    BucketWrite,
+    /// `threshold.X:read`
+    ThresholdRead,
+    /// `threshold.X:measure`
+    ThresholdMeasure,
+    /// `topic.X:publish`
+    TopicPublish,
+    /// `query.X:execute`
+    QueryExecute,
+}
+
+impl GrantKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::SourceRead,
+        Self::SecretRead,
+        Self::StreamWrite,
+        Self::BucketRead,
+        Self::BucketWrite,
+        Self::ThresholdRead,
+        Self::ThresholdMeasure,
+        Self::TopicPublish,
+        Self::QueryExecute,
+    ];
+
+    /// The section that it is about: `stream`.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::SourceRead => "source",
+            Self::SecretRead => "secret",
+            Self::StreamWrite => "stream",
+            Self::BucketRead | Self::BucketWrite => "bucket",
+            Self::ThresholdRead | Self::ThresholdMeasure => "threshold",
+            Self::TopicPublish => "topic",
+            Self::QueryExecute => "query",
+        }
+    }
+
+    /// The environment variable that tells a function the physical name, where there is one: `STREAM_PRICES`.
+    pub fn variable(self, name: &str) -> Option<String> {
+        let prefix = match self {
+            Self::SourceRead => return None,
+            Self::SecretRead => "SECRET",
+            Self::StreamWrite => "STREAM",
+            Self::BucketRead | Self::BucketWrite => "BUCKET",
+            Self::ThresholdRead => "THRESHOLD",
+            Self::ThresholdMeasure => "METRIC",
+            Self::TopicPublish => "TOPIC",
+            Self::QueryExecute => "QUERY",
+        };
+        Some(format!("{prefix}_{}", name.to_ascii_uppercase()))
+    }
+
+    /// What it allows: `write`.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::SourceRead | Self::SecretRead | Self::BucketRead | Self::ThresholdRead => "read",
+            Self::StreamWrite | Self::BucketWrite => "write",
+            Self::ThresholdMeasure => "measure",
+            Self::TopicPublish => "publish",
+            Self::QueryExecute => "execute",
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its name.
+    pub name: String,
+    /// The SQL, read from its file: it reads `input`.
+    pub sql: String,
+    /// The bucket that it reads.
+    pub from: String,
+    /// Only keys that begin with this.
+    pub from_prefix: String,
+    /// What it reads: `json`, `csv` or `parquet`.
+    pub format: String,
+    /// The columns that it reads.
+    pub input: Vec<Column>,
+    /// The bucket that it writes to.
+    pub to: String,
+    /// What its keys begin with.
+    pub prefix: String,
+    /// The catalog table that it fills.
+    pub table: Option<String>,
+    /// The columns in its files.
+    pub columns: Vec<Column>,
+    /// The columns in its keys, outermost first.
+    pub partition_by: Vec<Column>,
+    /// Whether it reads only what is new since its bookmark.
+    pub bookmark: bool,
+    /// When it runs by itself.
+    pub schedule: Option<String>,
+    /// Minutes that a run may take.
+    pub timeout_minutes: u32,
+}
+
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Addresses to tell.
+    pub email: Vec<String>,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// What it measures.
+    pub metric: Metric,
+    /// On when the sum over the period is greater.
+    pub above: f64,
+    /// The period, in minutes.
+    pub period_minutes: u32,
+    /// The topic that is told.
+    pub topic: Option<String>,
+}
+
+/// What an alarm measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Metric {
+    /// `function.X:errors`
+    FunctionErrors(String),
+    /// `job.X:failures`
+    JobFailures(String),
+}
+
+/// A named query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Its name.
+    pub name: String,
+    /// The SQL, read from its file.
+    pub sql: String,
+}
+
+/// An HTTP API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Api {
+    /// Its name.
+    pub name: String,
+    /// The path: `/prices`.
+    pub path: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The function that answers.
+    pub function: String,
+    /// Whether a request needs an API key.
+    pub api_key: bool,
+    /// Requests a second, and at once.
+    pub throttle: Option<Throttle>,
+    /// Requests a period.
+    pub quota: Option<Quota>,
+}
