@@ -6,14 +6,19 @@
 pub mod alerts;
 pub mod audit;
 pub mod buckets;
+pub mod deploy;
 pub mod error;
 pub mod functions;
 pub mod gate;
 pub mod jobs;
 pub mod names;
+pub mod overview;
 pub mod preview;
 pub mod queries;
+pub mod run;
 pub mod secrets;
+
+use std::path::PathBuf;
 
 use crate::cloud::Cloud;
 
@@ -29,12 +34,22 @@ pub struct Backend {
     /// The environment: `dev`, `prod`.
     pub env: String,
     gate: Gate,
+    pipelines: Pipelines,
+}
+
+/// Where pipelines are described.
+#[derive(Debug, Clone)]
+pub struct Pipelines {
+    /// The folder of pipelines; none: `./pipelines`, else those built in.
+    pub dir: Option<PathBuf>,
+    /// Whether there is a handler in Rust of this name.
+    pub handlers: fn(&str) -> bool,
 }
 
 impl Backend {
     /// A backend on `cloud` for the environment `env`.
-    pub fn new(cloud: Cloud, env: impl Into<String>, gate: Gate) -> Self {
-        Self { cloud, env: env.into(), gate }
+    pub fn new(cloud: Cloud, env: impl Into<String>, gate: Gate, pipelines: Pipelines) -> Self {
+        Self { cloud, env: env.into(), gate, pipelines }
     }
 
     /// Whether every change is refused.

@@ -1,0 +1,101 @@
+//! Planning, deploying and destroying a pipeline's stack.
+
+use super::{Backend, Consent, Effect, Error, Result, Strength};
+use crate::{
+    cloud::{
+        resources::Graph,
+        stacks::{Action, ChangeSet, Progress, Stack, StackRequest},
+    },
+    deploy, spec,
+};
+
+impl Backend {
+    /// The pipeline's own description.
+    pub fn pipeline(&self, name: &str) -> Result<spec::Pipeline> {
+        spec::find(self.pipelines.dir.as_deref(), name, &self.pipelines.handlers)
+            .map_err(|e| Error::Spec(e.to_string()))
+    }
+
+    /// The resources that the pipeline has in this environment.
+    pub fn graph(&self, name: &str) -> Result<Graph> {
+        deploy::graph(&self.pipeline(name)?, &self.env).map_err(|e| Error::Spec(e.to_string()))
+    }
+
+    /// What deploying the pipeline would do.
+    pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
+        let request = StackRequest { graph: self.graph(pipeline)?, template: None };
+        Ok(self.cloud.stacks.plan(&request).await?)
+    }
+
+    /// What deploying the pipeline means, and how much confirmation that deserves: a yes; its stack's name, typed, in a
+    /// protected environment or where data would be lost.
+    pub async fn deploy_effect(&self, pipeline: &str) -> Result<Effect> {
+        let stack = self.stack_name(pipeline);
+        self.gate.check("deploy", &stack)?;
+        let plan = self.plan(pipeline).await?;
+        let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
+        let lost: Vec<_> = plan.changes.iter().filter(|c| c.loses_data).map(|c| c.name.as_str()).collect();
+        let mut sentence = format!(
+            "{stack}: {} to add, {} to change, {} to replace, {} to remove",
+            count(Action::Add),
+            count(Action::Change),
+            count(Action::Replace),
+            count(Action::Remove)
+        );
+        if !lost.is_empty() {
+            sentence = format!("{sentence}; the data of {} is lost", lost.join(", "));
+        }
+        let strength = if plan.changes.is_empty() && !plan.resumes {
+            Strength::Free
+        } else if self.protected(pipeline) || !lost.is_empty() {
+            Strength::TypeName(stack.clone())
+        } else {
+            Strength::Confirm
+        };
+        Ok(Effect { what: "deploy", target: stack, sentence, strength })
+    }
+
+    /// Deploys the pipeline, or carries its interrupted deploy on.
+    pub async fn deploy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<Stack> {
+        let effect = self.deploy_effect(pipeline).await?;
+        let request = StackRequest { graph: self.graph(pipeline)?, template: None };
+        let stacks = self.cloud.stacks.clone();
+        self.gate
+            .perform(&effect, consent, |permit| async move { stacks.apply(&permit, &request, progress).await })
+            .await
+    }
+
+    /// What destroying the pipeline's stack means.
+    pub async fn destroy_effect(&self, pipeline: &str) -> Result<Effect> {
+        let stack = self.stack_name(pipeline);
+        self.gate.check("destroy", &stack)?;
+        let resources = self.cloud.stacks.get(&stack).await?.map_or(0, |s| s.resources.len());
+        let sentence = format!("{stack} is destroyed: {resources} resources, with all data in them");
+        // A stack whose pipeline is gone, or broken, cannot say that it is unprotected.
+        let strength = if self.protected(pipeline) { Strength::TypeName(stack.clone()) } else { Strength::Confirm };
+        Ok(Effect { what: "destroy", target: stack, sentence, strength })
+    }
+
+    /// Destroys the pipeline's stack with everything in it.
+    pub async fn destroy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<()> {
+        let effect = self.destroy_effect(pipeline).await?;
+        let stacks = self.cloud.stacks.clone();
+        let stack = effect.target.clone();
+        self.gate
+            .perform(&effect, consent, |permit| async move { stacks.destroy(&permit, &stack, progress).await })
+            .await
+    }
+
+    /// The pipeline's stack; none where it is not deployed.
+    pub async fn status(&self, pipeline: &str) -> Result<Option<Stack>> {
+        Ok(self.cloud.stacks.get(&self.stack_name(pipeline)).await?)
+    }
+
+    /// Whether the environment asks for the stack's name. Where the pipeline cannot be read, it does.
+    fn protected(&self, pipeline: &str) -> bool {
+        match self.pipeline(pipeline) {
+            Ok(pipeline) => pipeline.env(&self.env).is_none_or(|e| e.protected),
+            Err(_) => true,
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The overview: which pipelines there are, how they are, and one of them stage by stage.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Backend, Result};
+use crate::{
+    cloud::{
+        alerts::{AlarmState, Alert, Topic},
+        buckets::Bucket,
+        flow::{self, Stage},
+        functions::Function,
+        jobs::{Job, JobRunState},
+        resources::{Graph, NotificationTarget, Properties},
+        stacks::Stack,
+        streams::{DeliveryStream, Stream},
+    },
+    spec,
+};
+
+/// How something is, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Not deployed, or nothing known.
+    Absent,
+    /// Well, and nothing goes on.
+    Idle,
+    /// Well and at work.
+    Busy,
+    /// Somebody should look: an alarm, an interrupted deploy.
+    Warning,
+    /// Something failed.
+    Bad,
+}
+
+/// A pipeline in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PipelineSummary {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Its stack's status; none where it is not deployed in this environment.
+    pub stack: Option<String>,
+    /// When the stack was last changed.
+    pub deployed: Option<Timestamp>,
+    /// How it is.
+    pub health: Health,
+    /// The same in words: "job clean_prices failed".
+    pub words: String,
+}
+
+/// One pipeline in full.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PipelineView {
+    /// What a list shows of it.
+    pub summary: PipelineSummary,
+    /// Its stages in the order in which data flows; from pipeline.toml where it is not deployed.
+    pub stages: Vec<StageView>,
+    /// What happened lately, the oldest first.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// One stage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageView {
+    /// The stage.
+    pub stage: Stage,
+    /// How it is.
+    pub health: Health,
+    /// Its live figure: "3 rec/min", "1,204 objects".
+    pub figure: String,
+    /// Its newest error, or what is next.
+    pub detail: Option<String>,
+    /// The log group to look into.
+    pub log_group: Option<String>,
+    /// A growing number by which a face can tell that the stage has done something since it last looked.
+    pub activity: u64,
+}
+
+/// The timeline's lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Job runs.
+    Runs,
+    /// Messages to topics, other than news of files.
+    Alerts,
+    /// Deploys and destroys.
+    Deploys,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub time: Timestamp,
+    /// Its lane.
+    pub lane: Lane,
+    /// Whether it failed.
+    pub bad: bool,
+    /// What it was, in a line: it may hold anything.
+    pub text: String,
+}
+
+/// What the ports tell, asked once. A port that fails (denied, unreachable) tells nothing; its pane says why.
+struct Facts {
+    functions: Vec<Function>,
+    jobs: Vec<Job>,
+    streams: Vec<Stream>,
+    deliveries: Vec<DeliveryStream>,
+    buckets: Vec<Bucket>,
+    topics: Vec<Topic>,
+    alerts: Vec<Alert>,
+}
+
+impl Backend {
+    /// All pipelines: those with a pipeline.toml, and those of which only a stack is left.
+    pub async fn list_pipelines(&self) -> Result<Vec<PipelineSummary>> {
+        let stacks = self.cloud.stacks.list().await?;
+        let facts = self.facts().await;
+        let mut all = Vec::new();
+        let locations = spec::pipelines(self.pipelines.dir.as_deref())
+            .map_err(|e| super::Error::Spec(format!("the pipelines cannot be listed: {e}")))?;
+        for location in locations {
+            let summary = match spec::load(&location, &self.pipelines.handlers) {
+                Ok(p) => {
+                    let stack = stacks.iter().find(|s| s.name == self.stack_name(&p.name));
+                    summarize(&p.name, &p.description, stack, &facts)
+                }
+                Err(report) => PipelineSummary {
+                    name: location.name(),
+                    description: String::new(),
+                    stack: None,
+                    deployed: None,
+                    health: Health::Bad,
+                    words: match report.diagnostics.first() {
+                        Some(d) => format!("pipeline.toml:{}:{}: {}", d.line, d.column, d.message),
+                        None => "pipeline.toml is wrong".into(),
+                    },
+                },
+            };
+            all.push(summary);
+        }
+        for stack in &stacks {
+            let here = stack.env.as_deref() == Some(self.env.as_str());
+            if let Some(name) = stack.pipeline.as_deref().filter(|_| here)
+                && !all.iter().any(|p| p.name == name)
+            {
+                all.push(summarize(name, "deployed; its pipeline.toml is not here", Some(stack), &facts));
+            }
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// One pipeline in full.
+    pub async fn view(&self, pipeline: &str) -> Result<PipelineView> {
+        let stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await?;
+        let spec = self.pipeline(pipeline);
+        let facts = self.facts().await;
+        let description = spec.as_ref().map(|p| p.description.clone()).unwrap_or_default();
+        let summary = summarize(pipeline, &description, stack.as_ref(), &facts);
+        let Some(graph) = stack.as_ref().and_then(|s| s.graph.as_ref()) else {
+            spec?;
+            let graph = self.graph(pipeline)?;
+            let stages = flow::flow(&graph).into_iter().map(absent).collect();
+            return Ok(PipelineView { summary, stages, timeline: Vec::new() });
+        };
+        let stages = flow::flow(graph).into_iter().map(|s| facts.stage(s)).collect();
+        let timeline = self.timeline(graph).await;
+        Ok(PipelineView { summary, stages, timeline })
+    }
+
+    async fn facts(&self) -> Facts {
+        let c = &self.cloud;
+        let (functions, jobs, streams, deliveries, buckets, topics, alerts) = tokio::join!(
+            c.functions.list(),
+            c.jobs.list(),
+            c.streams.list(),
+            c.streams.deliveries(),
+            c.buckets.list(),
+            c.alerts.topics(),
+            c.alerts.list(1)
+        );
+        Facts {
+            functions: functions.unwrap_or_default(),
+            jobs: jobs.unwrap_or_default(),
+            streams: streams.unwrap_or_default(),
+            deliveries: deliveries.unwrap_or_default(),
+            buckets: buckets.unwrap_or_default(),
+            topics: topics.unwrap_or_default(),
+            alerts: alerts.unwrap_or_default(),
+        }
+    }
+
+    async fn timeline(&self, graph: &Graph) -> Vec<TimelineEntry> {
+        let mut entries = Vec::new();
+        for resource in &graph.resources {
+            let name = &resource.physical_name;
+            let short = short(&resource.name);
+            match &resource.properties {
+                Properties::Job(_) => {
+                    for run in self.cloud.jobs.runs(name, 60).await.unwrap_or_default() {
+                        let bad = matches!(run.state, JobRunState::Failed | JobRunState::Timeout);
+                        let text = match &run.error {
+                            Some(error) if bad => format!("{short}: {error}"),
+                            _ => format!("{short} {}", run.state.word()),
+                        };
+                        entries.push(TimelineEntry { time: run.started, lane: Lane::Runs, bad, text });
+                    }
+                }
+                Properties::Topic(_) if !hears_of_files(graph, name) => {
+                    for message in self.cloud.alerts.inbox(name, 60).await.unwrap_or_default() {
+                        let text = message.subject.unwrap_or(message.message);
+                        entries.push(TimelineEntry { time: message.time, lane: Lane::Alerts, bad: false, text });
+                    }
+                }
+                _ => {}
+            }
+        }
+        for operation in self.cloud.stacks.history(&graph.stack, 20).await.unwrap_or_default() {
+            let bad = operation.status.ends_with("FAILED") || operation.status == "INTERRUPTED";
+            let text = format!("{} {}", operation.kind, operation.status);
+            entries.push(TimelineEntry { time: operation.started, lane: Lane::Deploys, bad, text });
+        }
+        entries.sort_by_key(|e| e.time);
+        entries
+    }
+}
+
+/// Whether a bucket tells the topic of each new object.
+fn hears_of_files(graph: &Graph, topic: &str) -> bool {
+    graph.resources.iter().any(|r| match &r.properties {
+        Properties::Bucket(b) => {
+            b.on_created.iter().any(|n| matches!(&n.target, NotificationTarget::Topic(t) if t == topic))
+        }
+        _ => false,
+    })
+}
+
+fn summarize(name: &str, description: &str, stack: Option<&Stack>, facts: &Facts) -> PipelineSummary {
+    let (health, words) = match stack {
+        None => (Health::Absent, "not deployed".to_owned()),
+        Some(s) if s.interrupted => (Health::Warning, "deploy interrupted".into()),
+        Some(s) if s.status.in_progress() => (Health::Busy, s.status.word().to_lowercase().replace('_', " ")),
+        Some(s) if !s.status.complete() => (Health::Bad, s.status.word().to_lowercase().replace('_', " ")),
+        Some(_) => facts.judge(name),
+    };
+    PipelineSummary {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        stack: stack.map(|s| s.status.word().to_owned()),
+        deployed: stack.map(|s| s.updated),
+        health,
+        words,
+    }
+}
+
+impl Facts {
+    /// How a deployed pipeline is: the worst that can be said, else what it is doing.
+    fn judge(&self, pipeline: &str) -> (Health, String) {
+        let ours = |p: &Option<String>| p.as_deref() == Some(pipeline);
+        for job in self.jobs.iter().filter(|j| ours(&j.pipeline)) {
+            if let Some(run) = &job.last_run
+                && matches!(run.state, JobRunState::Failed | JobRunState::Timeout)
+            {
+                return (Health::Bad, format!("job {} failed", plain(pipeline, &job.name)));
+            }
+        }
+        if let Some(f) = self.functions.iter().find(|f| ours(&f.pipeline) && f.last_error.is_some()) {
+            return (Health::Bad, format!("function {} failed", plain(pipeline, &f.name)));
+        }
+        if let Some(a) = self.alerts.iter().find(|a| ours(&a.pipeline) && a.state == AlarmState::Alarm) {
+            let name = a.name.rsplit('/').next().unwrap_or(&a.name);
+            return (Health::Warning, format!("{} in ALARM", plain(pipeline, name)));
+        }
+        if self.jobs.iter().any(|j| ours(&j.pipeline) && j.last_run.as_ref().is_some_and(|r| !r.state.is_final())) {
+            return (Health::Busy, "job running".into());
+        }
+        let rate: u64 = self.streams.iter().filter(|s| ours(&s.pipeline)).map(|s| s.records_last_minute).sum();
+        if rate > 0 { (Health::Busy, format!("{} rec/min", thousands(rate))) } else { (Health::Idle, "idle".into()) }
+    }
+
+    fn stage(&self, stage: Stage) -> StageView {
+        let name = stage.physical_name.as_str();
+        let mut view = absent(stage.clone());
+        view.health = Health::Idle;
+        match stage.kind {
+            "function" => {
+                let Some(f) = self.functions.iter().find(|f| f.name == name) else { return view };
+                view.figure = format!("{} calls", thousands(f.invocations));
+                view.activity = f.invocations;
+                view.log_group = Some(f.log_group.clone());
+                view.detail.clone_from(&f.last_error);
+                if f.last_error.is_some() {
+                    view.health = Health::Bad;
+                }
+            }
+            "stream" => {
+                let Some(s) = self.streams.iter().find(|s| s.name == name) else { return view };
+                view.figure = format!("{} rec/min", thousands(s.records_last_minute));
+                view.activity = s.records;
+                if s.records_last_minute > 0 {
+                    view.health = Health::Busy;
+                }
+            }
+            "delivery" => {
+                let Some(d) = self.deliveries.iter().find(|d| d.name == name) else { return view };
+                view.figure = match d.seconds_left {
+                    Some(seconds) => format!("{} waiting, {seconds} s left", thousands(d.buffered_records)),
+                    None => format!("{} delivered", thousands(d.delivered_records)),
+                };
+                view.activity = d.delivered_records;
+                if d.buffered_records > 0 {
+                    view.health = Health::Busy;
+                }
+            }
+            "bucket" => {
+                let Some(b) = self.buckets.iter().find(|b| b.name == name) else { return view };
+                let objects = b.objects.unwrap_or(0);
+                view.figure = format!("{} objects", thousands(objects));
+                view.activity = objects;
+            }
+            "job" => self.job(name, &mut view),
+            "topic" => {
+                let Some(t) = self.topics.iter().find(|t| t.name == name) else { return view };
+                let messages = t.messages.unwrap_or(0);
+                view.figure = format!("{} messages", thousands(messages));
+                view.activity = messages;
+            }
+            _ => {}
+        }
+        view
+    }
+
+    fn job(&self, name: &str, view: &mut StageView) {
+        let Some(job) = self.jobs.iter().find(|j| j.name == name) else { return };
+        view.log_group = Some(job.log_group.clone());
+        let Some(run) = &job.last_run else {
+            "no run yet".clone_into(&mut view.figure);
+            return;
+        };
+        view.activity = u64::try_from(run.started.as_millisecond()).unwrap_or(0);
+        view.figure = match run.rows_out {
+            Some(rows) => format!("{} · {} rows", run.state.word(), thousands(rows)),
+            None => run.state.word().to_owned(),
+        };
+        view.detail.clone_from(&run.error);
+        view.health = match run.state {
+            JobRunState::Failed | JobRunState::Timeout => Health::Bad,
+            s if s.is_final() => Health::Idle,
+            _ => Health::Busy,
+        };
+    }
+}
+
+fn absent(stage: Stage) -> StageView {
+    StageView { stage, health: Health::Absent, figure: String::new(), detail: None, log_group: None, activity: 0 }
+}
+
+/// `fetch_prices` of `function.fetch_prices`.
+fn short(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, short)| short)
+}
+
+/// The name without the pipeline and environment that it begins with.
+fn plain<'a>(pipeline: &str, physical: &'a str) -> &'a str {
+    physical
+        .strip_prefix(pipeline)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .and_then(|rest| rest.split_once('-'))
+        .map_or(physical, |(_, name)| name)
+}
+
+/// `1,204`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(n), text);
+        }
+    }
+
+    #[test]
+    fn names_lose_what_the_heading_says_already() {
+        assert_eq!(plain("crypto-stream", "crypto-stream-dev-clean_prices"), "clean_prices");
+        assert_eq!(plain("crypto-stream", "other"), "other");
+    }
+}

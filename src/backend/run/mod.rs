@@ -1,0 +1,412 @@
+//! A run: once through every stage of a pipeline, in the order in which data flows.
+//!
+//! How far it has come is written down after each stage (and every [`stages::CHECKPOINT`] steps within one), so that a
+//! run whose process was killed is carried on by the next. Steps that were done but not yet written down are done
+//! again under the same invocation ids, and the cloud tells that it has their records already.
+
+mod stages;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Backend, Consent, Effect, Result, Strength};
+use crate::cloud::{
+    self, Cloud, Error, Permit,
+    flow::{self, Stage},
+    functions::SourceMode,
+    resources::{Graph, Properties},
+    runs::{PipelineRun, StageRun},
+    stacks::Stack,
+};
+
+/// How to run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Per source name, a file to replay instead of the source.
+    pub sources: BTreeMap<String, PathBuf>,
+    /// Sources answer from their real addresses.
+    pub online: bool,
+    /// Start anew where an interrupted run could be carried on.
+    pub restart: bool,
+}
+
+/// News of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunProgress {
+    /// An interrupted run is carried on, from this stage.
+    Resumed {
+        /// The run.
+        run: String,
+        /// The first stage that it has not behind it.
+        stage: String,
+    },
+    /// An interrupted run is given up for a new one.
+    Restarted {
+        /// The run that is given up.
+        run: String,
+    },
+    /// A stage has begun, gone on or ended.
+    Stage(StageRun),
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunReport {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The environment.
+    pub env: String,
+    /// Whether every stage succeeded.
+    pub ok: bool,
+    /// The stages, in the order in which data flows.
+    pub stages: Vec<StageReport>,
+}
+
+/// What a stage did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageReport {
+    /// Its name in pipeline.toml.
+    pub name: String,
+    /// `function`, `stream`, `delivery`, `bucket`, `topic`, `job`.
+    pub kind: String,
+    /// `SUCCEEDED`, `FAILED`, `PENDING` (after one that failed).
+    pub status: String,
+    /// Records that it read: observations, records, rows, objects or messages, after its kind.
+    pub records_in: u64,
+    /// Records that it wrote.
+    pub records_out: u64,
+    /// Milliseconds.
+    pub elapsed_ms: u64,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl From<&StageRun> for StageReport {
+    fn from(stage: &StageRun) -> Self {
+        Self {
+            name: stage.name.clone(),
+            kind: stage.kind.clone(),
+            status: stage.status.clone(),
+            records_in: stage.records_in,
+            records_out: stage.records_out,
+            elapsed_ms: stage.elapsed_ms,
+            error: stage.error.clone(),
+        }
+    }
+}
+
+/// Where news of a run goes.
+pub type Progress = UnboundedSender<RunProgress>;
+
+impl Backend {
+    /// What a run does.
+    pub fn run_effect(&self, pipeline: &str) -> Effect {
+        Effect {
+            what: "run",
+            target: self.stack_name(pipeline),
+            sentence: format!("{pipeline} runs once through all its stages in {}", self.env),
+            strength: Strength::Free,
+        }
+    }
+
+    /// Runs a pipeline once through every stage. A stage that fails is in the report and ends the run.
+    ///
+    /// # Errors
+    /// Where the run cannot begin: not deployed, its deploy was cut off, another run is at work, a file to replay that
+    /// cannot be read, or other inputs than those of the interrupted run.
+    pub async fn run(
+        &self,
+        pipeline: &str,
+        options: &RunOptions,
+        consent: &Consent,
+        progress: Progress,
+    ) -> Result<RunReport> {
+        self.gate.check("run", &self.stack_name(pipeline))?;
+        let stack_name = self.stack_name(pipeline);
+        let stack = self.cloud.stacks.get(&stack_name).await?;
+        let (stack, graph) = runnable(stack, &stack_name, pipeline)?;
+        let inputs = Inputs::read(&graph, options)?;
+        let earlier = self.cloud.runs.list(&stack.name, 1).await?.into_iter().next();
+        let stages = movers(&graph);
+        let now = self.cloud.clock.now();
+        let mut run = next_run(&stack.name, &stages, &inputs, earlier, options.restart, now, &progress)?;
+
+        let cloud = self.cloud.clone();
+        let done = self
+            .gate
+            .perform(&self.run_effect(pipeline), consent, |permit| async move {
+                let work = Work { cloud, permit, graph, stages, sources: inputs.modes, progress };
+                work.begin(&mut run).await?;
+                work.go(&mut run).await?;
+                Ok(run)
+            })
+            .await?;
+        Ok(RunReport {
+            pipeline: pipeline.to_owned(),
+            env: self.env.clone(),
+            ok: done.status == "SUCCEEDED",
+            stages: done.stages.iter().map(StageReport::from).collect(),
+        })
+    }
+}
+
+/// What one run works with.
+struct Work {
+    cloud: Cloud,
+    permit: Permit,
+    graph: Graph,
+    stages: Vec<Stage>,
+    sources: BTreeMap<String, SourceMode>,
+    progress: Progress,
+}
+
+impl Work {
+    /// Puts the run on record, with what the counters stand at.
+    async fn begin(&self, run: &mut PipelineRun) -> cloud::Result<()> {
+        if run.stages.is_empty() {
+            for stage in &self.stages {
+                let baseline = self.counters(stage).await?;
+                run.stages.push(StageRun {
+                    name: stage.name.clone(),
+                    kind: stage.kind.to_owned(),
+                    status: "PENDING".into(),
+                    baseline,
+                    ..StageRun::default()
+                });
+            }
+        }
+        "RUNNING".clone_into(&mut run.status);
+        run.ended = None;
+        self.cloud.runs.begin(&self.permit, run).await
+    }
+
+    /// Goes through the stages that are not done.
+    async fn go(&self, run: &mut PipelineRun) -> cloud::Result<()> {
+        "SUCCEEDED".clone_into(&mut run.status);
+        for index in 0..self.stages.len() {
+            if run.stages.get(index).is_none_or(|s| s.status == "SUCCEEDED") {
+                continue;
+            }
+            let outcome = self.stage(run, index).await;
+            if let Some(stage) = run.stages.get_mut(index) {
+                match outcome {
+                    Ok(()) => "SUCCEEDED".clone_into(&mut stage.status),
+                    Err(e) => {
+                        "FAILED".clone_into(&mut stage.status);
+                        stage.error = Some(e.to_string());
+                        "FAILED".clone_into(&mut run.status);
+                    }
+                }
+                let _ = self.progress.send(RunProgress::Stage(stage.clone()));
+            }
+            if run.status == "FAILED" {
+                break;
+            }
+            let mut saved = run.clone();
+            "RUNNING".clone_into(&mut saved.status);
+            self.cloud.runs.save(&self.permit, &saved).await?;
+        }
+        run.ended = Some(self.cloud.clock.now());
+        self.cloud.runs.save(&self.permit, run).await
+    }
+}
+
+/// The stages that data moves through: what is asked later (tables, queries, APIs) is no part of a run, nor is a
+/// function that only an API calls.
+fn movers(graph: &Graph) -> Vec<Stage> {
+    let mut stages = flow::flow(graph);
+    stages.retain(|s| match s.kind {
+        "stream" | "delivery" | "bucket" | "topic" | "job" => true,
+        "function" => graph.by_id(&s.id).is_some_and(|r| stages::role(graph, &r.physical_name).is_some()),
+        _ => false,
+    });
+    stages
+}
+
+fn runnable(stack: Option<Stack>, name: &str, pipeline: &str) -> cloud::Result<(Stack, Graph)> {
+    let Some(mut stack) = stack else {
+        return Err(Error::Invalid(format!(
+            "{pipeline} is not deployed (no stack {name}): `pumphouse deploy {pipeline}` first"
+        )));
+    };
+    if !stack.status.complete() {
+        let state = if stack.interrupted { "was interrupted" } else { stack.status.word() };
+        return Err(Error::Conflict(format!(
+            "the last deploy of {name} {state}: `pumphouse deploy {pipeline}` carries it on"
+        )));
+    }
+    let graph = stack.graph.take().ok_or_else(|| {
+        Error::Invalid(format!("the stack {name} was not made by pumphouse: it cannot be run as a whole"))
+    })?;
+    Ok((stack, graph))
+}
+
+/// The run to do: the interrupted one, or a new one.
+fn next_run(
+    stack: &str,
+    stages: &[Stage],
+    inputs: &Inputs,
+    earlier: Option<PipelineRun>,
+    restart: bool,
+    now: jiff::Timestamp,
+    progress: &Progress,
+) -> cloud::Result<PipelineRun> {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let mut fresh = PipelineRun {
+        id: id.clone(),
+        stack: stack.to_owned(),
+        scope: id,
+        inputs: inputs.words.clone(),
+        status: "RUNNING".into(),
+        started: now,
+        ended: None,
+        stages: Vec::new(),
+    };
+    let Some(earlier) = earlier.filter(|r| matches!(r.status.as_str(), "INTERRUPTED" | "FAILED" | "RUNNING")) else {
+        return Ok(fresh);
+    };
+    if earlier.status == "RUNNING" {
+        return Err(Error::Conflict(format!(
+            "run {} of {stack} is at work in another process: wait for it, or end that process",
+            earlier.id
+        )));
+    }
+    let same_stages = earlier.stages.is_empty()
+        || earlier
+            .stages
+            .iter()
+            .map(|s| (s.kind.as_str(), s.name.as_str()))
+            .eq(stages.iter().map(|s| (s.kind, s.name.as_str())));
+    if restart {
+        if earlier.inputs == inputs.words {
+            fresh.scope.clone_from(&earlier.scope);
+        }
+        let _ = progress.send(RunProgress::Restarted { run: earlier.id });
+        return Ok(fresh);
+    }
+    if earlier.inputs != inputs.words || !same_stages {
+        let what = if same_stages { "read other inputs" } else { "had other stages" };
+        return Err(Error::Conflict(format!(
+            "run {} of {stack} was cut off and {what} ({}): run it again with those to carry it on, or start anew with \
+             --restart",
+            earlier.id, earlier.inputs
+        )));
+    }
+    let stage = earlier.stages.iter().find(|s| s.status != "SUCCEEDED").map_or("the end", |s| s.name.as_str());
+    let _ = progress.send(RunProgress::Resumed { run: earlier.id.clone(), stage: stage.to_owned() });
+    Ok(earlier)
+}
+
+/// What a run reads.
+struct Inputs {
+    modes: BTreeMap<String, SourceMode>,
+    words: String,
+}
+
+impl Inputs {
+    fn read(graph: &Graph, options: &RunOptions) -> cloud::Result<Self> {
+        let known: Vec<&str> = graph
+            .resources
+            .iter()
+            .filter_map(|r| if let Properties::Function(f) = &r.properties { Some(f) } else { None })
+            .flat_map(|f| f.sources.keys().map(String::as_str))
+            .collect();
+        let mut modes = BTreeMap::new();
+        let mut words = Vec::new();
+        for (name, path) in &options.sources {
+            if !known.contains(&name.as_str()) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(Error::Invalid(format!("no source named {name:?}; {} has: {known}", graph.pipeline)));
+            }
+            let path = absolute(path)?;
+            let hash = hash(&path)?;
+            words.push(format!("{name}=sha256:{hash}"));
+            modes.insert(name.clone(), SourceMode::Replay { path, step: 0 });
+        }
+        if options.online {
+            for name in known {
+                modes.entry(name.to_owned()).or_insert(SourceMode::Online);
+            }
+            words.push("online".into());
+        }
+        if words.is_empty() {
+            words.push("the pipeline's own sample".into());
+        }
+        Ok(Self { modes, words: words.join(", ") })
+    }
+}
+
+fn absolute(path: &Path) -> cloud::Result<PathBuf> {
+    path.canonicalize().map_err(|e| Error::Invalid(format!("{}: {e}", path.display())))
+}
+
+fn hash(path: &Path) -> cloud::Result<String> {
+    let unreadable = |e: std::io::Error| Error::Invalid(format!("{}: {e}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(unreadable)?;
+    Ok(hex::encode(hasher.finalize()))
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.update(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(words: &str) -> Inputs {
+        Inputs { modes: BTreeMap::new(), words: words.into() }
+    }
+
+    fn earlier(status: &str) -> PipelineRun {
+        PipelineRun {
+            id: "old".into(),
+            stack: "x-dev".into(),
+            scope: "scope".into(),
+            inputs: "a".into(),
+            status: status.into(),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            ended: None,
+            stages: Vec::new(),
+        }
+    }
+
+    fn next(status: &str, words: &str, restart: bool) -> cloud::Result<PipelineRun> {
+        let (progress, _news) = tokio::sync::mpsc::unbounded_channel();
+        next_run("x-dev", &[], &inputs(words), Some(earlier(status)), restart, jiff::Timestamp::UNIX_EPOCH, &progress)
+    }
+
+    #[test]
+    fn an_interrupted_run_is_carried_on_with_the_same_inputs() {
+        assert_eq!(next("INTERRUPTED", "a", false).unwrap().id, "old");
+        assert_eq!(next("FAILED", "a", false).unwrap().id, "old");
+        assert!(matches!(next("INTERRUPTED", "b", false), Err(Error::Conflict(_))));
+        assert!(matches!(next("RUNNING", "a", false), Err(Error::Conflict(_))));
+        assert_ne!(next("SUCCEEDED", "a", false).unwrap().scope, "scope");
+    }
+
+    #[test]
+    fn a_restart_keeps_the_scope_so_that_nothing_is_written_twice() {
+        let run = next("INTERRUPTED", "a", true).unwrap();
+        assert_ne!(run.id, "old");
+        assert_eq!(run.scope, "scope");
+        assert_ne!(next("INTERRUPTED", "b", true).unwrap().scope, "scope");
+    }
+}
