@@ -40,7 +40,7 @@ pub mod testing;
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::cloud::{Cloud, Identity, Result, functions::Handlers};
+use crate::cloud::{Cloud, Error, Identity, Result, functions::Handlers};
 use clock::Clock;
 use process::Process;
 use store::Store;
@@ -71,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     /// None when opened for reading alone.
     pub(crate) process: Option<Process>,
+    pub(crate) watch: changes::Watch,
     pub(crate) options: Options,
     pub(crate) recordings: sources::Cache,
 }
@@ -81,9 +82,26 @@ impl Local {
         let store = Store::open(&options.state_dir, options.read_only)?;
         let clock = Clock::open(&store)?;
         let process = if options.read_only { None } else { Some(Process::register(&options.state_dir)?) };
-        let local =
-            Self { inner: Arc::new(Inner { store, clock, process, options, recordings: sources::Cache::default() }) };
+        let (watch, recordings) = (changes::Watch::default(), sources::Cache::default());
+        let local = Self { inner: Arc::new(Inner { store, clock, process, watch, options, recordings }) };
+        if !local.inner.options.read_only {
+            local.recover()?;
+        }
         Ok(local)
+    }
+
+    /// This process's id among those that share the state.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`] where the state is open for reading alone.
+    pub(crate) fn process_id(&self) -> Result<String> {
+        match &self.inner.process {
+            Some(process) => Ok(process.id().to_owned()),
+            None => Err(Error::AccessDenied {
+                action: "write".into(),
+                target: self.inner.store.dir().display().to_string(),
+            }),
+        }
     }
 
     /// Runs `f`, which may block, off the caller's thread.

@@ -87,7 +87,7 @@ impl Lease {
     /// Takes the lease if no living process holds it.
     pub fn try_take(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join("driver.lock");
-        let file = File::create(&path).map_err(|e| at(&path, e))?;
+        let file = File::options().create(true).append(true).open(&path).map_err(|e| at(&path, e))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _lock: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

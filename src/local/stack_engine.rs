@@ -73,7 +73,7 @@ impl Local {
 
     /// Removes the files of what is removed; what is left over, the driver removes.
     fn remove_files(&self) {
-        let long_ago = Duration::from_secs(24 * 60 * 60);
+        let long_ago = Duration::from_hours(24);
         while matches!(self.inner.store.collect_garbage(long_ago), Ok(n) if n > 0) {}
     }
 

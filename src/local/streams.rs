@@ -28,7 +28,7 @@ const MAX_PARTITION_KEY: usize = 256;
 /// How many records are trimmed in one transaction.
 const TRIM: usize = 10_000;
 /// How long the tokens of trimmed records are kept, on the wall clock: for a run that is taken up again much later.
-const KEEP_TOKENS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const KEEP_TOKENS: Duration = Duration::from_hours(30 * 24);
 
 fn check(records: &[Record]) -> Result<()> {
     if records.len() > MAX_RECORDS {
