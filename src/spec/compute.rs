@@ -353,7 +353,7 @@ fn api(c: &mut Context<'_>, s: &mut Section<'_>, name: String, path: Option<Stri
     let method = s.text(c.m, "method", "\"GET\"");
     if let Some(method) = method.as_ref().filter(|m| !METHODS.contains(&m.value.as_str())) {
         let message = format!("there is no method {}", quote(&method.value));
-        c.m.add(method.at.clone(), message, suggest(&method.value.to_uppercase(), METHODS, ""));
+        c.m.add(method.at.clone(), message, suggest(&method.value, METHODS, ""));
     }
     let function = s.required(c.m, "function", "\"NAME\"").and_then(|f| c.bare("function", f));
     let api_key = s.boolean(c.m, "api_key").unwrap_or(true);

@@ -151,7 +151,7 @@ fn locate(file: &str, source: &str, at: Range<usize>, message: String, help: &st
     let text = text.split('\n').next().unwrap_or_default().trim_end_matches('\r');
     // What goes on in further lines is marked to the end of the first one.
     let end = boundary(source, at.end).clamp(start, line_start + text.len().max(start - line_start));
-    let mut mark = start - line_start..end - line_start;
+    let mut mark = (start - line_start).min(text.len())..(end - line_start).min(text.len());
     let mut snippet = text;
     if text.len() > LONG_LINE {
         let from = boundary(text, mark.start.saturating_sub(LONG_LINE / 3));
@@ -222,7 +222,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let lower = word.to_lowercase();
     known
         .into_iter()
-        .map(|k| (distance(&lower, k), k))
+        .map(|k| (distance(&lower, &k.to_lowercase()), k))
         .filter(|(d, k)| *d <= k.len().max(word.len()) / 3 + 1 && *d < k.len().max(2))
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)
@@ -297,6 +297,7 @@ mod tests {
         assert_eq!(nearest("buckett", ["bucket", "stream"]), Some("bucket"));
         assert_eq!(nearest("shceduel", ["schedule", "stream"]), Some("schedule"));
         assert_eq!(nearest("landin", ["staging", "landing"]), Some("landing"));
+        assert_eq!(nearest("get", ["GET", "POST"]), Some("GET"));
         assert_eq!(nearest("zzz", ["bucket", "stream"]), None);
         assert_eq!(nearest("xyz", ["a"]), None);
     }

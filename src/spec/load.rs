@@ -174,8 +174,11 @@ fn read_from(
     let text = match std::str::from_utf8(&content) {
         Ok(text) => text,
         Err(error) => {
-            let line = content.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() + 1;
-            return Err(whole(format!("line {line} is no UTF-8 text"), "save the file as UTF-8"));
+            // What cannot be read comes after what could, so the place is the same.
+            let mut mistakes = Mistakes::new(shown, String::from_utf8_lossy(&content).into());
+            let at = error.valid_up_to();
+            mistakes.add(at..at + 1, "this is no UTF-8 text", "save the file as UTF-8");
+            return Err(mistakes.into_report());
         }
     };
     let mistakes = Mistakes::new(shown, text.into());

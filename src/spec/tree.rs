@@ -93,9 +93,21 @@ pub(super) fn parse(source: &str, mistakes: &mut Mistakes) -> Table {
     let (table, errors) = DeTable::parse_recoverable(source);
     for error in errors {
         let at = error.span().unwrap_or(0..0);
-        mistakes.add(at, format!("this is no TOML: {}", error.message()), "");
+        mistakes.add(at, format!("this is no TOML: {}", error.message()), syntax_help(error.message()));
     }
     convert_table(table.get_ref())
+}
+
+fn syntax_help(message: &str) -> &'static str {
+    if message.contains("duplicate key") {
+        "a key or a section stands once: remove one of the two, or give it another name"
+    } else if message.contains("recursion") {
+        "nothing in a pipeline is nested so deep"
+    } else if message.starts_with("unclosed") {
+        "add the closing bracket or quote"
+    } else {
+        "a line is `[section.name]` or `key = value`; text stands in quotes, a list in `[ ]`, a table in `{ }`"
+    }
 }
 
 /// The parser goes down one level for each part of a dotted key; a line of thousands would overflow the stack.
@@ -165,7 +177,9 @@ impl<'a> Section<'a> {
 
     /// The value of a key.
     pub(super) fn node(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.table.get(key)
     }
 
@@ -228,7 +242,11 @@ impl<'a> Section<'a> {
                 None
             }
             _ => {
-                self.wrong(m, node, key, "a whole number", &low.max(1).to_string());
+                let meant = match &node.value {
+                    Value::Text(text) => text.trim().parse().ok().filter(|n| range.contains(n)),
+                    _ => None,
+                };
+                self.wrong(m, node, key, "a whole number", &meant.unwrap_or(low.max(1)).to_string());
                 None
             }
         }

@@ -1,0 +1,1 @@
+select base, amount from input

@@ -1,0 +1,1 @@
+select base, cast(amount as double) as amount from input

@@ -1,0 +1,1 @@
+export const handler = async (event) => ({ n: event.n * 2 });

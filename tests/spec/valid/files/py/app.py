@@ -1,0 +1,5 @@
+import lib.helper
+
+
+def handler(event, context):
+    return lib.helper.double(event)

@@ -1,0 +1,2 @@
+def double(event):
+    return {"n": event.get("n", 0) * 2}
