@@ -12,6 +12,8 @@ pub mod changes;
 pub mod clock;
 pub mod deliveries;
 pub mod driver;
+#[cfg(test)]
+mod durability_tests;
 pub mod events;
 pub mod functions;
 pub mod invoke;
