@@ -145,6 +145,37 @@ fn a_pipeline_is_found_by_its_name() {
 }
 
 #[test]
+fn the_reference_tells_of_every_key_and_its_examples_are_one_valid_pipeline() {
+    let page = fs::read_to_string("docs/pipeline.md").unwrap();
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect();
+    let text = examples.concat();
+    let sample = r#"{"country": "PT", "station": "1", "read_at": "2026-01-01T00:00:00Z"}"#;
+    let files = [
+        ("pipeline.toml", text.as_str()),
+        ("jobs/clean.sql", "select 1"),
+        ("queries/warmest.sql", "select 1"),
+        ("sample/readings.jsonl", sample),
+        ("functions/fetch/app.py", ""),
+    ];
+    let files = files.into_iter().map(|(path, content)| (path.to_owned(), content.to_owned().into())).collect();
+    let pipeline = spec::load_memory(files, &|h| h.starts_with("weather_lake::")).unwrap_or_else(|r| panic!("{r}"));
+    for env in pipeline.env_names() {
+        check_graph(&deploy::graph(&pipeline, env).unwrap());
+    }
+
+    let everything: toml::Table = fs::read_to_string("tests/spec/valid/everything.toml").unwrap().parse().unwrap();
+    for (section, names) in everything.iter().filter(|(s, _)| !["catalog", "env"].contains(&s.as_str())) {
+        for (_, keys) in names.as_table().into_iter().flatten() {
+            for key in keys.as_table().into_iter().flat_map(toml::Table::keys) {
+                let told = page.contains(&format!("| `{key}` |")) || page.contains(&format!("| `{key}."));
+                assert!(told, "docs/pipeline.md says nothing of `{key}` in [{section}.NAME]");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_huge_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("pipeline.toml"), "#".repeat(2 * 1024 * 1024)).unwrap();
