@@ -56,6 +56,9 @@ impl Changes for Local {
             // No page is read for this, it need not leave the thread.
             let mark = self.inner.watch.mark(&self.inner.store)?;
             if mark != seen {
+                // It may have been the clock's speed.
+                let clock = self.inner.clock.clone();
+                self.inner.store.read(move |c| clock.refresh(c)).await?;
                 return Ok(mark);
             }
             tokio::time::sleep(LOOK).await;
@@ -67,6 +70,16 @@ impl Changes for Local {
 mod tests {
     use super::*;
     use crate::local::testing;
+
+    #[tokio::test]
+    async fn another_processs_speed_is_taken_over() {
+        let (dir, local) = testing::local();
+        let other = testing::open(dir.path());
+        let mark = local.after(0).await.unwrap();
+        other.inner.clock.set_speed(&other.inner.store, 60.0).unwrap();
+        local.after(mark).await.unwrap();
+        assert!((crate::cloud::Clock::speed(&local.inner.clock) - 60.0).abs() < f64::EPSILON);
+    }
 
     #[tokio::test]
     async fn whoever_changes_something_is_seen() {

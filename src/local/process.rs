@@ -8,6 +8,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::store::at;
@@ -71,7 +72,15 @@ pub fn sweep(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir.join("processes")) else { return };
     for path in entries.flatten().map(|e| e.path()) {
         let Some(id) = path.file_stem().and_then(|s| s.to_str()) else { continue };
-        if path.extension().is_some_and(|e| e == "lock") && !alive(dir, id) {
+        let dead = match path.extension().and_then(|e| e.to_str()) {
+            Some("lock") => !alive(dir, id),
+            // It died before it had its name, or is about to get it.
+            Some("new") => fs::metadata(&path)
+                .and_then(|m| m.modified())
+                .is_ok_and(|m| m.elapsed().is_ok_and(|age| age > Duration::from_hours(1))),
+            _ => false,
+        };
+        if dead {
             let _ = fs::remove_file(&path);
         }
     }
