@@ -1,0 +1,3 @@
+//! What panes are drawn with.
+
+pub mod lines;
