@@ -399,7 +399,9 @@ mod tests {
         #[test]
         fn integers_come_back(values: Vec<i64>) {
             let mut bytes = Vec::new();
-            values.iter().for_each(|v| put_varint(&mut bytes, *v));
+            for value in &values {
+                put_varint(&mut bytes, *value);
+            }
             let mut at = 0;
             let back: Vec<i64> = std::iter::from_fn(|| get_varint(&bytes, &mut at)).collect();
             prop_assert_eq!(back, values);
