@@ -105,10 +105,10 @@ each!(invalid:
     alarms, apis, bad_cron, bad_name, bad_rate, bad_resource_name, bad_types, binary, catalog, code, column_types,
     columns_and_table, control_characters, cycle_of_jobs, cycle_over_a_bucket, cycle_over_a_stream, deep_key, deep_nesting,
     delivery, duplicate_key, duplicate_section, email, empty, environment_is_no_table, environment_variables,
-    environments, grants, handler_missing, job_reads_what_it_writes, job_settings, long_line, many_mistakes,
+    environments, grants, handler_missing, job_reads_what_it_writes, job_settings, long_line, long_list, many_mistakes,
     missing_name, not_utf8, out_of_range, override_of_one_environment, partition_columns, references_in_another_form,
     references_to_nothing, rules, samples, section_is_no_table, section_without_name, sources, sql_files, syntax,
-    table_of_two_jobs, unknown_handler, unknown_inner_key, unknown_key, unknown_section, unknown_top_level_key,
+    table_of_two_jobs, too_many_resources, unknown_handler, unknown_inner_key, unknown_key, unknown_section, unknown_top_level_key,
 );
 
 #[test]
@@ -139,6 +139,12 @@ fn a_pipeline_is_found_by_its_name() {
     fs::create_dir(dir.path().join("folder")).unwrap();
     fs::write(dir.path().join("folder/pipeline.toml"), "name = \"another\"").unwrap();
     assert_eq!(spec::find(Some(dir.path()), "another", &known).unwrap().name, "another");
+    let error = spec::find(Some(dir.path()), "folder", &known).unwrap_err();
+    assert_eq!(error.to_string(), "no pipeline named \"folder\": there is: another");
+    fs::create_dir(dir.path().join("copy")).unwrap();
+    fs::write(dir.path().join("copy/pipeline.toml"), "name = \"another\"").unwrap();
+    let error = spec::find(Some(dir.path()), "another", &known).unwrap_err();
+    assert_eq!(error.to_string(), "several pipelines are named \"another\": copy, folder; give each its own name");
     assert!(spec::find(Some(&dir.path().join("nothing")), "x", &known).is_err());
     let report = spec::load_path(dir.path(), &known).unwrap_err().to_string();
     assert!(report.contains("pipeline.toml is not there"), "{report}");
@@ -178,7 +184,7 @@ fn the_reference_tells_of_every_key_and_its_examples_are_one_valid_pipeline() {
 #[test]
 fn a_huge_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("pipeline.toml"), "#".repeat(2 * 1024 * 1024)).unwrap();
+    fs::write(dir.path().join("pipeline.toml"), "#".repeat(300 * 1024)).unwrap();
     let report = spec::load_path(dir.path(), &known).unwrap_err().to_string();
-    assert!(report.contains("too big: 1024 KiB are allowed"), "{report}");
+    assert!(report.contains("too big: 256 KiB are allowed"), "{report}");
 }

@@ -160,3 +160,69 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::resources::{Bucket, Job, Notification, Stream};
+
+    fn resource(name: &str, properties: Properties) -> Resource {
+        let (_, physical_name) = name.split_once('.').unwrap();
+        Resource {
+            logical_id: name.replace('.', ""),
+            name: name.into(),
+            physical_name: physical_name.into(),
+            depends_on: vec![],
+            properties,
+        }
+    }
+
+    fn job(name: &str, from: &str, to: &str) -> Resource {
+        resource(
+            name,
+            Properties::Job(Job {
+                sql: String::new(),
+                from: from.into(),
+                from_prefix: String::new(),
+                input_format: "json".into(),
+                input_columns: vec![],
+                to: to.into(),
+                to_prefix: String::new(),
+                partition_by: vec![],
+                table: None,
+                bookmark: false,
+                timeout_minutes: 1,
+                role: String::new(),
+                log_group: String::new(),
+            }),
+        )
+    }
+
+    fn stages(resources: Vec<Resource>) -> Vec<(String, Vec<String>)> {
+        let graph =
+            Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: vec![] };
+        flow(&graph).into_iter().map(|s| (s.id, s.after)).collect()
+    }
+
+    #[test]
+    fn a_circle_is_cut_where_it_closes() {
+        let bucket = || resource("bucket.lake", Properties::Bucket(Bucket::default()));
+        let all = stages(vec![job("job.clean", "lake", "lake"), bucket()]);
+        assert_eq!(all, [("bucketlake".into(), vec![]), ("jobclean".into(), vec!["bucketlake".to_owned()])]);
+    }
+
+    #[test]
+    fn what_is_not_in_the_graph_is_no_stage() {
+        let rule = Notification {
+            prefix: String::new(),
+            suffix: String::new(),
+            target: NotificationTarget::Function("elsewhere".into()),
+        };
+        let bucket = Bucket { on_created: vec![rule], ..Bucket::default() };
+        let all = stages(vec![
+            resource("bucket.lake", Properties::Bucket(bucket)),
+            resource("stream.s", Properties::Stream(Stream { shards: 1, retention_hours: 24 })),
+        ]);
+        assert_eq!(all, [("bucketlake".into(), vec![]), ("streams".into(), vec![])]);
+    }
+}

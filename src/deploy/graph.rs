@@ -2,20 +2,13 @@
 
 use sha2::{Digest, Sha256};
 
-use super::names;
+use super::{names, roles::role_name};
 use crate::{
-    cloud::{
-        permit::Grant,
-        resources::{
-            self as r, AlarmMetric, Graph, NotificationTarget, Output, OutputValue, Properties, Resource,
-            ScheduleTarget,
-        },
+    cloud::resources::{
+        self as r, AlarmMetric, Graph, NotificationTarget, Output, OutputValue, Properties, Resource, ScheduleTarget,
     },
     spec::{self, Environment, GrantKind, Metric, Pipeline, Target},
 };
-
-/// Days that log events are kept.
-const LOG_DAYS: u32 = 30;
 
 /// Why there is no graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,22 +59,23 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
     })
 }
 
-struct Maker<'a> {
-    pipeline: &'a Pipeline,
-    env: &'a Environment,
+/// Makes the resources one after another.
+pub(super) struct Maker<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) env: &'a Environment,
     resources: Vec<Resource>,
 }
 
 impl Maker<'_> {
-    fn physical(&self, name: &str) -> String {
+    pub(super) fn physical(&self, name: &str) -> String {
         names::physical(&self.pipeline.name, &self.env.name, name)
     }
 
-    fn bucket_name(&self, name: &str) -> String {
+    pub(super) fn bucket_name(&self, name: &str) -> String {
         names::bucket(&self.pipeline.name, &self.env.name, name)
     }
 
-    fn database(&self) -> Option<String> {
+    pub(super) fn database(&self) -> Option<String> {
         self.env.database.as_ref().map(|d| names::database(d, &self.env.name))
     }
 
@@ -102,7 +96,7 @@ impl Maker<'_> {
     }
 
     /// Adds what belongs to another resource: `function.fetch_prices/role`.
-    fn add_part(
+    pub(super) fn add_part(
         &mut self,
         owner: (&str, &str),
         part: &str,
@@ -144,64 +138,6 @@ impl Maker<'_> {
                 Properties::Stream(r::Stream { shards: stream.shards, retention_hours: stream.retention_hours });
             self.add(&stream.name, self.physical(&stream.name), vec![], properties);
         }
-    }
-
-    fn roles_and_logs(&mut self) {
-        let environment = self.env;
-        for function in &environment.functions {
-            let physical = self.physical(&function.name);
-            let group = names::function_log_group(&physical);
-            let mut grants = log_grants(&group);
-            for grant in &function.grants {
-                let name = names::granted(&self.pipeline.name, &self.env.name, grant.kind, &grant.name);
-                if let (Some(action), Some(resource)) = (action(grant.kind), name) {
-                    grants.push(Grant { action: action.into(), resource });
-                }
-            }
-            let owner = ("function", function.name.as_str());
-            self.role(owner, &physical, "lambda.amazonaws.com", grants);
-            self.log_group(owner, group);
-        }
-        for job in &environment.jobs {
-            let physical = self.physical(&job.name);
-            let group = names::job_log_group(&physical);
-            let (from, to) = (self.bucket_name(&job.from), self.bucket_name(&job.to));
-            let mut grants = log_grants(&group);
-            grants.extend([
-                Grant { action: "s3:ListBucket".into(), resource: from.clone() },
-                Grant { action: "s3:GetObject".into(), resource: from },
-                Grant { action: "s3:PutObject".into(), resource: to },
-            ]);
-            if let (Some(database), Some(table)) = (self.database(), &job.table) {
-                let resource = format!("{database}.{table}");
-                grants.push(Grant { action: "glue:GetTable".into(), resource: resource.clone() });
-                grants.push(Grant { action: "glue:BatchCreatePartition".into(), resource });
-            }
-            let owner = ("job", job.name.as_str());
-            self.role(owner, &physical, "glue.amazonaws.com", grants);
-            self.log_group(owner, group);
-        }
-        for delivery in &environment.deliveries {
-            let (from, to) = (self.physical(&delivery.from), self.bucket_name(&delivery.to));
-            let reads = ["DescribeStream", "GetShardIterator", "GetRecords", "ListShards"];
-            let mut grants: Vec<Grant> =
-                reads.iter().map(|a| Grant { action: format!("kinesis:{a}"), resource: from.clone() }).collect();
-            grants.push(Grant { action: "s3:PutObject".into(), resource: to });
-            let physical = self.physical(&delivery.name);
-            self.role(("delivery", &delivery.name), &physical, "firehose.amazonaws.com", grants);
-        }
-    }
-
-    fn role(&mut self, owner: (&str, &str), physical: &str, service: &str, mut grants: Vec<Grant>) {
-        grants.sort();
-        grants.dedup();
-        let properties = Properties::Role(r::Role { service: service.into(), grants });
-        self.add_part(owner, "role", role_name(owner, physical), vec![], properties);
-    }
-
-    fn log_group(&mut self, owner: (&str, &str), name: String) {
-        let properties = Properties::LogGroup(r::LogGroup { retention_days: LOG_DAYS });
-        self.add_part(owner, "log_group", name, vec![], properties);
     }
 
     fn functions(&mut self) {
@@ -447,36 +383,6 @@ const DATABASE_ID: &str = "CatalogDatabase";
 /// The logical id of what belongs to another resource: `FetchPricesFunctionRole`.
 fn part_id((section, name): (&str, &str), part: &str) -> String {
     names::logical_id(name, &format!("{}{part}", names::logical_id(section, "")))
-}
-
-/// The name of a role or a schedule: its owner's, and for a job or a delivery its kind, since a function may have the same
-/// name.
-fn role_name((section, _): (&str, &str), physical: &str) -> String {
-    match section {
-        "job" => format!("{physical}.job"),
-        "delivery" => format!("{physical}.dlv"),
-        _ => physical.to_owned(),
-    }
-}
-
-fn action(kind: GrantKind) -> Option<&'static str> {
-    Some(match kind {
-        GrantKind::SourceRead => return None,
-        GrantKind::SecretRead => "secretsmanager:GetSecretValue",
-        GrantKind::StreamWrite => "kinesis:PutRecords",
-        GrantKind::BucketRead => "s3:GetObject",
-        GrantKind::BucketWrite => "s3:PutObject",
-        GrantKind::ThresholdRead => "ssm:GetParameter",
-        GrantKind::ThresholdMeasure => "cloudwatch:PutMetricData",
-        GrantKind::TopicPublish => "sns:Publish",
-        GrantKind::QueryExecute => "athena:StartQueryExecution",
-    })
-}
-
-fn log_grants(group: &str) -> Vec<Grant> {
-    ["logs:CreateLogStream", "logs:PutLogEvents"]
-        .map(|action| Grant { action: action.into(), resource: group.into() })
-        .to_vec()
 }
 
 fn source(source: &spec::Source) -> r::Source {

@@ -2,6 +2,7 @@
 
 mod graph;
 pub mod names;
+mod roles;
 
 pub use graph::{Error, graph};
 pub use names::stack as stack_name;

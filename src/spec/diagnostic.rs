@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// At most so many mistakes are reported together.
 const MOST: usize = 20;
+/// At most so many are counted.
+const COUNTED: usize = 200;
 /// A longer line is shown in part, in bytes.
 const LONG_LINE: usize = 300;
 
@@ -120,8 +122,11 @@ impl Mistakes {
 
     /// Notes a mistake, once.
     pub(super) fn add(&mut self, at: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        if self.found.len() == COUNTED {
+            return;
+        }
         let mistake = (at, clean(&message.into()), clean(&help.into()));
-        if !self.found.contains(&mistake) && self.found.len() < 1_000 {
+        if !self.found.contains(&mistake) {
             self.found.push(mistake);
         }
     }

@@ -130,7 +130,8 @@ fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>, depth: u32) -> Res
         if left_out(&name) {
             continue;
         }
-        if entry.path().is_dir() {
+        // A link is read as a file, so that a link to a folder above ends nowhere.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&entry.path(), &format!("{prefix}{name}/"), names, depth + 1)?;
         } else {
             names.push(format!("{prefix}{name}"));
@@ -165,6 +166,8 @@ mod tests {
         {
             std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
             assert!(files.read("link", 10).unwrap_err().contains("leads out"));
+            std::os::unix::fs::symlink("..", root.join("code/up")).unwrap();
+            assert_eq!(files.folder("code", 10).unwrap_err(), "holds `up`, which is no file");
         }
     }
 }

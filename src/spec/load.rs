@@ -17,7 +17,7 @@ use super::{
 
 /// The file that makes a folder a pipeline.
 pub const FILE: &str = "pipeline.toml";
-const FILE_BYTES: u64 = 1024 * 1024;
+const FILE_BYTES: u64 = 256 * 1024;
 
 /// Says whether a handler in Rust is built in.
 pub type Handlers<'a> = &'a dyn Fn(&str) -> bool;
@@ -53,6 +53,14 @@ pub enum FindError {
         known: Vec<String>,
         /// One of them that is near.
         nearest: Option<String>,
+    },
+    /// There are several of that name.
+    #[error("several pipelines are named {name:?}: {}; give each its own name", folders.join(", "))]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// Their folders.
+        folders: Vec<String>,
     },
     /// It has mistakes.
     #[error("{0}")]
@@ -144,17 +152,28 @@ pub fn load_memory(files: BTreeMap<String, Bytes>, handlers: Handlers<'_>) -> Re
 /// See [`FindError`].
 pub fn find(dir: Option<&Path>, name: &str, handlers: Handlers<'_>) -> Result<Pipeline, FindError> {
     let all = pipelines(dir)?;
-    // By custom the folder has the pipeline's name; where it does not, the file tells.
+    // By custom the folder has the pipeline's name. Where it does not, the file tells: a copied folder must not pass for
+    // the pipeline that it was copied from.
     if let Some(location) = all.iter().find(|l| l.name() == name) {
-        return Ok(load(location, handlers)?);
+        let pipeline = load(location, handlers)?;
+        if pipeline.name == name {
+            return Ok(pipeline);
+        }
     }
-    let mut known = Vec::new();
+    let (mut known, mut found) = (Vec::new(), Vec::new());
     for location in &all {
         match load(location, handlers) {
-            Ok(pipeline) if pipeline.name == name => return Ok(pipeline),
+            Ok(pipeline) if pipeline.name == name => found.push((location.name(), pipeline)),
             Ok(pipeline) => known.push(pipeline.name),
             Err(_) => known.push(location.name()),
         }
+    }
+    if found.len() > 1 {
+        let folders = found.into_iter().map(|(folder, _)| folder).collect();
+        return Err(FindError::Ambiguous { name: clean(name), folders });
+    }
+    if let Some((_, pipeline)) = found.pop() {
+        return Ok(pipeline);
     }
     let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
     Err(FindError::Unknown { name: clean(name), known, nearest })

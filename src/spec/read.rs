@@ -65,6 +65,10 @@ pub(super) fn pipeline(
         }
     }
     top.finish(&mut m);
+    // Each environment is read by itself: not a hundred of them, each with thousands of resources.
+    if too_many(&mut m, &root) {
+        return Err(m.into_report());
+    }
 
     let mut environments = Vec::new();
     for (name, own, at) in environment_tables(&mut m, &root) {
@@ -86,6 +90,29 @@ pub(super) fn pipeline(
         environments.push(environment);
     }
     if m.is_empty() { Ok(Pipeline { name, description, origin, environments }) } else { Err(m.into_report()) }
+}
+
+/// A stack holds 500 resources at most, and some sections become four.
+const MOST_SECTIONS: usize = 120;
+const MOST_ENVIRONMENTS: usize = 10;
+
+fn too_many(m: &mut Mistakes, root: &Table) -> bool {
+    let inner = |section: &str| match root.get(section).map(|n| &n.value) {
+        Some(Value::Table(table)) => table.entries.as_slice(),
+        _ => &[],
+    };
+    let mut places: Vec<_> = SECTIONS.iter().flat_map(|s| inner(s)).map(|(key, _)| key.at.clone()).collect();
+    places.sort_by_key(|at| at.start);
+    if let Some(at) = places.get(MOST_SECTIONS) {
+        let help = format!("a pipeline has at most {MOST_SECTIONS}, since a stack holds 500 resources: make two of it");
+        m.add(at.clone(), format!("the pipeline has {} resources", places.len()), help);
+    }
+    let environments = inner("env");
+    if let Some((key, _)) = environments.get(MOST_ENVIRONMENTS) {
+        let help = format!("a pipeline has at most {MOST_ENVIRONMENTS}");
+        m.add(key.at.clone(), format!("the pipeline has {} environments", environments.len()), help);
+    }
+    places.len() > MOST_SECTIONS || environments.len() > MOST_ENVIRONMENTS
 }
 
 const NO_TABLE: &Table = &Table { entries: Vec::new() };

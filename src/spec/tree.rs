@@ -10,6 +10,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Mistakes, quote, suggest};
 
+/// A list has at most so many items.
+const MOST_ITEMS: usize = 100;
+
 /// A value and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
@@ -296,7 +299,13 @@ impl<'a> Section<'a> {
     pub(super) fn list(&mut self, m: &mut Mistakes, key: &'static str, example: &str) -> &'a [Node] {
         let Some(node) = self.node(key) else { return &[] };
         match &node.value {
-            Value::Array(items) => items,
+            Value::Array(items) => {
+                if let Some(first) = items.get(MOST_ITEMS) {
+                    let message = format!("`{key}` of {} has {} items", self.title, items.len());
+                    m.add(first.at.clone(), message, format!("a list has at most {MOST_ITEMS}"));
+                }
+                items.get(..MOST_ITEMS.min(items.len())).unwrap_or_default()
+            }
             _ => {
                 self.wrong(m, node, key, "a list", example);
                 &[]

@@ -30,6 +30,26 @@ fn check_report(text: &str, report: &spec::Report) -> Result<(), TestCaseError> 
     Ok(())
 }
 
+#[test]
+fn garbage_in_bulk_gives_a_report() {
+    let n = 250_000;
+    for text in [
+        "[".repeat(n),
+        "\"".repeat(n),
+        "a.".repeat(n / 2),
+        "=\n".repeat(n / 2),
+        "\0".repeat(n),
+        "a={".repeat(n / 3),
+        "[[a]]\n".repeat(n / 6),
+        format!("name = \"ab\"\n{}", (0..n / 20).map(|i| format!("[bucket.a{i}]\n")).collect::<Vec<_>>().concat()),
+        format!("name = \"ab\"\n[bucket.a]\non_created = [{}]", "{topic='t'},".repeat(n / 12 - 10)),
+        format!("name = \"ab\"\nx = {}1{}", "{a=".repeat(n / 10), "}".repeat(n / 10)),
+    ] {
+        let report = load(text.as_bytes()).unwrap_err();
+        check_report(&text, &report).unwrap();
+    }
+}
+
 const SHIPPED: &str = include_str!("../../pipelines/crypto-stream/pipeline.toml");
 const EVERYTHING: &str = include_str!("valid/everything.toml");
 
