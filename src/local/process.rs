@@ -14,6 +14,8 @@ use std::{
 use super::store::at;
 use crate::cloud::Result;
 
+const DRIVER: &str = "driver.lock";
+
 /// This process's place among those that share a state; given up when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -95,14 +97,29 @@ pub struct Lease {
 impl Lease {
     /// Takes the lease if no living process holds it.
     pub fn try_take(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join("driver.lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(|e| at(&path, e))?;
+        let path = dir.join(DRIVER);
+        let mut file = File::options().create(true).append(true).open(&path).map_err(|e| at(&path, e))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _lock: file })),
+            Ok(()) => {
+                // For people who ask who it is.
+                file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(|e| at(&path, e))?;
+                Ok(Some(Self { _lock: file }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(at(&path, e)),
         }
     }
+}
+
+/// Who holds the driver's lease, in words: `pid 4711`; none where nobody does. Nothing is changed.
+pub fn driver(dir: &Path) -> Option<String> {
+    let path = dir.join(DRIVER);
+    let file = File::open(&path).ok()?;
+    if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let pid = fs::read_to_string(&path).unwrap_or_default();
+    Some(if pid.is_empty() { "pid unknown".into() } else { format!("pid {pid}") })
 }
 
 fn lock_path(dir: &Path, id: &str) -> PathBuf {
@@ -133,7 +150,9 @@ mod tests {
         let first = Lease::try_take(dir.path()).unwrap();
         assert!(first.is_some());
         assert!(Lease::try_take(dir.path()).unwrap().is_none());
+        assert_eq!(driver(dir.path()), Some(format!("pid {}", std::process::id())));
         drop(first);
+        assert_eq!(driver(dir.path()), None);
         assert!(Lease::try_take(dir.path()).unwrap().is_some());
     }
 }
