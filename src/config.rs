@@ -1,1 +1,528 @@
-//! Settings: flag > environment > config file > default; each value knows where it came from.
+//! Settings: flag, then environment, then config file, then default; each value knows where it came from.
+//!
+//! A config file is TOML with the keys of [`KEYS`]. An unknown key is an error: a setting that is silently ignored is
+//! worse than one that is refused.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// The keys that a config file may hold.
+pub const KEYS: [&str; 12] = [
+    "local",
+    "state_dir",
+    "pipelines",
+    "env",
+    "read_only",
+    "speed",
+    "output",
+    "theme",
+    "ascii",
+    "mouse",
+    "log",
+    "log_file",
+];
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns for a person.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        })
+    }
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An argument of the command line.
+    Flag(&'static str),
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// A line of a config file.
+    File(PathBuf, usize),
+    /// Nobody set it.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => f.write_str(name),
+            Self::Environment(name) => write!(f, "${name}"),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--local`
+    pub local: bool,
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--pipelines`
+    pub pipelines: Option<PathBuf>,
+    /// `--env`
+    pub env: Option<String>,
+    /// `--read-only`
+    pub read_only: bool,
+    /// `--speed`
+    pub speed: Option<f64>,
+    /// `--output`
+    pub output: Option<Format>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+}
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Whether the embedded cloud was asked for by name.
+    pub local: Setting<bool>,
+    /// The folder that holds the embedded cloud's state.
+    pub state_dir: Setting<PathBuf>,
+    /// The folder with the pipelines; none: the ones built in.
+    pub pipelines: Setting<Option<PathBuf>>,
+    /// The environment.
+    pub env: Setting<String>,
+    /// Whether every change is refused.
+    pub read_only: Setting<bool>,
+    /// How fast the embedded cloud's clock is to run; none: as it does.
+    pub speed: Setting<Option<f64>>,
+    /// How data is printed.
+    pub output: Setting<Format>,
+    /// The console's theme; none: its own choice.
+    pub theme: Setting<Option<String>>,
+    /// Whether the console draws with ASCII alone; none: as the terminal and the locale say.
+    pub ascii: Setting<Option<bool>>,
+    /// Whether the console takes the mouse's wheel.
+    pub mouse: Setting<bool>,
+    /// Which of our own events are logged (`debug`, `pumphouse=trace`); none: nothing is.
+    pub log: Setting<Option<String>>,
+    /// The file that they are logged to.
+    pub log_file: Setting<PathBuf>,
+    /// The config file, whether it exists or not.
+    pub config: Setting<PathBuf>,
+    /// Whether the config file exists.
+    pub config_found: bool,
+}
+
+/// A setting that is wrong: where, what, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+/// What a config file says: key, value, line.
+#[derive(Debug, Default)]
+struct File {
+    path: PathBuf,
+    entries: Vec<(String, Value, usize)>,
+}
+
+#[derive(Debug, Clone)]
+enum Value {
+    Text(String),
+    Number(f64),
+    Flag(bool),
+}
+
+/// A variable of the environment, by its name. Empty counts as unset.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The process's own environment.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+impl Settings {
+    /// Puts the settings together.
+    ///
+    /// # Errors
+    /// [`Error`] where a source holds what cannot be understood, with its place.
+    pub fn load(flags: &Flags, env: Environment<'_>) -> Result<Self, Error> {
+        let base = etcetera::choose_base_strategy();
+        let home = |pick: fn(&Xdg) -> PathBuf, what: &str| match &base {
+            Ok(base) => Ok(pick(base).join("pumphouse")),
+            Err(_) => Err(Error(format!("no home folder to keep the {what} in: set HOME, or name one"))),
+        };
+
+        let config = if let Some(path) = &flags.config {
+            Setting { value: path.clone(), origin: Origin::Flag("--config") }
+        } else if let Some(path) = env("PUMPHOUSE_CONFIG") {
+            Setting { value: path.into(), origin: Origin::Environment("PUMPHOUSE_CONFIG") }
+        } else {
+            let folder = home(Xdg::config_dir, "settings").unwrap_or_default();
+            Setting { value: folder.join("config.toml"), origin: Origin::Default }
+        };
+        let (file, config_found) = match std::fs::read_to_string(&config.value) {
+            Ok(text) => (File::parse(&config.value, &text)?, true),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.origin == Origin::Default => {
+                (File::default(), false)
+            }
+            Err(e) => return Err(Error(format!("{} ({}): {e}", config.value.display(), config.origin))),
+        };
+        let from = Sources { env, file: &file };
+
+        let state_dir = match from.text("state_dir", "PUMPHOUSE_STATE_DIR", flags.state_dir.as_deref())? {
+            Some(found) => found,
+            None => Setting {
+                value: home(Xdg::data_dir, "embedded cloud's state")
+                    .map_err(|e| Error(format!("{e} with --state-dir")))?
+                    .join("local"),
+                origin: Origin::Default,
+            },
+        };
+        let pipelines = from.text("pipelines", "PUMPHOUSE_PIPELINES", flags.pipelines.as_deref())?;
+        let pipelines = match pipelines {
+            Some(found) => Setting { value: Some(found.value), origin: found.origin },
+            None => Setting { value: Some(PathBuf::from("pipelines")).filter(|p| p.is_dir()), origin: Origin::Default },
+        };
+        let environment = match &flags.env {
+            Some(name) => Some(Setting { value: name.clone(), origin: Origin::Flag("--env") }),
+            None => from.string("env", "PUMPHOUSE_ENV")?,
+        };
+        let speed = match flags.speed {
+            Some(n) => Setting { value: Some(n), origin: Origin::Flag("--speed") },
+            None => from.number("speed", "PUMPHOUSE_SPEED")?,
+        };
+        if let Some(n) = speed.value
+            && !(n.is_finite() && (0.1..=100_000.0).contains(&n))
+        {
+            return Err(Error(format!("{}: speed {n} is out of range: 0.1 to 100000", speed.origin)));
+        }
+        let output = match flags.output {
+            Some(format) => Setting { value: format, origin: Origin::Flag("--output") },
+            None => from.format("output", "PUMPHOUSE_OUTPUT")?,
+        };
+        let ascii = from.flag("ascii", "PUMPHOUSE_ASCII", false, "")?;
+        let ascii = Setting { value: (ascii.origin != Origin::Default).then_some(ascii.value), origin: ascii.origin };
+        let log_file = match from.text("log_file", "PUMPHOUSE_LOG_FILE", None)? {
+            Some(found) => found,
+            None => Setting {
+                value: home(|x| x.state_dir().unwrap_or_else(|| x.cache_dir()), "log file")
+                    .unwrap_or_else(|_| std::env::temp_dir())
+                    .join("pumphouse.log"),
+                origin: Origin::Default,
+            },
+        };
+        Ok(Self {
+            local: from.flag("local", "PUMPHOUSE_LOCAL", flags.local, "--local")?,
+            state_dir,
+            pipelines,
+            env: environment.unwrap_or(Setting { value: "dev".into(), origin: Origin::Default }),
+            read_only: from.flag("read_only", "PUMPHOUSE_READ_ONLY", flags.read_only, "--read-only")?,
+            speed,
+            output,
+            theme: optional(from.string("theme", "PUMPHOUSE_THEME")?),
+            ascii,
+            mouse: from.flag("mouse", "PUMPHOUSE_MOUSE", false, "")?,
+            log: optional(from.string("log", "PUMPHOUSE_LOG")?),
+            log_file,
+            config,
+            config_found,
+        })
+    }
+
+    /// Each setting as words: its key, its value and where it came from.
+    pub fn describe(&self) -> Vec<(&'static str, String, Origin)> {
+        fn row<T>(key: &'static str, s: &Setting<T>, show: impl Fn(&T) -> String) -> (&'static str, String, Origin) {
+            (key, show(&s.value), s.origin.clone())
+        }
+        let path = |p: &PathBuf| p.display().to_string();
+        vec![
+            row("local", &self.local, bool::to_string),
+            row("state_dir", &self.state_dir, path),
+            row("pipelines", &self.pipelines, |p| p.as_ref().map_or("built in".into(), path)),
+            row("env", &self.env, String::clone),
+            row("read_only", &self.read_only, bool::to_string),
+            row("speed", &self.speed, |s| s.map_or("unchanged".into(), |n| n.to_string())),
+            row("output", &self.output, Format::to_string),
+            row("theme", &self.theme, |t| t.clone().unwrap_or_else(|| "the console's own".into())),
+            row("ascii", &self.ascii, |a| a.map_or("as the terminal says".into(), |a| a.to_string())),
+            row("mouse", &self.mouse, bool::to_string),
+            row("log", &self.log, |l| l.clone().unwrap_or_else(|| "off".into())),
+            row("log_file", &self.log_file, path),
+            row("config", &self.config, |p| {
+                format!("{}{}", p.display(), if self.config_found { "" } else { " (not there)" })
+            }),
+        ]
+    }
+}
+
+/// A setting that may be left out.
+fn optional(found: Option<Setting<String>>) -> Setting<Option<String>> {
+    match found {
+        Some(s) => Setting { value: Some(s.value), origin: s.origin },
+        None => Setting { value: None, origin: Origin::Default },
+    }
+}
+
+/// The environment and the config file, in this order.
+struct Sources<'a> {
+    env: Environment<'a>,
+    file: &'a File,
+}
+
+impl Sources<'_> {
+    fn find(&self, key: &str) -> Option<(&Value, Origin)> {
+        let (_, value, line) = self.file.entries.iter().find(|(k, ..)| k == key)?;
+        Some((value, Origin::File(self.file.path.clone(), *line)))
+    }
+
+    /// A path: one from a config file is relative to the file's folder, and may begin with `~/`.
+    fn text(
+        &self,
+        key: &'static str,
+        variable: &'static str,
+        flag: Option<&Path>,
+    ) -> Result<Option<Setting<PathBuf>>, Error> {
+        if let Some(path) = flag {
+            let name = if key == "state_dir" { "--state-dir" } else { "--pipelines" };
+            return Ok(Some(Setting { value: path.to_owned(), origin: Origin::Flag(name) }));
+        }
+        Ok(self.string(key, variable)?.map(|s| {
+            let value = match (&s.origin, s.value.strip_prefix("~/")) {
+                (Origin::File(..), Some(rest)) => etcetera::home_dir().unwrap_or_default().join(rest),
+                (Origin::File(file, _), None) => file.parent().unwrap_or(Path::new("")).join(&s.value),
+                _ => s.value.into(),
+            };
+            Setting { value, origin: s.origin }
+        }))
+    }
+
+    fn string(&self, key: &'static str, variable: &'static str) -> Result<Option<Setting<String>>, Error> {
+        if let Some(value) = (self.env)(variable) {
+            return Ok(Some(Setting { value, origin: Origin::Environment(variable) }));
+        }
+        match self.find(key) {
+            None => Ok(None),
+            Some((Value::Text(text), origin)) => Ok(Some(Setting { value: text.clone(), origin })),
+            Some((_, origin)) => Err(Error(format!("{origin}: {key} must be text in quotes"))),
+        }
+    }
+
+    fn number(&self, key: &'static str, variable: &'static str) -> Result<Setting<Option<f64>>, Error> {
+        if let Some(text) = (self.env)(variable) {
+            let n = text.parse().map_err(|_| Error(format!("${variable}: {text:?} is not a number")))?;
+            return Ok(Setting { value: Some(n), origin: Origin::Environment(variable) });
+        }
+        match self.find(key) {
+            None => Ok(Setting { value: None, origin: Origin::Default }),
+            Some((Value::Number(n), origin)) => Ok(Setting { value: Some(*n), origin }),
+            Some((_, origin)) => Err(Error(format!("{origin}: {key} must be a number"))),
+        }
+    }
+
+    fn flag(
+        &self,
+        key: &'static str,
+        variable: &'static str,
+        given: bool,
+        name: &'static str,
+    ) -> Result<Setting<bool>, Error> {
+        if given {
+            return Ok(Setting { value: true, origin: Origin::Flag(name) });
+        }
+        if let Some(text) = (self.env)(variable) {
+            let value = match text.to_ascii_lowercase().as_str() {
+                "1" | "true" | "yes" | "on" => true,
+                "0" | "false" | "no" | "off" => false,
+                _ => return Err(Error(format!("${variable}: {text:?} is neither true nor false"))),
+            };
+            return Ok(Setting { value, origin: Origin::Environment(variable) });
+        }
+        match self.find(key) {
+            None => Ok(Setting { value: false, origin: Origin::Default }),
+            Some((Value::Flag(value), origin)) => Ok(Setting { value: *value, origin }),
+            Some((_, origin)) => Err(Error(format!("{origin}: {key} must be true or false"))),
+        }
+    }
+
+    fn format(&self, key: &'static str, variable: &'static str) -> Result<Setting<Format>, Error> {
+        let Some(text) = self.string(key, variable)? else {
+            return Ok(Setting { value: Format::default(), origin: Origin::Default });
+        };
+        let value = clap::ValueEnum::from_str(&text.value, false)
+            .map_err(|_| Error(format!("{}: {:?} is not one of table, json, csv", text.origin, text.value)))?;
+        Ok(Setting { value, origin: text.origin })
+    }
+}
+
+impl File {
+    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let line_of = |offset: usize| text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
+        let parsed = DeTable::parse(text).map_err(|e| {
+            let line = e.span().map_or(1, |s| line_of(s.start));
+            Error(format!("{}:{line}: {}", path.display(), e.message()))
+        })?;
+        let mut entries = Vec::new();
+        for (key, value) in parsed.get_ref() {
+            let line = line_of(key.span().start);
+            let name: &str = key.get_ref();
+            if !KEYS.contains(&name) {
+                let near = nearest(name, KEYS).map_or_else(
+                    || format!("; known are {}", KEYS.join(", ")),
+                    |near| format!("; did you mean {near:?}?"),
+                );
+                return Err(Error(format!("{}:{line}: unknown setting {name:?}{near}", path.display())));
+            }
+            entries.push((
+                name.to_owned(),
+                Value::read(value)
+                    .map_err(|what| Error(format!("{}:{line}: {name} cannot be {what}", path.display())))?,
+                line,
+            ));
+        }
+        Ok(Self { path: path.to_owned(), entries })
+    }
+}
+
+impl Value {
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, &'static str> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(Self::Text(text.to_string())),
+            DeValue::Boolean(value) => Ok(Self::Flag(*value)),
+            DeValue::Integer(n) => n.as_str().parse().map(Self::Number).map_err(|_| "a number written like that"),
+            DeValue::Float(n) => n.as_str().parse().map(Self::Number).map_err(|_| "a number written like that"),
+            DeValue::Datetime(_) => Err("a time"),
+            DeValue::Array(_) => Err("an array"),
+            DeValue::Table(_) => Err("a table"),
+        }
+    }
+}
+
+/// The known name that is nearest to `wanted`, if any is near enough to be what was meant.
+pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (wanted.chars().count() / 3).max(1);
+    known.into_iter().map(|k| (distance(wanted, k), k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
+}
+
+/// How many letters differ (Levenshtein's distance).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut fresh = Vec::with_capacity(row.len());
+        fresh.push(i + 1);
+        for ((y, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            let left = fresh.last().copied().unwrap_or_default();
+            fresh.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
+        }
+        row = fresh;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    fn with_file(text: &str) -> (tempfile::TempDir, Flags) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, Flags { config: Some(path), ..Flags::default() })
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
+        let (dir, mut flags) = with_file("# ours\nenv = 'file'\nspeed = 60\n");
+        let file = dir.path().join("config.toml");
+        let settings = Settings::load(&flags, &nothing).unwrap();
+        assert_eq!(settings.env, Setting { value: "file".into(), origin: Origin::File(file, 2) });
+        assert_eq!(settings.speed.value, Some(60.0));
+        assert_eq!(settings.output, Setting { value: Format::Table, origin: Origin::Default });
+
+        let environment = |name: &str| (name == "PUMPHOUSE_ENV").then(|| "environment".to_owned());
+        let settings = Settings::load(&flags, &environment).unwrap();
+        assert_eq!(settings.env, Setting { value: "environment".into(), origin: Origin::Environment("PUMPHOUSE_ENV") });
+
+        flags.env = Some("flag".into());
+        let settings = Settings::load(&flags, &environment).unwrap();
+        assert_eq!(settings.env, Setting { value: "flag".into(), origin: Origin::Flag("--env") });
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+        let (_dir, flags) = with_file("env = 'dev'\nread-only = true\n");
+        let error = Settings::load(&flags, &nothing).unwrap_err().to_string();
+        assert!(
+            error.ends_with("config.toml:2: unknown setting \"read-only\"; did you mean \"read_only\"?"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_named_with_its_line() {
+        for (text, wanted) in [
+            ("\nspeed = 'fast'", ":2: speed must be a number"),
+            ("env = 3", ":1: env must be text in quotes"),
+            ("read_only = 'yes'", ":1: read_only must be true or false"),
+            ("output = 'xml'", ":1: \"xml\" is not one of table, json, csv"),
+            ("speed = 0", ":1: speed 0 is out of range: 0.1 to 100000"),
+            ("env = ", ":1: "),
+            ("env = ['dev']", ":1: env cannot be an array"),
+        ] {
+            let (_dir, flags) = with_file(text);
+            let error = Settings::load(&flags, &nothing).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn paths_in_a_file_are_relative_to_it() {
+        let (dir, flags) = with_file("state_dir = 'state'\npipelines = '/p'");
+        let settings = Settings::load(&flags, &nothing).unwrap();
+        assert_eq!(settings.state_dir.value, dir.path().join("state"));
+        assert_eq!(settings.pipelines.value, Some(PathBuf::from("/p")));
+    }
+
+    #[test]
+    fn a_config_file_that_was_asked_for_must_be_there() {
+        let flags = Flags { config: Some("/nonexistent/config.toml".into()), ..Flags::default() };
+        assert!(Settings::load(&flags, &nothing).unwrap_err().to_string().starts_with("/nonexistent/config.toml"));
+    }
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        assert_eq!(nearest("crypto-straem", ["crypto-stream", "covid-etl"]), Some("crypto-stream"));
+        assert_eq!(nearest("zzz", ["crypto-stream"]), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}
