@@ -1,1 +1,297 @@
-//! The command line: parse, call the backend, print.
+//! The command line: parse, ask the backend, print. One file a command group.
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused.
+
+mod alerts;
+mod apis;
+mod buckets;
+mod catalog;
+mod check;
+mod completions;
+mod connect;
+mod console;
+mod demo;
+mod doctor;
+mod driver;
+mod failure;
+mod functions;
+mod info;
+mod input;
+mod jobs;
+mod logging;
+mod logs;
+mod names;
+mod out;
+mod queries;
+mod run;
+mod secrets;
+mod serve;
+mod session;
+mod stacks;
+mod time;
+mod topics;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::config::{self, Flags, Format, Settings};
+use failure::{Failure, Result};
+use out::Out;
+use session::Session;
+
+/// How long tasks may take to end once the command is done.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A terminal operations console for AWS data pipelines, and the backend that deploys and runs them.
+///
+/// Without a command, the console opens.
+#[derive(Debug, Parser)]
+#[command(name = "pumphouse", version, max_term_width = 100, after_help = AFTER)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER: &str = "\
+A resource goes by its physical name, or as PIPELINE/NAME: crypto-stream/landing.
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused (read-only, or not confirmed).";
+
+/// What all commands take, before the command's name or after it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Use the embedded cloud
+    #[arg(long, global = true)]
+    local: bool,
+    /// The folder that holds the embedded cloud's state
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    state_dir: Option<PathBuf>,
+    /// The folder with the pipelines [default: ./pipelines, else the ones built in]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pipelines: Option<PathBuf>,
+    /// The environment: dev or prod [default: dev]
+    #[arg(long, global = true, value_name = "NAME")]
+    env: Option<String>,
+    /// Refuse every change
+    #[arg(long, global = true)]
+    read_only: bool,
+    /// Let the embedded cloud's clock run so many times faster
+    #[arg(long, global = true, value_name = "N")]
+    speed: Option<f64>,
+    /// How to print data [default: table]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    output: Option<Format>,
+    /// Confirm what asks for a yes
+    #[arg(long, global = true)]
+    yes: bool,
+    /// Confirm what asks for a name: this name
+    #[arg(long, global = true, value_name = "NAME")]
+    confirm: Option<String>,
+    /// The config file
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check pipelines, and point at each mistake
+    Check(check::Check),
+    /// List the pipelines and how they are
+    Pipelines,
+    /// Show what a deploy would change
+    Plan(stacks::Pipeline),
+    /// Deploy a pipeline, or carry an interrupted deploy on
+    Deploy(stacks::Pipeline),
+    /// Show a pipeline's stack and its resources
+    Status(stacks::Pipeline),
+    /// Show the outputs of a pipeline's stack
+    Outputs(stacks::Pipeline),
+    /// Destroy a pipeline's stack with everything in it
+    Destroy(stacks::Pipeline),
+    /// Run a pipeline once through every stage
+    Run(run::Run),
+    /// Invoke a function
+    Invoke(functions::Invocation),
+    /// Jobs, their runs and bookmarks
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Log groups and events
+    #[command(subcommand)]
+    Logs(logs::Command),
+    /// Buckets and objects
+    #[command(subcommand)]
+    Buckets(buckets::Command),
+    /// Databases, tables and partitions
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Execute SQL
+    Query(queries::Execute),
+    /// Executions of SQL and saved queries
+    #[command(subcommand)]
+    Queries(queries::Command),
+    /// Thresholds and alarms
+    #[command(subcommand)]
+    Alerts(alerts::Command),
+    /// Topics and their messages
+    #[command(subcommand)]
+    Topics(topics::Command),
+    /// Secrets
+    #[command(subcommand)]
+    Secret(secrets::Command),
+    /// HTTP APIs and their keys
+    #[command(subcommand)]
+    Apis(apis::Command),
+    /// A fresh embedded cloud with all pipelines deployed and running, and the console
+    Demo(demo::Demo),
+    /// Drive the embedded cloud and serve its HTTP APIs until Ctrl-C
+    Serve,
+    /// Show versions, paths, and where each setting came from
+    Info,
+    /// Look for what keeps pumphouse from working well here
+    Doctor,
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+}
+
+impl Command {
+    /// What it changes: the gate's words and the target; none for a command that reads.
+    fn change(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Deploy(p) => Some(("deploy", &p.pipeline)),
+            Self::Destroy(p) => Some(("destroy", &p.pipeline)),
+            Self::Run(run) => Some(("run", &run.pipeline)),
+            Self::Invoke(invoke) => Some(("invoke", &invoke.function)),
+            Self::Jobs(c) => c.change(),
+            Self::Buckets(c) => c.change(),
+            Self::Queries(c) => c.change(),
+            Self::Alerts(c) => c.change(),
+            Self::Topics(c) => c.change(),
+            Self::Secret(c) => c.change(),
+            Self::Apis(c) => c.change(),
+            Self::Demo(_) => Some(("demo", "the demo's pipelines")),
+            Self::Serve => Some(("serve", "the embedded cloud")),
+            Self::Check(_)
+            | Self::Pipelines
+            | Self::Plan(_)
+            | Self::Status(_)
+            | Self::Outputs(_)
+            | Self::Logs(_)
+            | Self::Catalog(_)
+            | Self::Query(_)
+            | Self::Info
+            | Self::Doctor
+            | Self::Completions { .. }
+            | Self::Man => None,
+        }
+    }
+}
+
+/// Parses the arguments, does what they say, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version go to stdout, whose reader may have gone: no error.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    match begin(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(why) = failure.message() {
+                out::complain(why);
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn begin(cli: Cli) -> Result {
+    let Global { local, state_dir, pipelines, env, read_only, speed, output, yes, confirm, config } = cli.global;
+    let flags = Flags { local, state_dir, pipelines, env, read_only, speed, output, config };
+    let settings = Settings::load(&flags, &config::environment)?;
+    if settings.read_only.value && flags.speed.is_some() {
+        return Err(Failure::Refused("read-only: --speed changes the embedded cloud's clock".into()));
+    }
+    logging::start(&settings)?;
+    let out = Out::new(settings.output.value);
+    let s = Session { settings, out, yes, confirm };
+    match cli.command {
+        None => console::run(&s),
+        Some(command) => {
+            if let Some((what, target)) = command.change() {
+                // Before the state is opened: a refused command changes not a byte of it.
+                s.gate().check(what, target)?;
+            }
+            dispatch(command, &s)
+        }
+    }
+}
+
+/// A runtime for asynchronous work.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("no threads for asynchronous work: {e}")))
+}
+
+fn dispatch(command: Command, s: &Session) -> Result {
+    match command {
+        Command::Check(check) => return check.run(s),
+        Command::Info => return info::run(s),
+        Command::Doctor => return doctor::run(s),
+        Command::Completions { shell } => return completions::run(s, shell),
+        Command::Man => return completions::man(s),
+        Command::Demo(demo) => return demo.run(s),
+        Command::Serve => return serve::run(s),
+        _ => {}
+    }
+    let runtime = runtime()?;
+    let result = runtime.block_on(with_cloud(command, s));
+    runtime.shutdown_timeout(GRACE);
+    result
+}
+
+async fn with_cloud(command: Command, s: &Session) -> Result {
+    let connection = s.connect()?;
+    let backend = &connection.backend;
+    match command {
+        Command::Pipelines => stacks::pipelines(s, backend).await,
+        Command::Plan(p) => stacks::plan(s, backend, &p.pipeline).await,
+        Command::Deploy(p) => stacks::deploy(s, backend, &p.pipeline).await,
+        Command::Status(p) => stacks::status(s, backend, &p.pipeline).await,
+        Command::Outputs(p) => stacks::outputs(s, backend, &p.pipeline).await,
+        Command::Destroy(p) => stacks::destroy(s, backend, &p.pipeline).await,
+        Command::Run(run) => run.run(s, backend).await,
+        Command::Invoke(invoke) => invoke.run(s, backend).await,
+        Command::Jobs(c) => c.run(s, backend).await,
+        Command::Logs(c) => c.run(s, backend).await,
+        Command::Buckets(c) => c.run(s, backend).await,
+        Command::Catalog(c) => c.run(s, backend).await,
+        Command::Query(query) => query.run(s, backend).await,
+        Command::Queries(c) => c.run(s, backend).await,
+        Command::Alerts(c) => c.run(s, backend).await,
+        Command::Topics(c) => c.run(s, backend).await,
+        Command::Secret(c) => c.run(s, backend).await,
+        Command::Apis(c) => c.run(s, backend).await,
+        Command::Check(_)
+        | Command::Demo(_)
+        | Command::Serve
+        | Command::Info
+        | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man => Err(Failure::failed("this command needs no cloud")),
+    }
+}

@@ -1,6 +1,6 @@
 //! Tests of driver.rs.
 
-use std::{future::Future, path::Path};
+use std::{collections::BTreeMap, future::Future, path::Path};
 
 use bytes::Bytes;
 use rusqlite::params;
@@ -8,8 +8,14 @@ use rusqlite::params;
 use super::*;
 use crate::{
     cloud::{
+        alerts::Publish,
         buckets::{Buckets, ListObjects},
-        resources::{self, LogGroup, Resource},
+        functions::{Context, Handler, HandlerFuture},
+        resources::{
+            self, Function, Graph, LogGroup, Notification, NotificationTarget, Resource, Role, Runtime, Schedule,
+            ScheduleTarget, Topic,
+        },
+        stacks::StackRequest,
         streams::{Record, Streams},
     },
     local::testing,
@@ -163,4 +169,91 @@ async fn what_is_past_its_time_goes() {
         })
         .unwrap();
     assert_eq!(messages, ["young"]);
+}
+
+fn handlers(name: &str) -> Option<Handler> {
+    Some(match name {
+        "fetch" => |ctx: Context, event| -> HandlerFuture {
+            Box::pin(async move {
+                let data = format!("{{\"time\":{}}}", event["time"]);
+                let record = Record { partition_key: "k".into(), data: data.into() };
+                ctx.cloud.streams.put(&ctx.permit, "s", &[record]).await?;
+                Ok(event)
+            })
+        },
+        "seen" => |ctx: Context, event| {
+            Box::pin(async move {
+                let key = event["Records"][0]["s3"]["object"]["key"].as_str().unwrap_or_default();
+                let body = ctx.cloud.buckets.get("b", key, None, None).await?.body;
+                let message = String::from_utf8_lossy(&body).into_owned();
+                ctx.cloud.alerts.publish(&ctx.permit, "t", &Publish { message, ..Publish::default() }).await?;
+                Ok(event)
+            })
+        },
+        _ => return None,
+    })
+}
+
+fn function(name: &str, grants: &[(&str, &str)]) -> [Resource; 2] {
+    let grants =
+        grants.iter().map(|(action, resource)| Grant { action: (*action).into(), resource: (*resource).into() });
+    let role = Role { service: "lambda.amazonaws.com".into(), grants: grants.collect() };
+    let function = Function {
+        runtime: Runtime::Rust,
+        handler: name.into(),
+        code: None,
+        timeout_seconds: 10,
+        memory_mib: 128,
+        environment: BTreeMap::new(),
+        role: format!("{name}-role"),
+        log_group: format!("/aws/lambda/{name}"),
+        sources: BTreeMap::new(),
+    };
+    [with(&format!("{name}-role"), Properties::Role(role)), with(name, Properties::Function(function))]
+}
+
+#[tokio::test]
+async fn from_the_schedule_to_the_message_everything_happens_by_itself_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = testing::open_with(dir.path(), handlers);
+    let told = NotificationTarget::Function("seen".into());
+    let bucket = resources::Bucket {
+        on_created: vec![Notification { prefix: String::new(), suffix: ".json".into(), target: told }],
+        ..resources::Bucket::default()
+    };
+    let tick = Schedule { expression: "rate(1 minute)".into(), target: ScheduleTarget::Function("fetch".into()) };
+    let mut resources = vec![
+        with("b", Properties::Bucket(bucket)),
+        testing::stream("s"),
+        testing::delivery("d", "s", "b"),
+        with("t", Properties::Topic(Topic::default())),
+    ];
+    resources.extend(function("fetch", &[("kinesis:PutRecords", "s")]));
+    resources.extend(function("seen", &[("s3:GetObject", "b"), ("sns:Publish", "t")]));
+    resources.push(with("tick", Properties::Schedule(tick)));
+    let graph =
+        Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: Vec::new() };
+    let cloud = local.cloud();
+    let request = StackRequest { graph, template: None };
+    cloud.stacks.apply(&testing::permit(), &request, tokio::sync::mpsc::unbounded_channel().0).await.unwrap();
+
+    local.inner.clock.set_speed(&local.inner.store, 600.0).unwrap();
+    let stop = CancellationToken::new();
+    let driving = local.drive(stop.clone());
+    until("three files were seen", || async { cloud.alerts.inbox("t", 99).await.unwrap().len() >= 3 }).await;
+    stop.cancel();
+    driving.await.unwrap();
+
+    // What the driver left in the middle is done when somebody asks for it; then all has happened once.
+    cloud.functions.settle(&testing::permit(), &["fetch".into()]).await.unwrap();
+    cloud.streams.drain(&testing::permit(), "d").await.unwrap();
+    cloud.functions.settle(&testing::permit(), &["seen".into()]).await.unwrap();
+    let messages = cloud.alerts.inbox("t", 999).await.unwrap();
+    let mut times: Vec<String> = messages.iter().flat_map(|m| m.message.lines().map(str::to_owned)).collect();
+    let count = times.len();
+    times.sort();
+    times.dedup();
+    assert_eq!(times.len(), count, "no time twice");
+    assert_eq!(cloud.streams.list().await.unwrap()[0].records, count as u64, "and none left out");
+    assert_eq!(objects(&local).await, messages.len());
 }

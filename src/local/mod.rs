@@ -16,6 +16,7 @@ pub mod driver;
 mod durability_tests;
 pub mod events;
 pub mod functions;
+pub mod gateway;
 pub mod invoke;
 pub mod jobs;
 pub mod listing;

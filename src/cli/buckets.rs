@@ -1,0 +1,241 @@
+//! `buckets`: buckets and the objects in them.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+
+use super::{
+    failure::{Failure, Result},
+    input,
+    names::resolve,
+    out::{Cell, Column, note, size},
+    session::Session,
+};
+use crate::{
+    backend::{Backend, Kind, buckets},
+    cloud::buckets::{Bucket, ListObjects, Object, ObjectPage},
+    config::Format,
+    text,
+};
+
+/// What to do with buckets.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the buckets
+    List,
+    /// Show a bucket's settings
+    Show {
+        /// Its name, or PIPELINE/NAME
+        bucket: String,
+    },
+    /// List the objects in a bucket, prefixes folded
+    Objects(Objects),
+    /// Write an object's content to stdout or a file
+    Get {
+        /// The bucket's name, or PIPELINE/NAME
+        bucket: String,
+        /// The object's key
+        key: String,
+        /// The file to write; - is stdout
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// This version rather than the current one
+        #[arg(long = "object-version", value_name = "VERSION")]
+        version: Option<String>,
+    },
+    /// Put a file's content into a bucket
+    Put {
+        /// The bucket's name, or PIPELINE/NAME
+        bucket: String,
+        /// The object's key
+        key: String,
+        /// The file to read; - is stdin
+        file: String,
+        /// The media type
+        #[arg(long, value_name = "TYPE")]
+        content_type: Option<String>,
+    },
+    /// Delete an object
+    Rm {
+        /// The bucket's name, or PIPELINE/NAME
+        bucket: String,
+        /// The object's key
+        key: String,
+        /// Delete this version, for good
+        #[arg(long = "object-version", value_name = "VERSION")]
+        version: Option<String>,
+    },
+}
+
+/// Which objects to list.
+#[derive(Debug, Args)]
+pub struct Objects {
+    /// The bucket's name, or PIPELINE/NAME
+    bucket: String,
+    /// Only keys that begin with this
+    #[arg(default_value = "")]
+    prefix: String,
+    /// Every key, rather than prefixes up to the next /
+    #[arg(short, long)]
+    recursive: bool,
+    /// Old versions and delete markers, too
+    #[arg(long)]
+    versions: bool,
+    /// Only keys after this one
+    #[arg(long, value_name = "KEY")]
+    after: Option<String>,
+    /// At most this many [default: all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+const BUCKETS: [Column<Bucket>; 5] = [
+    ("bucket", |b| Cell::text(&b.name)),
+    ("pipeline", |b| Cell::maybe(b.pipeline.as_ref(), Cell::text)),
+    ("objects", |b| Cell::maybe(b.objects, Cell::Count)),
+    ("size", |b| Cell::maybe(b.bytes, Cell::Bytes)),
+    ("created", |b| Cell::maybe(b.created, Cell::Time)),
+];
+
+impl Command {
+    /// What it changes: the gate's words and the target; none for a command that reads.
+    pub fn change(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::List | Self::Show { .. } | Self::Objects(_) | Self::Get { .. } => None,
+            Self::Put { bucket, .. } => Some(("buckets put", bucket)),
+            Self::Rm { bucket, .. } => Some(("buckets rm", bucket)),
+        }
+    }
+
+    /// Does it.
+    pub async fn run(self, s: &Session, backend: &Backend) -> Result {
+        let port = &backend.cloud.buckets;
+        match self {
+            Self::List => s.out.list(&port.list().await?, &BUCKETS, "no buckets"),
+            Self::Show { bucket } => {
+                let detail = port.detail(&resolve(backend, Kind::Bucket, &bucket).await?).await?;
+                let mut fields: Vec<_> = BUCKETS.iter().map(|(name, cell)| (*name, cell(&detail.bucket))).collect();
+                fields.push(("versioning", Cell::Flag(detail.versioning)));
+                fields.push(("expire days", Cell::maybe(detail.expire_days, |d| Cell::Count(d.into()))));
+                fields.extend(detail.notifications.iter().map(|n| ("on created", Cell::text(n))));
+                s.out.record(&detail, fields)
+            }
+            Self::Objects(objects) => objects.run(s, backend).await,
+            Self::Get { bucket, key, file, version } => {
+                let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
+                let content = port.get(&bucket, &key, version.as_deref(), None).await?;
+                if file != Path::new("-") {
+                    return save(&file, &content.body);
+                }
+                if !s.out.terminal {
+                    return s.out.bytes(&content.body);
+                }
+                let text = std::str::from_utf8(&content.body).ok().filter(|t| !t.contains('\0'));
+                let Some(text) = text else {
+                    let size = size(content.object.size);
+                    return Err(Failure::failed(format!(
+                        "{key}: {size} of binary data are not for a terminal: name a FILE, or redirect the output"
+                    )));
+                };
+                text::clean_lines(text).try_for_each(|line| s.out.line(&line))
+            }
+            Self::Put { bucket, key, file, content_type } => {
+                let body = input::read(&file)?;
+                let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
+                let consent = s.consent(backend, &buckets::put_effect(&bucket, &key))?;
+                let object = backend.put_object(&bucket, &key, body.into(), content_type.as_deref(), &consent).await?;
+                s.out.record(&object, fields(&object))
+            }
+            Self::Rm { bucket, key, version } => {
+                let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
+                let consent = s.consent(backend, &buckets::delete_effect(&bucket, &key, version.as_deref()))?;
+                backend.delete_object(&bucket, &key, version.as_deref(), &consent).await?;
+                note(&format!("s3://{bucket}/{key} is deleted"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn save(file: &Path, body: &[u8]) -> Result {
+    std::fs::File::create(file)
+        .and_then(|mut f| f.write_all(body))
+        .map_err(|e| Failure::failed(format!("{}: {e}", file.display())))
+}
+
+fn fields(object: &Object) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("key", Cell::text(&object.key)),
+        ("size", Cell::Bytes(object.size)),
+        ("etag", Cell::text(&object.etag)),
+        ("modified", Cell::maybe(object.modified, Cell::Time)),
+        ("version", Cell::maybe(object.version.as_ref(), Cell::text)),
+        ("content type", Cell::maybe(object.content_type.as_ref(), Cell::text)),
+    ]
+}
+
+impl Objects {
+    async fn run(self, s: &Session, backend: &Backend) -> Result {
+        let bucket = resolve(backend, Kind::Bucket, &self.bucket).await?;
+        let mut request = ListObjects {
+            prefix: self.prefix,
+            delimiter: (!self.recursive).then_some('/'),
+            after: self.after,
+            limit: 0,
+            versions: self.versions,
+        };
+        let mut all = ObjectPage::default();
+        loop {
+            let left = self.limit.map(|l| l.saturating_sub(all.prefixes.len() + all.objects.len()));
+            if left == Some(0) {
+                break;
+            }
+            request.limit = left.map_or(1000, |l| l.min(1000));
+            let page = backend.cloud.buckets.objects(&bucket, &request).await?;
+            all.prefixes.extend(page.prefixes);
+            all.objects.extend(page.objects);
+            all.next = page.next;
+            match &all.next {
+                Some(next) => request.after = Some(next.clone()),
+                None => break,
+            }
+        }
+        if s.out.format == Format::Json {
+            return s.out.json(&all);
+        }
+        if all.prefixes.is_empty() && all.objects.is_empty() && s.out.format == Format::Table {
+            note("no objects");
+            return Ok(());
+        }
+        let mut titles = vec!["key".to_owned(), "size".into(), "modified".into()];
+        if self.versions {
+            titles.extend(["version".into(), "state".into()]);
+        }
+        let width = titles.len();
+        let folded = all.prefixes.iter().map(|p| {
+            let mut row = vec![Cell::text(p)];
+            row.resize(width, Cell::None);
+            row
+        });
+        let objects = all.objects.iter().map(|o| {
+            let mut row = vec![Cell::text(&o.key), Cell::Bytes(o.size), Cell::maybe(o.modified, Cell::Time)];
+            if self.versions {
+                row.push(Cell::maybe(o.version.as_ref(), Cell::text));
+                row.push(Cell::text(match (o.delete_marker, o.latest) {
+                    (true, _) => "delete marker",
+                    (false, true) => "latest",
+                    (false, false) => "old",
+                }));
+            }
+            row
+        });
+        s.out.rows(&titles, folded.chain(objects))?;
+        if let Some(next) = &all.next {
+            note(&format!("there are more: --after {next:?}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,347 @@
+//! `demo`: a fresh embedded cloud with all pipelines deployed and running.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    console,
+    driver::Driver,
+    failure::{Failure, Result},
+    out::{Cell, Column, note},
+    session::Session,
+    time::duration,
+};
+use crate::{
+    backend::{Backend, Consent, Strength},
+    cloud::{
+        jobs::JobRunState,
+        queries::{Query, QueryResult},
+        resources::{NotificationTarget, Properties},
+    },
+    config::{Format, Origin, Setting},
+};
+
+/// How fast the demo's clock runs: a minute in a second.
+const SPEED: f64 = 60.0;
+/// How often the demo looks whether the first files have landed.
+const LOOK: Duration = Duration::from_millis(200);
+/// Rows of a saved query's answer in the summary.
+const ROWS: usize = 10;
+
+/// How to show it.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Without the console: print what has happened at the end
+    #[arg(long)]
+    headless: bool,
+    /// With --headless: for so long
+    #[arg(long = "for", value_name = "DURATION", value_parser = seconds, default_value = "20s")]
+    time: Duration,
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    duration(text)?.try_into().map_err(|_| format!("{text:?} is not a duration that can be waited for"))
+}
+
+/// What has happened, in words and numbers.
+#[derive(Debug, Serialize)]
+struct Summary {
+    speed: f64,
+    seconds: f64,
+    pipelines: Vec<String>,
+    files_landed: u64,
+    buckets: Vec<Landed>,
+    job_runs: Vec<Ran>,
+    alerts: u64,
+    topics: Vec<Heard>,
+    queries: Vec<Answer>,
+}
+
+#[derive(Debug, Serialize)]
+struct Landed {
+    bucket: String,
+    objects: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Ran {
+    job: String,
+    runs: u64,
+    succeeded: u64,
+    failed: u64,
+    rows_out: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Heard {
+    topic: String,
+    messages: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    query: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<QueryResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A folder that goes away with the demo.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn make() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("pumphouse-demo-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&path).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Demo {
+    /// Shows it.
+    pub fn run(&self, s: &Session) -> Result {
+        if !self.headless {
+            console::terminal()?;
+        }
+        let mut settings = s.settings.clone();
+        let mut temporary = None;
+        if !matches!(settings.state_dir.origin, Origin::Flag(_)) {
+            let fresh = Temporary::make()?;
+            settings.state_dir = Setting { value: fresh.0.clone(), origin: Origin::Default };
+            temporary = Some(fresh);
+        }
+        if settings.speed.value.is_none() {
+            settings.speed.value = Some(SPEED);
+        }
+        let s = Session { settings, ..s.clone() };
+        let runtime = super::runtime()?;
+        let result = runtime.block_on(async { if self.headless { self.headless(&s).await } else { shown(&s).await } });
+        runtime.shutdown_timeout(super::GRACE);
+        drop(temporary);
+        result
+    }
+
+    async fn headless(&self, s: &Session) -> Result {
+        let connection = s.connect()?;
+        let backend = &connection.backend;
+        note(&format!("a demo in {}", s.settings.state_dir.value.display()));
+        let begun = Instant::now();
+        let driver = Driver::start(&connection);
+        let work = async {
+            let pipelines = deploy(s, backend).await?;
+            first_runs(backend).await;
+            Ok::<_, Failure>(pipelines)
+        };
+        let mut pipelines = Vec::new();
+        let mut failure = None;
+        let end = tokio::time::sleep(self.time);
+        tokio::pin!(work, end);
+        let mut working = true;
+        loop {
+            tokio::select! {
+                done = &mut work, if working => {
+                    working = false;
+                    match done {
+                        Ok(names) => pipelines = names,
+                        Err(e) => { failure = Some(e); break; }
+                    }
+                }
+                () = &mut end => break,
+                _ = tokio::signal::ctrl_c() => break,
+            }
+        }
+        if let Some(failure) = failure {
+            driver.stop().await;
+            return Err(failure);
+        }
+        let summary = summary(backend, pipelines, begun).await?;
+        for wrong in driver.stop().await {
+            note(&wrong);
+        }
+        summary.print(s)
+    }
+}
+
+/// The console on a demo.
+async fn shown(s: &Session) -> Result {
+    let inner = s.clone();
+    console::show(&s.settings, move |backend| {
+        let s = inner.clone();
+        async move {
+            match deploy(&s, &backend).await {
+                Ok(_) => first_runs(&backend).await,
+                Err(e) => tracing::error!(?e, "the demo's pipelines cannot be deployed"),
+            }
+        }
+    })
+    .await
+}
+
+/// Deploys every pipeline. Asking for the demo is the consent, except where a state that was there would lose data.
+async fn deploy(s: &Session, backend: &Backend) -> Result<Vec<String>> {
+    let own = !matches!(s.settings.state_dir.origin, Origin::Flag(_));
+    let mut names = Vec::new();
+    for pipeline in backend.list_pipelines().await? {
+        let effect = backend.deploy_effect(&pipeline.name).await?;
+        let consent = match &effect.strength {
+            Strength::TypeName(name) if own => Consent::Name(name.clone()),
+            Strength::TypeName(_) => s.consent(backend, &effect)?,
+            Strength::Free | Strength::Confirm => Consent::Yes,
+        };
+        let (progress, mut events) = mpsc::unbounded_channel();
+        let stack = backend.deploy(&pipeline.name, &consent, progress).await?;
+        events.close();
+        if !stack.status.complete() {
+            let why = stack.reason.unwrap_or_default();
+            return Err(Failure::failed(format!("{} is {}: {why}", stack.name, stack.status.word())));
+        }
+        names.push(pipeline.name);
+    }
+    Ok(names)
+}
+
+/// Starts each job once, as soon as a file has landed: nobody wants to wait for the hour to be full.
+async fn first_runs(backend: &Backend) {
+    loop {
+        let landed = backend.cloud.buckets.list().await.unwrap_or_default();
+        if landed.iter().any(|b| b.objects.is_some_and(|n| n > 0)) {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    for job in backend.cloud.jobs.list().await.unwrap_or_default() {
+        if job.last_run.is_none()
+            && let Err(e) = backend.start_job(&job.name, &Consent::Yes).await
+        {
+            tracing::warn!(%e, job = job.name, "the demo's first run cannot be started");
+        }
+    }
+}
+
+async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> Result<Summary> {
+    let cloud = &backend.cloud;
+    let mut queries = Vec::new();
+    for saved in cloud.queries.saved().await?.into_iter().filter(|q| !q.sql.contains('?')) {
+        let query = Query { sql: saved.sql, database: saved.database, parameters: Vec::new(), limit: ROWS };
+        let (result, error) = match cloud.queries.execute(&query, CancellationToken::new()).await {
+            Ok(result) => (Some(result), None),
+            Err(e) => (None, Some(e.to_string())),
+        };
+        queries.push(Answer { query: saved.name, result, error });
+    }
+    let buckets: Vec<_> = cloud
+        .buckets
+        .list()
+        .await?
+        .into_iter()
+        .map(|b| Landed { bucket: b.name, objects: b.objects.unwrap_or(0), bytes: b.bytes.unwrap_or(0) })
+        .collect();
+    let mut job_runs = Vec::new();
+    for job in cloud.jobs.list().await? {
+        let runs = cloud.jobs.runs(&job.name, 10_000).await?;
+        let count = |f: fn(JobRunState) -> bool| runs.iter().filter(|r| f(r.state)).count() as u64;
+        job_runs.push(Ran {
+            job: job.name,
+            runs: runs.len() as u64,
+            succeeded: count(|x| x == JobRunState::Succeeded),
+            failed: count(|x| matches!(x, JobRunState::Failed | JobRunState::Timeout)),
+            rows_out: runs.iter().filter_map(|r| r.rows_out).sum(),
+        });
+    }
+    let news = news_of_files(backend).await?;
+    let topics: Vec<_> = cloud
+        .alerts
+        .topics()
+        .await?
+        .into_iter()
+        .map(|t| Heard { topic: t.name, messages: t.messages.unwrap_or(0) })
+        .collect();
+    Ok(Summary {
+        speed: cloud.clock.speed(),
+        seconds: (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+        pipelines,
+        files_landed: buckets.iter().map(|b| b.objects).sum(),
+        buckets,
+        job_runs,
+        alerts: topics.iter().filter(|t| !news.contains(&t.topic)).map(|t| t.messages).sum(),
+        topics,
+        queries,
+    })
+}
+
+/// The topics that hear of every new file: what they tell is no alert.
+async fn news_of_files(backend: &Backend) -> Result<Vec<String>> {
+    let stacks = backend.cloud.stacks.list().await?;
+    let resources = stacks.into_iter().filter_map(|s| s.graph).flat_map(|g| g.resources);
+    let told = resources.flat_map(|r| match r.properties {
+        Properties::Bucket(bucket) => bucket.on_created,
+        _ => Vec::new(),
+    });
+    Ok(told
+        .filter_map(|n| match n.target {
+            NotificationTarget::Topic(topic) => Some(topic),
+            NotificationTarget::Function(_) => None,
+        })
+        .collect())
+}
+
+const BUCKETS: [Column<Landed>; 3] = [
+    ("bucket", |b| Cell::text(&b.bucket)),
+    ("objects", |b| Cell::Count(b.objects)),
+    ("size", |b| Cell::Bytes(b.bytes)),
+];
+const JOBS: [Column<Ran>; 5] = [
+    ("job", |j| Cell::text(&j.job)),
+    ("runs", |j| Cell::Count(j.runs)),
+    ("succeeded", |j| Cell::Count(j.succeeded)),
+    ("failed", |j| Cell::Count(j.failed)),
+    ("rows out", |j| Cell::Count(j.rows_out)),
+];
+const TOPICS: [Column<Heard>; 2] = [("topic", |t| Cell::text(&t.topic)), ("messages", |t| Cell::Count(t.messages))];
+
+impl Summary {
+    fn print(&self, s: &Session) -> Result {
+        if s.out.format != Format::Table {
+            return s.out.record(
+                self,
+                vec![
+                    ("speed", Cell::Number(self.speed)),
+                    ("seconds", Cell::Number(self.seconds)),
+                    ("pipelines", Cell::text(self.pipelines.join(" "))),
+                    ("files_landed", Cell::Count(self.files_landed)),
+                    ("job_runs", Cell::Count(self.job_runs.iter().map(|j| j.runs).sum())),
+                    ("alerts", Cell::Count(self.alerts)),
+                ],
+            );
+        }
+        s.out.list(&self.buckets, &BUCKETS, "no buckets")?;
+        s.out.line("")?;
+        s.out.list(&self.job_runs, &JOBS, "no jobs")?;
+        s.out.line("")?;
+        s.out.list(&self.topics, &TOPICS, "no topics")?;
+        for answer in &self.queries {
+            s.out.line(&format!("\nquery {}", answer.query))?;
+            match (&answer.result, &answer.error) {
+                (Some(result), _) => super::queries::table(s, result)?,
+                (None, Some(error)) => note(&format!("{}: {error}", answer.query)),
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! How a command can end other than well, and the exit code for it.
+
+use std::io;
+
+use crate::{backend, cloud, config};
+
+/// The result of a command.
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// How a command can end other than well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It failed, for this reason.
+    Failed(String),
+    /// It failed, and has said why on its own.
+    Reported,
+    /// It was asked for in a way that cannot be.
+    Usage(String),
+    /// It was refused: read-only mode, or nobody confirmed.
+    Refused(String),
+    /// Whoever read the output has gone: no error.
+    BrokenPipe,
+}
+
+impl Failure {
+    /// Failed, for this reason.
+    pub fn failed(why: impl std::fmt::Display) -> Self {
+        Self::Failed(why.to_string())
+    }
+
+    /// Asked for in a way that cannot be.
+    pub fn usage(why: impl std::fmt::Display) -> Self {
+        Self::Usage(why.to_string())
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::Failed(_) | Self::Reported => 1,
+            Self::Usage(_) => 2,
+            Self::Refused(_) => 3,
+        }
+    }
+
+    /// What to say on stderr.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) | Self::Usage(why) | Self::Refused(why) => Some(why),
+            Self::Reported | Self::BrokenPipe => None,
+        }
+    }
+
+    /// From an error of writing the output.
+    pub fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::BrokenPipe
+        } else {
+            Self::Failed(format!("the output cannot be written: {error}"))
+        }
+    }
+}
+
+impl From<backend::Error> for Failure {
+    fn from(error: backend::Error) -> Self {
+        match error {
+            backend::Error::Refused(refusal) => refusal.into(),
+            backend::Error::Usage(why) => Self::Usage(why),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<backend::Refusal> for Failure {
+    fn from(refusal: backend::Refusal) -> Self {
+        Self::Refused(refusal.to_string())
+    }
+}
+
+impl From<cloud::Error> for Failure {
+    fn from(error: cloud::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}

@@ -1,0 +1,59 @@
+//! `invoke`: one invocation of a function.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{
+    failure::{Failure, Result},
+    input,
+    names::resolve,
+    out::Cell,
+    session::Session,
+};
+use crate::{
+    backend::{Backend, Kind, functions},
+    cloud::functions::Invoke,
+};
+
+/// What to invoke.
+#[derive(Debug, Args)]
+pub struct Invocation {
+    /// The function's name, or PIPELINE/NAME
+    pub function: String,
+    /// A file with the event as JSON; - is stdin [default: an empty object]
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<String>,
+}
+
+impl Invocation {
+    /// Invokes it and waits for its end.
+    pub async fn run(self, s: &Session, backend: &Backend) -> Result {
+        let event = match &self.event {
+            None => Value::Object(serde_json::Map::new()),
+            Some(from) => serde_json::from_slice(&input::read(from)?)
+                .map_err(|e| Failure::usage(format!("--event {from}: not JSON: {e}")))?,
+        };
+        let function = resolve(backend, Kind::Function, &self.function).await?;
+        let consent = s.consent(backend, &functions::invoke_effect(&function))?;
+        let request = Invoke { function, event, request_id: None, sources: BTreeMap::new() };
+        let outcome = backend.invoke(request, &consent).await?;
+        s.out.record(
+            &outcome,
+            vec![
+                ("request id", Cell::text(&outcome.request_id)),
+                ("function", Cell::text(&outcome.function)),
+                ("payload", Cell::text(outcome.payload.to_string())),
+                ("took", Cell::Millis(outcome.duration_ms)),
+                ("records in", Cell::Count(outcome.records_in)),
+                ("records out", Cell::Count(outcome.records_out)),
+                ("error", Cell::maybe(outcome.error.as_ref(), Cell::text)),
+            ],
+        )?;
+        match outcome.error {
+            Some(error) => Err(Failure::failed(format!("{}: {error}", outcome.function))),
+            None => Ok(()),
+        }
+    }
+}

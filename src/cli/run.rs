@@ -1,0 +1,156 @@
+//! `run`: once through every stage of a pipeline.
+
+use std::{collections::HashMap, io, io::IsTerminal, path::PathBuf, time::Duration};
+
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+use super::{
+    failure::{Failure, Result},
+    input,
+    out::{Cell, Column, grouped, note},
+    session::Session,
+};
+use crate::{
+    backend::{
+        Backend,
+        run::{RunOptions, RunProgress, StageReport},
+    },
+    cloud::runs::StageRun,
+    config::Format,
+    text,
+};
+
+/// What to run.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The pipeline's name
+    pub pipeline: String,
+    /// Replay a file instead of a source
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = input::pair)]
+    sources: Vec<(String, String)>,
+    /// Let sources answer from their real addresses
+    #[arg(long)]
+    online: bool,
+    /// Start anew rather than resume an interrupted run
+    #[arg(long)]
+    restart: bool,
+}
+
+const STAGES: [Column<StageReport>; 7] = [
+    ("stage", |x| Cell::text(&x.name)),
+    ("kind", |x| Cell::text(&x.kind)),
+    ("status", |x| Cell::text(&x.status)),
+    ("records in", |x| Cell::Count(x.records_in)),
+    ("records out", |x| Cell::Count(x.records_out)),
+    ("took", |x| Cell::Millis(x.elapsed_ms)),
+    ("error", |x| Cell::maybe(x.error.as_ref(), Cell::text)),
+];
+
+impl Run {
+    /// Runs it.
+    pub async fn run(self, s: &Session, backend: &Backend) -> Result {
+        let options = RunOptions {
+            sources: self.sources.into_iter().map(|(name, path)| (name, PathBuf::from(path))).collect(),
+            online: self.online,
+            restart: self.restart,
+        };
+        let consent = s.consent(backend, &backend.run_effect(&self.pipeline))?;
+        let (progress, news) = mpsc::unbounded_channel();
+        let printer = tokio::spawn(print(news));
+        let result = backend.run(&self.pipeline, &options, &consent, progress).await;
+        let _ = printer.await;
+        let report = result?;
+        match s.out.format {
+            Format::Json => s.out.json(&report)?,
+            _ => s.out.list(&report.stages, &STAGES, "no stages")?,
+        }
+        if report.ok {
+            return Ok(());
+        }
+        let failed = report.stages.iter().find(|x| x.error.is_some());
+        Err(Failure::failed(failed.map_or_else(
+            || format!("the run of {} failed", report.pipeline),
+            |x| format!("{} {}: {}", x.kind, x.name, x.error.as_deref().unwrap_or_default()),
+        )))
+    }
+}
+
+/// News of the run on stderr: bars on a terminal, a line for each stage elsewhere.
+async fn print(mut news: mpsc::UnboundedReceiver<RunProgress>) {
+    let mut bars = io::stderr().is_terminal().then(Bars::new);
+    while let Some(event) = news.recv().await {
+        match event {
+            RunProgress::Resumed { run, stage } => {
+                say(bars.as_ref(), &format!("resuming the interrupted run {run} at {stage} (--restart starts anew)"));
+            }
+            RunProgress::Restarted { run } => {
+                say(bars.as_ref(), &format!("giving up the interrupted run {run} and starting anew"));
+            }
+            RunProgress::Stage(stage) => match &mut bars {
+                Some(bars) => bars.stage(&stage),
+                None if matches!(stage.status.as_str(), "RUNNING" | "PENDING") => {}
+                None => note(&summary(&stage)),
+            },
+        }
+    }
+}
+
+fn say(bars: Option<&Bars>, what: &str) {
+    match bars {
+        Some(bars) => {
+            let _ = bars.all.println(text::clean(what));
+        }
+        None => note(what),
+    }
+}
+
+fn summary(stage: &StageRun) -> String {
+    let why = stage.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
+    format!(
+        "{} {} {}: {} in, {} out{why}",
+        stage.status,
+        stage.kind,
+        stage.name,
+        grouped(stage.records_in),
+        grouped(stage.records_out)
+    )
+}
+
+/// A bar for each stage that is at work.
+struct Bars {
+    all: MultiProgress,
+    stages: HashMap<(String, String), ProgressBar>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        Self { all: MultiProgress::new(), stages: HashMap::new() }
+    }
+
+    fn stage(&mut self, stage: &StageRun) {
+        let bar = self.stages.entry((stage.kind.clone(), stage.name.clone())).or_insert_with(|| {
+            let bar = self.all.add(ProgressBar::new_spinner());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        if matches!(stage.status.as_str(), "RUNNING" | "PENDING") {
+            let template = match stage.steps {
+                0 | 1 => "{spinner} {msg}",
+                _ => "{spinner} {msg} [{bar:30}] {pos}/{len} {eta}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            if stage.steps > 1 {
+                bar.set_length(stage.steps);
+                bar.set_position(stage.step);
+            }
+            bar.set_message(text::clean(&format!("{} {}", stage.kind, stage.name)).into_owned());
+        } else {
+            bar.finish_and_clear();
+            let _ = self.all.println(text::clean(&summary(stage)));
+        }
+    }
+}

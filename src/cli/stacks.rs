@@ -1,0 +1,234 @@
+//! `pipelines`, `plan`, `deploy`, `status`, `outputs`, `destroy`: pipelines and their stacks.
+
+use std::io::{self, IsTerminal};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{
+    failure::{Failure, Result},
+    out::{Cell, Column, note},
+    session::Session,
+};
+use crate::{
+    backend::{Backend, overview::PipelineSummary},
+    cloud::stacks::{Action, Change, ChangeSet, Stack, StackEvent, StackOutput, StackResource},
+    config::Format,
+};
+
+const PIPELINES: [Column<PipelineSummary>; 5] = [
+    ("pipeline", |p| Cell::text(&p.name)),
+    ("state", |p| Cell::text(&p.words)),
+    ("stack", |p| Cell::maybe(p.stack.as_ref(), Cell::text)),
+    ("deployed", |p| Cell::maybe(p.deployed, Cell::Time)),
+    ("description", |p| Cell::text(&p.description)),
+];
+
+const RESOURCES: [Column<StackResource>; 5] = [
+    ("resource", |r| Cell::text(&r.name)),
+    ("kind", |r| Cell::text(&r.kind)),
+    ("status", |r| Cell::text(&r.status)),
+    ("physical name", |r| Cell::text(&r.physical_name)),
+    ("updated", |r| Cell::Time(r.updated)),
+];
+
+const OUTPUTS: [Column<StackOutput>; 3] = [
+    ("output", |o| Cell::text(&o.name)),
+    ("value", |o| Cell::text(&o.value)),
+    ("description", |o| Cell::text(&o.description)),
+];
+
+const CHANGES: [Column<Change>; 6] = [
+    ("action", |c| Cell::text(word(c.action))),
+    ("resource", |c| Cell::text(&c.name)),
+    ("kind", |c| Cell::text(&c.kind)),
+    ("physical name", |c| Cell::text(&c.physical_name)),
+    ("properties", |c| Cell::text(c.properties.iter().map(|p| p.path.as_str()).collect::<Vec<_>>().join(", "))),
+    ("loses data", |c| Cell::Flag(c.loses_data)),
+];
+
+/// Lists the pipelines.
+pub async fn pipelines(s: &Session, backend: &Backend) -> Result {
+    s.out.list(&backend.list_pipelines().await?, &PIPELINES, "no pipelines: --pipelines DIR names a folder of them")
+}
+
+/// Shows what a deploy would do.
+pub async fn plan(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+    let plan = backend.plan(pipeline).await?;
+    match s.out.format {
+        Format::Json => s.out.json(&plan),
+        Format::Csv => s.out.list(&plan.changes, &CHANGES, ""),
+        Format::Table => lines(&plan).iter().try_for_each(|line| s.out.line(&crate::text::clean(line))),
+    }
+}
+
+/// Deploys, with progress on stderr.
+pub async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+    let effect = backend.deploy_effect(pipeline).await?;
+    let plan = backend.plan(pipeline).await?;
+    lines(&plan).iter().for_each(|line| note(line));
+    let consent = s.consent(backend, &effect)?;
+    let (progress, events) = mpsc::unbounded_channel();
+    let printer = tokio::spawn(print(events));
+    let result = backend.deploy(pipeline, &consent, progress).await;
+    let _ = printer.await;
+    let stack = result?;
+    show(s, &stack)?;
+    if stack.status.complete() {
+        return Ok(());
+    }
+    let why = stack.reason.as_deref().unwrap_or("no reason is known");
+    Err(Failure::failed(format!("{} is {}: {why}", stack.name, stack.status.word())))
+}
+
+/// Destroys, with progress on stderr.
+pub async fn destroy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+    let stack = deployed(backend, pipeline).await?;
+    let effect = backend.destroy_effect(pipeline).await?;
+    let consent = s.consent(backend, &effect)?;
+    let (progress, events) = mpsc::unbounded_channel();
+    let printer = tokio::spawn(print(events));
+    let result = backend.destroy(pipeline, &consent, progress).await;
+    let _ = printer.await;
+    result?;
+    note(&format!("{} is destroyed", stack.name));
+    Ok(())
+}
+
+/// Shows the stack.
+pub async fn status(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+    show(s, &deployed(backend, pipeline).await?)
+}
+
+/// Shows what the stack tells its users.
+pub async fn outputs(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+    s.out.list(&deployed(backend, pipeline).await?.outputs, &OUTPUTS, "no outputs")
+}
+
+async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack> {
+    if let Some(stack) = backend.status(pipeline).await? {
+        return Ok(stack);
+    }
+    let known: Vec<_> = backend.list_pipelines().await?.into_iter().map(|p| p.name).collect();
+    let why = if known.iter().any(|k| k == pipeline) {
+        format!("{pipeline} is not deployed in {}: `pumphouse deploy {pipeline}` does it", backend.env)
+    } else {
+        super::names::unknown("pipeline", pipeline, &known)
+    };
+    Err(Failure::Failed(why))
+}
+
+fn show(s: &Session, stack: &Stack) -> Result {
+    match s.out.format {
+        Format::Json => s.out.json(stack),
+        Format::Csv => s.out.list(&stack.resources, &RESOURCES, ""),
+        Format::Table => {
+            s.out.record(
+                stack,
+                vec![
+                    ("stack", Cell::text(&stack.name)),
+                    ("status", Cell::text(stack.status.word())),
+                    ("interrupted", if stack.interrupted { Cell::Flag(true) } else { Cell::None }),
+                    ("reason", Cell::maybe(stack.reason.as_ref(), Cell::text)),
+                    ("created", Cell::Time(stack.created)),
+                    ("updated", Cell::Time(stack.updated)),
+                ],
+            )?;
+            s.out.line("")?;
+            s.out.list(&stack.resources, &RESOURCES, "no resources")?;
+            if stack.outputs.is_empty() {
+                return Ok(());
+            }
+            s.out.line("")?;
+            s.out.list(&stack.outputs, &OUTPUTS, "")
+        }
+    }
+}
+
+/// A line for each resource as it gets on.
+async fn print(mut events: mpsc::UnboundedReceiver<StackEvent>) {
+    let terminal = io::stderr().is_terminal();
+    while let Some(event) = events.recv().await {
+        // What begins is of interest to a person who waits, and noise in a file.
+        if event.status.ends_with("IN_PROGRESS") && !terminal {
+            continue;
+        }
+        let why = event.reason.map_or_else(String::new, |r| format!(": {r}"));
+        let width = event.total.to_string().len();
+        note(&format!(
+            "{:>width$}/{} {:<18} {} {}{why}",
+            event.done, event.total, event.status, event.kind, event.logical_id
+        ));
+    }
+}
+
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Add => "add",
+        Action::Change => "change",
+        Action::Replace => "replace",
+        Action::Remove => "remove",
+    }
+}
+
+/// The plan in lines: what is done to each resource, with its properties before and after.
+fn lines(plan: &ChangeSet) -> Vec<String> {
+    let mut lines = Vec::new();
+    if plan.resumes {
+        lines.push(format!("{}: the last operation was interrupted; this carries it on", plan.stack));
+    }
+    if plan.changes.is_empty() {
+        lines.push(format!("{}: nothing to change", plan.stack));
+        return lines;
+    }
+    for change in &plan.changes {
+        let mark = match change.action {
+            Action::Add => '+',
+            Action::Change => '~',
+            Action::Replace => '!',
+            Action::Remove => '-',
+        };
+        let lost = if change.loses_data { "  (its data is lost)" } else { "" };
+        lines.push(format!(
+            "{mark} {:<7} {} {} ({}){lost}",
+            word(change.action),
+            change.kind,
+            change.name,
+            change.physical_name
+        ));
+        if change.action == Action::Add || change.action == Action::Remove {
+            continue;
+        }
+        for p in &change.properties {
+            let why = if p.requires_replacement { "  (makes it anew)" } else { "" };
+            lines.push(format!("      {}: {} -> {}{why}", p.path, value(p.before.as_ref()), value(p.after.as_ref())));
+        }
+    }
+    let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
+    lines.push(format!(
+        "{}: {} to add, {} to change, {} to replace, {} to remove",
+        plan.stack,
+        count(Action::Add),
+        count(Action::Change),
+        count(Action::Replace),
+        count(Action::Remove)
+    ));
+    lines
+}
+
+fn value(value: Option<&Value>) -> String {
+    const LONG: usize = 200;
+    let text = value.map_or_else(|| "(none)".into(), Value::to_string);
+    if text.chars().count() <= LONG {
+        return text;
+    }
+    text.chars().take(LONG).chain(['…']).collect()
+}
+
+/// One pipeline's name.
+#[derive(Debug, clap::Args, Serialize)]
+pub struct Pipeline {
+    /// The pipeline's name
+    pub pipeline: String,
+}

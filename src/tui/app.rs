@@ -1,0 +1,615 @@
+//! The console's state, and how what happens changes it.
+//!
+//! [`App::update`] is pure and never waits: what needs time comes out as a [`Command`], and its outcome comes back in as
+//! a [`Msg`] with the generation in which it was asked.
+
+use std::collections::HashMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use jiff::Timestamp;
+
+use super::{
+    command::Command,
+    commands,
+    data::{Act, Request, Session, Slot, Target},
+    keymap::{self, Action, Context},
+    msg::Msg,
+    panes::{Cx, Intent, Pane, Panes},
+    popups::{Outcome, Popup},
+    theme::{Depth, Theme},
+    widgets::edit::LineEdit,
+};
+use crate::{
+    backend::{Consent, Effect, Strength},
+    text,
+};
+
+/// Lines of the command line's past that are kept.
+const REMEMBERED: usize = 100;
+
+/// How the console looks and starts.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The theme's name.
+    pub theme: String,
+    /// Whether to draw with ASCII alone; none: as the terminal and the locale say.
+    pub ascii: Option<bool>,
+    /// Whether the wheel scrolls. The terminal's own selection of text then needs Shift.
+    pub mouse: bool,
+    /// Shown until the backend is open: which cloud it will be.
+    pub cloud: String,
+    /// Shown until the backend is open.
+    pub env: String,
+    /// Shown until the backend is open.
+    pub read_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            theme: "calm".into(),
+            ascii: None,
+            mouse: false,
+            cloud: "local".into(),
+            env: "dev".into(),
+            read_only: false,
+        }
+    }
+}
+
+/// What is typed in the last line.
+#[derive(Debug, Clone)]
+pub enum Typing {
+    /// A command, with where we are in the past and what completes it.
+    Command {
+        /// What is typed.
+        edit: LineEdit,
+        /// Which of the remembered lines is shown, counted from the newest.
+        past: Option<usize>,
+        /// What Tab goes through, and where it is.
+        completions: Option<(Vec<String>, usize)>,
+    },
+    /// A filter, with what it was before.
+    Filter(LineEdit, String),
+}
+
+/// What the last line tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// News.
+    Told(String),
+    /// Something is wrong.
+    Failed(String),
+}
+
+/// Whether there is a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// It is being opened.
+    Opening,
+    /// It could not be.
+    Failed(String),
+    /// It is open.
+    Open,
+}
+
+/// The console's state.
+pub struct App {
+    /// Who and where we are.
+    pub session: Session,
+    /// Whether there is a backend.
+    pub phase: Phase,
+    /// The panes.
+    pub panes: Panes,
+    /// The number of the one that is shown.
+    pub current: u8,
+    /// What is open over it.
+    pub popups: Vec<Popup>,
+    /// What is typed in the last line.
+    pub typing: Option<Typing>,
+    /// What the last line tells.
+    pub status: Option<Status>,
+    /// The colours.
+    pub theme: Theme,
+    /// How many colours there are.
+    pub depth: Depth,
+    /// The time on the cloud's clock, when something was last heard of it.
+    pub now: Timestamp,
+    /// Changes that are under way.
+    pub acting: Vec<Act>,
+    /// Per slot: the generation that is awaited, and for which pane.
+    asked: HashMap<Slot, (u64, u8)>,
+    generation: u64,
+    /// Something has changed while the pane was still reading.
+    changed: bool,
+    /// Whether somebody asked to leave while a change was under way.
+    quit_asked: bool,
+    remembered: Vec<String>,
+}
+
+impl App {
+    /// A console that has not heard from a backend.
+    pub fn new(options: &Options, theme: Theme, depth: Depth) -> Self {
+        Self {
+            session: Session {
+                cloud: options.cloud.clone(),
+                env: options.env.clone(),
+                identity: String::new(),
+                read_only: options.read_only,
+                speed: 1.0,
+            },
+            phase: Phase::Opening,
+            panes: Panes::default(),
+            current: 1,
+            popups: Vec::new(),
+            typing: None,
+            status: None,
+            theme,
+            depth,
+            now: Timestamp::UNIX_EPOCH,
+            acting: Vec::new(),
+            asked: HashMap::new(),
+            generation: 0,
+            changed: false,
+            quit_asked: false,
+            remembered: Vec::new(),
+        }
+    }
+
+    /// The context whose keys hold.
+    pub fn context(&self) -> Context {
+        self.shown().filter(|_| self.phase == Phase::Open).map_or(Context::Global, Pane::context)
+    }
+
+    /// The pane that is shown.
+    pub fn shown(&self) -> Option<&dyn Pane> {
+        self.panes.get(self.current)
+    }
+
+    /// Takes in what happened; returns what is to be done.
+    pub fn update(&mut self, msg: Msg) -> Vec<Command> {
+        match msg {
+            Msg::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(pasted) => self.paste(&pasted),
+            Msg::Wheel(rows) => {
+                let action = if rows > 0 { Action::Down } else { Action::Up };
+                let mut commands = Vec::new();
+                for _ in 0..rows.unsigned_abs() {
+                    if let Some(popup) = self.popups.last_mut() {
+                        popup.wheel(action);
+                    } else {
+                        commands.extend(self.pane(|pane, cx| _ = pane.action(action, cx)));
+                    }
+                }
+                commands
+            }
+            Msg::Resize => vec![Command::Redraw],
+            Msg::Opened(Ok(session)) => {
+                self.session = session;
+                self.phase = Phase::Open;
+                self.status = None;
+                self.refresh()
+            }
+            Msg::Opened(Err(error)) => {
+                self.phase = Phase::Failed(error);
+                Vec::new()
+            }
+            Msg::Changed => self.change(),
+            Msg::Loaded { request, generation, result, now } => {
+                if self.asked.get(&request.slot()).is_none_or(|(wanted, _)| *wanted != generation) {
+                    return Vec::new();
+                }
+                self.asked.remove(&request.slot());
+                self.now = now;
+                let mut commands = self.pane_at(request.pane(), |pane, cx| pane.loaded(&request, result, cx));
+                if self.changed {
+                    commands.extend(self.change());
+                }
+                commands
+            }
+            Msg::Searched { generation, upto, found } => {
+                self.pane_at(4, |pane, cx| pane.searched(generation, upto, found, cx))
+            }
+            Msg::Acted { act, result } => {
+                self.quit_asked = false;
+                if let Some(at) = self.acting.iter().position(|a| *a == act) {
+                    self.acting.remove(at);
+                }
+                self.status = Some(match &result {
+                    Ok(done) => Status::Told(done.clone()),
+                    Err(why) => Status::Failed(why.clone()),
+                });
+                let mut commands = Vec::new();
+                for at in self.panes.numbers() {
+                    commands.extend(self.pane_at(at, |pane, cx| pane.acted(&act, &result, cx)));
+                }
+                commands.extend(self.change());
+                commands
+            }
+            Msg::Progress(event) => {
+                self.panes.each(|pane| pane.progress(&event));
+                Vec::new()
+            }
+            Msg::RunProgress { pipeline, progress } => {
+                self.panes.each(|pane| pane.run_progress(&pipeline, &progress));
+                Vec::new()
+            }
+            Msg::Judged { act, result: Ok(effect) } => self.judged(act, effect),
+            Msg::Judged { result: Err(why), .. } => {
+                self.status = Some(Status::Failed(why));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Reads again what the pane shows; at once, or when what it reads now has come.
+    fn change(&mut self) -> Vec<Command> {
+        if self.phase != Phase::Open {
+            return Vec::new();
+        }
+        self.changed = self.asked.values().any(|(_, pane)| *pane == self.current);
+        if self.changed { Vec::new() } else { self.refresh() }
+    }
+
+    fn refresh(&mut self) -> Vec<Command> {
+        self.pane(|pane, cx| pane.refresh(cx))
+    }
+
+    fn pane(&mut self, f: impl FnOnce(&mut dyn Pane, &mut Cx)) -> Vec<Command> {
+        self.pane_at(self.current, f)
+    }
+
+    fn pane_at(&mut self, at: u8, f: impl FnOnce(&mut dyn Pane, &mut Cx)) -> Vec<Command> {
+        let mut cx = Cx { session: &self.session, now: self.now, intents: Vec::new() };
+        if let Some(pane) = self.panes.get_mut(at) {
+            f(pane, &mut cx);
+        }
+        let intents = cx.intents;
+        intents.into_iter().flat_map(|intent| self.intend(intent)).collect()
+    }
+
+    fn intend(&mut self, intent: Intent) -> Vec<Command> {
+        match intent {
+            Intent::Load(request) => {
+                if self.phase != Phase::Open {
+                    return Vec::new();
+                }
+                self.generation += 1;
+                // A query may take its time; nothing else waits for it.
+                let pane = if matches!(request, Request::Query { .. }) { 0 } else { request.pane() };
+                self.asked.insert(request.slot(), (self.generation, pane));
+                vec![Command::Load { request, generation: self.generation }]
+            }
+            Intent::Cancel(slot) => vec![Command::Cancel(slot)],
+            Intent::Search { snapshot, needle, from, generation } => {
+                vec![Command::Search { snapshot, needle, from, generation }]
+            }
+            Intent::Act(act) => self.ask(act),
+            Intent::Popup(popup) => {
+                self.popups.push(popup);
+                Vec::new()
+            }
+            Intent::Go(target) => self.go(&target),
+            Intent::Deploy(pipeline) => {
+                let mut commands = self.show(7);
+                commands.extend(self.pane(|pane, cx| pane.select(&Target::Pipeline(pipeline), cx)));
+                commands
+            }
+            Intent::Tell(told) => {
+                self.status = Some(Status::Told(told));
+                Vec::new()
+            }
+            Intent::Fail(why) => {
+                self.status = Some(Status::Failed(why));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Asks for the confirmation that a change deserves, or does it.
+    fn ask(&mut self, act: Act) -> Vec<Command> {
+        if self.session.read_only {
+            let told = format!("read-only: {} is refused; start without --read-only to allow it", act.words());
+            self.status = Some(Status::Failed(told));
+            return Vec::new();
+        }
+        match act.effect() {
+            Some(effect) => self.judged(act, effect),
+            None => vec![Command::Judge(act)],
+        }
+    }
+
+    fn judged(&mut self, act: Act, effect: Effect) -> Vec<Command> {
+        if effect.strength == Strength::Free {
+            return self.act(act, Consent::None);
+        }
+        self.popups.push(Popup::confirm(act, effect));
+        Vec::new()
+    }
+
+    fn act(&mut self, act: Act, consent: Consent) -> Vec<Command> {
+        self.status = Some(Status::Told(format!("{} …", act.words())));
+        self.acting.push(act.clone());
+        vec![Command::Act { act, consent }]
+    }
+
+    fn show(&mut self, pane: u8) -> Vec<Command> {
+        if !self.panes.numbers().contains(&pane) {
+            return Vec::new();
+        }
+        self.current = pane;
+        self.changed = false;
+        self.refresh()
+    }
+
+    fn go(&mut self, target: &Target) -> Vec<Command> {
+        let mut commands = self.show(target.pane());
+        commands.extend(self.pane(|pane, cx| pane.select(target, cx)));
+        commands
+    }
+
+    fn paste(&mut self, pasted: &str) -> Vec<Command> {
+        if let Some(popup) = self.popups.last_mut() {
+            popup.paste(pasted);
+            return Vec::new();
+        }
+        let wanted = self.shown().is_some_and(Pane::typing);
+        match &mut self.typing {
+            Some(Typing::Command { edit, .. }) => {
+                edit.insert(pasted);
+                Vec::new()
+            }
+            Some(Typing::Filter(edit, _)) => {
+                edit.insert(pasted);
+                let text = edit.text().to_owned();
+                self.pane(|pane, cx| pane.filter(&text, cx))
+            }
+            None if wanted => self.pane(|pane, cx| pane.paste(pasted, cx)),
+            None => Vec::new(),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Command> {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        if ctrl && key.code == KeyCode::Char('c') {
+            return self.interrupt();
+        }
+        if ctrl && key.code == KeyCode::Char('z') {
+            return vec![Command::Suspend];
+        }
+        if ctrl && key.code == KeyCode::Char('l') {
+            return vec![Command::Redraw];
+        }
+        if let Some(popup) = self.popups.last_mut() {
+            let outcome = popup.key(key);
+            return match outcome {
+                Outcome::Stay => Vec::new(),
+                Outcome::Close => {
+                    self.popups.pop();
+                    Vec::new()
+                }
+                Outcome::Act(act, consent) => {
+                    self.popups.pop();
+                    self.act(act, consent)
+                }
+                Outcome::Ask(act) => {
+                    self.popups.pop();
+                    self.ask(act)
+                }
+            };
+        }
+        if self.typing.is_some() {
+            return self.typing_key(key);
+        }
+        self.status = self.status.take().filter(|_| !self.acting.is_empty());
+        let context = self.context();
+        let action = keymap::lookup(context, key);
+        if self.shown().is_some_and(Pane::typing) {
+            return match action {
+                Some(action) => self.pane(|pane, cx| _ = pane.action(action, cx)),
+                None => self.pane(|pane, cx| pane.key(key, cx)),
+            };
+        }
+        if let Some(action) = action {
+            return self.action(action);
+        }
+        let name = keymap::pretty(&keymap::name(key));
+        if !name.is_empty() {
+            self.status = Some(Status::Told(format!("{} does nothing here; ? shows the keys", text::clean(&name))));
+        }
+        Vec::new()
+    }
+
+    /// Ctrl-C: ends a query that runs, else leaves; asks once more where that would break a change off.
+    fn interrupt(&mut self) -> Vec<Command> {
+        if self.shown().is_some_and(Pane::running) {
+            return self.pane(|pane, cx| _ = pane.action(Action::Cancel, cx));
+        }
+        self.quit()
+    }
+
+    fn quit(&mut self) -> Vec<Command> {
+        if let Some(act) = self.acting.first()
+            && !self.quit_asked
+        {
+            self.quit_asked = true;
+            let told = format!("{} is under way; once more to leave all the same", act.words());
+            self.status = Some(Status::Failed(told));
+            return Vec::new();
+        }
+        vec![Command::Quit]
+    }
+
+    fn action(&mut self, action: Action) -> Vec<Command> {
+        match action {
+            Action::Quit => return self.quit(),
+            Action::Suspend => return vec![Command::Suspend],
+            Action::Redraw => return vec![Command::Redraw],
+            Action::Help => {
+                let context = self.context();
+                self.popups.push(Popup::help(context));
+                return Vec::new();
+            }
+            Action::Command => {
+                self.typing = Some(Typing::Command { edit: LineEdit::default(), past: None, completions: None });
+                return Vec::new();
+            }
+            Action::Refresh if self.phase != Phase::Open => {
+                let Phase::Failed(_) = self.phase else { return Vec::new() };
+                self.phase = Phase::Opening;
+                return vec![Command::Open];
+            }
+            _ => {}
+        }
+        if self.phase != Phase::Open {
+            return Vec::new();
+        }
+        match action {
+            Action::Pane(n) => self.show(n),
+            Action::Refresh => {
+                // What hangs is not waited for any longer.
+                self.asked.retain(|_, (_, pane)| *pane != self.current);
+                self.refresh()
+            }
+            Action::Filter => {
+                let text = self.shown().map_or("", Pane::filter_text).to_owned();
+                self.typing = Some(Typing::Filter(LineEdit::new(text.clone()), text));
+                Vec::new()
+            }
+            _ => {
+                let mut used = false;
+                let mut commands = self.pane(|pane, cx| used = pane.action(action, cx));
+                if !used && action == Action::Back && !self.shown().map_or("", Pane::filter_text).is_empty() {
+                    commands.extend(self.pane(|pane, cx| pane.filter("", cx)));
+                }
+                commands
+            }
+        }
+    }
+
+    fn typing_key(&mut self, key: KeyEvent) -> Vec<Command> {
+        match self.typing.take() {
+            Some(Typing::Filter(mut edit, before)) => match key.code {
+                KeyCode::Enter => Vec::new(),
+                KeyCode::Esc => self.pane(|pane, cx| pane.filter(&before, cx)),
+                KeyCode::Backspace if edit.text().is_empty() => Vec::new(),
+                // The list can be walked while the filter is typed.
+                KeyCode::Up | KeyCode::Down => {
+                    self.typing = Some(Typing::Filter(edit, before));
+                    let action = if key.code == KeyCode::Up { Action::Up } else { Action::Down };
+                    self.pane(|pane, cx| _ = pane.action(action, cx))
+                }
+                _ => {
+                    let changed = edit.key(key);
+                    let text = edit.text().to_owned();
+                    self.typing = Some(Typing::Filter(edit, before));
+                    if changed { self.pane(|pane, cx| pane.filter(&text, cx)) } else { Vec::new() }
+                }
+            },
+            Some(Typing::Command { edit, past, completions }) => self.command_key(key, edit, past, completions),
+            None => Vec::new(),
+        }
+    }
+
+    fn command_key(
+        &mut self,
+        key: KeyEvent,
+        mut edit: LineEdit,
+        past: Option<usize>,
+        completions: Option<(Vec<String>, usize)>,
+    ) -> Vec<Command> {
+        let mut next = |edit, past, completions| self.typing = Some(Typing::Command { edit, past, completions });
+        match key.code {
+            KeyCode::Esc => {}
+            KeyCode::Backspace if edit.text().is_empty() => {}
+            KeyCode::Enter => return self.run_line(edit.text()),
+            KeyCode::Tab | KeyCode::BackTab => {
+                let (all, at) = match completions {
+                    Some((all, at)) if !all.is_empty() => {
+                        let step = if key.code == KeyCode::Tab { 1 } else { all.len() - 1 };
+                        let at = (at + step) % all.len();
+                        (all, at)
+                    }
+                    _ => {
+                        let panes = &self.panes;
+                        (commands::complete(edit.text(), &|command| panes.names(command)), 0)
+                    }
+                };
+                match all.get(at).cloned() {
+                    Some(line) => {
+                        let line = if all.len() == 1 && !line.contains(' ') { line + " " } else { line };
+                        self.typing =
+                            Some(Typing::Command { edit: LineEdit::new(line), past, completions: Some((all, at)) });
+                    }
+                    None => self.typing = Some(Typing::Command { edit, past, completions: None }),
+                }
+            }
+            KeyCode::Up | KeyCode::Down => {
+                let past = match (key.code, past) {
+                    (KeyCode::Up, None) => Some(0),
+                    (KeyCode::Up, Some(n)) => Some((n + 1).min(self.remembered.len().saturating_sub(1))),
+                    (_, None | Some(0)) => None,
+                    (_, Some(n)) => Some(n - 1),
+                };
+                let line = past.and_then(|n| self.remembered.iter().rev().nth(n)).cloned().unwrap_or_default();
+                self.typing = Some(Typing::Command { edit: LineEdit::new(line), past, completions: None });
+            }
+            _ => {
+                edit.key(key);
+                next(edit, past, None);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Does what was typed behind the colon.
+    fn run_line(&mut self, line: &str) -> Vec<Command> {
+        if line.trim().is_empty() {
+            return Vec::new();
+        }
+        self.remembered.push(line.to_owned());
+        if self.remembered.len() > REMEMBERED {
+            self.remembered.remove(0);
+        }
+        let (command, argument) = match commands::parse(line) {
+            Ok(parsed) => parsed,
+            Err(why) => {
+                self.status = Some(Status::Failed(why));
+                return Vec::new();
+            }
+        };
+        let some = |target: fn(String) -> Target| (!argument.is_empty()).then(|| target(argument.to_owned()));
+        let (pane, target) = match command {
+            "quit" => return self.quit(),
+            "help" => return self.action(Action::Help),
+            "refresh" => return self.action(Action::Refresh),
+            "theme" => {
+                match Theme::load(argument, self.depth) {
+                    Ok(theme) => self.theme = theme,
+                    Err(why) => self.status = Some(Status::Failed(why)),
+                }
+                return Vec::new();
+            }
+            _ if self.phase != Phase::Open => return Vec::new(),
+            "deploy" if !argument.is_empty() => return self.intend(Intent::Deploy(argument.to_owned())),
+            "overview" => (1, some(Target::Pipeline)),
+            "buckets" => (2, some(Target::Bucket)),
+            "jobs" => (3, some(Target::Job)),
+            "logs" => (4, some(Target::LogGroup)),
+            "alerts" => (5, some(Target::Alert)),
+            "query" => (6, some(Target::Sql)),
+            _ => (7, None),
+        };
+        match target {
+            Some(target) => self.go(&target),
+            None => self.show(pane),
+        }
+    }
+
+    /// Requests that are awaited, for tests.
+    #[cfg(test)]
+    pub fn awaited(&self) -> usize {
+        self.asked.len()
+    }
+}

@@ -1,0 +1,260 @@
+//! What the console wants done: each command is a task of its own, whose outcome comes back as a message.
+
+use std::collections::HashMap;
+
+use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    data::{Act, Request, Slot},
+    fetch,
+    msg::Msg,
+    widgets::lines::{Needle, Snapshot},
+};
+use crate::{
+    backend::{Backend, Consent, run::RunOptions},
+    cloud::functions::Invoke,
+};
+
+/// Something that the console wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Read something; a read in the same slot that is not done is given up.
+    Load {
+        /// What.
+        request: Request,
+        /// Comes back with the answer.
+        generation: u64,
+    },
+    /// Give up a read.
+    Cancel(Slot),
+    /// Search log lines.
+    Search {
+        /// The lines.
+        snapshot: Snapshot,
+        /// What to look for.
+        needle: Needle,
+        /// Where to begin.
+        from: usize,
+        /// Comes back with the answer.
+        generation: u64,
+    },
+    /// Find out what a change would do.
+    Judge(Act),
+    /// Change something.
+    Act {
+        /// What.
+        act: Act,
+        /// The confirmation that was given.
+        consent: Consent,
+    },
+    /// Open the backend again.
+    Open,
+    /// Stop until the shell continues us.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Leave.
+    Quit,
+}
+
+/// Runs commands on a backend.
+pub struct Executor {
+    backend: Backend,
+    tx: UnboundedSender<Msg>,
+    loads: HashMap<Slot, (AbortHandle, CancellationToken)>,
+    changes: AbortHandle,
+}
+
+/// The shortest time between two refreshes for changes.
+const REFRESH: std::time::Duration = std::time::Duration::from_millis(300);
+/// How long to wait after the cloud's news could not be read.
+const NEWS_RETRY: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl Executor {
+    /// Runs commands on `backend` and watches it for changes; what happens goes to `tx`.
+    pub fn new(backend: Backend, tx: UnboundedSender<Msg>) -> Self {
+        let (news, changed) = (backend.cloud.changes.clone(), tx.clone());
+        let changes = tokio::spawn(async move {
+            let mut seen = 0;
+            loop {
+                match news.after(seen).await {
+                    Ok(mark) => {
+                        seen = mark;
+                        if changed.send(Msg::Changed).is_err() {
+                            return;
+                        }
+                        tokio::time::sleep(REFRESH).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "news of changes could not be read");
+                        tokio::time::sleep(NEWS_RETRY).await;
+                    }
+                }
+            }
+        })
+        .abort_handle();
+        Self { backend, tx, loads: HashMap::new(), changes }
+    }
+
+    /// Starts what a command asks for. Those that concern the terminal are left to the caller.
+    pub fn execute(&mut self, command: Command) {
+        let tx = self.tx.clone();
+        match command {
+            Command::Load { request, generation } => {
+                let slot = request.slot();
+                self.cancel(slot);
+                let backend = self.backend.clone();
+                let token = CancellationToken::new();
+                let cancel = token.clone();
+                let task = tokio::spawn(async move {
+                    let result = fetch::fetch(&backend, &request, cancel).await;
+                    let now = backend.cloud.clock.now();
+                    let _ = tx.send(Msg::Loaded { request, generation, result: result.map_err(|e| told(&e)), now });
+                });
+                self.loads.insert(slot, (task.abort_handle(), token));
+            }
+            Command::Cancel(slot) => self.cancel(slot),
+            Command::Search { snapshot, needle, from, generation } => {
+                tokio::task::spawn_blocking(move || {
+                    let found = snapshot.search(&needle, from);
+                    let _ = tx.send(Msg::Searched { generation, upto: snapshot.end(), found });
+                });
+            }
+            Command::Judge(act) => {
+                let backend = self.backend.clone();
+                tokio::spawn(async move {
+                    let result = match &act {
+                        Act::Deploy(pipeline) => backend.deploy_effect(pipeline).await,
+                        Act::Destroy(pipeline) => backend.destroy_effect(pipeline).await,
+                        Act::Run(pipeline) => Ok(backend.run_effect(pipeline)),
+                        other => other.effect().ok_or_else(|| crate::backend::Error::Usage(other.words())),
+                    };
+                    let _ = tx.send(Msg::Judged { act, result: result.map_err(|e| told(&e)) });
+                });
+            }
+            Command::Act { act, consent } => {
+                let backend = self.backend.clone();
+                tokio::spawn(async move {
+                    let result = perform(&backend, &act, &consent, &tx).await.map_err(|e| told(&e));
+                    let _ = tx.send(Msg::Acted { act, result });
+                });
+            }
+            Command::Open | Command::Suspend | Command::Redraw | Command::Quit => {}
+        }
+    }
+
+    /// A query is told to stop, so that the cloud stops it, too; everything else is simply not waited for.
+    fn cancel(&mut self, slot: Slot) {
+        if let Some((task, token)) = self.loads.remove(&slot) {
+            token.cancel();
+            if slot != (Request::Query { sql: String::new(), database: None }).slot() {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.changes.abort();
+        for (task, token) in self.loads.values() {
+            token.cancel();
+            task.abort();
+        }
+    }
+}
+
+/// An error in a line that helps: a missing permission is named with what to do.
+fn told(error: &crate::backend::Error) -> String {
+    use crate::{backend::Error, cloud::Error as CloudError};
+    match error {
+        Error::Cloud(CloudError::AccessDenied { action, target }) => {
+            format!("access denied: allow {action} on {target} to see this")
+        }
+        other => other.to_string(),
+    }
+}
+
+async fn perform(
+    backend: &Backend,
+    act: &Act,
+    consent: &Consent,
+    news: &UnboundedSender<Msg>,
+) -> crate::backend::Result<String> {
+    Ok(match act {
+        Act::StartJob(job) => format!("{job}: run {} started", backend.start_job(job, consent).await?.id),
+        Act::StopRun { job, run } => {
+            backend.stop_job(job, run, consent).await?;
+            format!("{job}: run {run} is asked to stop")
+        }
+        Act::ResetBookmark(job) => {
+            backend.reset_bookmark(job, consent).await?;
+            format!("{job}: the bookmark is reset; the next run reads everything")
+        }
+        Act::SetAlert { name, value } => {
+            backend.set_alert(name, *value, consent).await?;
+            format!("{name} is now {}", super::data::number(*value))
+        }
+        Act::Invoke(function) => {
+            let request = Invoke {
+                function: function.clone(),
+                event: serde_json::json!({}),
+                request_id: None,
+                sources: std::collections::BTreeMap::new(),
+            };
+            let outcome = backend.invoke(request, consent).await?;
+            match outcome.error {
+                Some(error) => return Err(crate::cloud::Error::Failed(format!("{function}: {error}")).into()),
+                None => format!("{function} ended after {} ms", outcome.duration_ms),
+            }
+        }
+        Act::Publish { topic, message } => {
+            backend.publish(topic, &Act::publish(message), consent).await?;
+            format!("published to {topic}")
+        }
+        Act::DeleteObject { bucket, key, version } => {
+            backend.delete_object(bucket, key, version.as_deref(), consent).await?;
+            format!("s3://{bucket}/{key} is deleted")
+        }
+        Act::CancelQuery(id) => {
+            backend.cancel_query(id, consent).await?;
+            format!("query {id} is cancelled")
+        }
+        Act::Run(pipeline) => {
+            let (progress, mut events) = tokio::sync::mpsc::unbounded_channel();
+            let (name, news) = (pipeline.clone(), news.clone());
+            tokio::spawn(async move {
+                while let Some(progress) = events.recv().await {
+                    let _ = news.send(Msg::RunProgress { pipeline: name.clone(), progress });
+                }
+            });
+            let report = backend.run(pipeline, &RunOptions::default(), consent, progress).await?;
+            if let Some(stage) = report.stages.iter().find(|s| s.status == "FAILED") {
+                let why = stage.error.as_deref().unwrap_or("no reason was given");
+                return Err(crate::cloud::Error::Failed(format!("{pipeline}: {} failed: {why}", stage.name)).into());
+            }
+            format!("{pipeline} ran through its {} stages", report.stages.len())
+        }
+        Act::Deploy(pipeline) => {
+            let stack = backend.deploy(pipeline, consent, forward(news)).await?;
+            format!("{} is {}", stack.name, stack.status.word())
+        }
+        Act::Destroy(pipeline) => {
+            backend.destroy(pipeline, consent, forward(news)).await?;
+            format!("{} is destroyed", backend.stack_name(pipeline))
+        }
+    })
+}
+
+/// Progress of a deploy as messages.
+fn forward(news: &UnboundedSender<Msg>) -> crate::cloud::stacks::Progress {
+    let (progress, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let news = news.clone();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            let _ = news.send(Msg::Progress(event));
+        }
+    });
+    progress
+}

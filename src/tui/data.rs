@@ -1,0 +1,382 @@
+//! What panes ask for and what comes back. [`super::command`] turns a request into calls.
+
+use std::mem::Discriminant;
+
+use jiff::Timestamp;
+
+use crate::{
+    backend::{
+        Effect, alerts, buckets, functions, jobs,
+        overview::{PipelineSummary, PipelineView},
+        preview::Preview,
+        queries,
+    },
+    cloud::{
+        alerts::{Alert, Message, Publish, Topic},
+        buckets::{Bucket, BucketDetail, Object, ObjectPage},
+        catalog::Table,
+        jobs::{Bookmark, Job, JobRun},
+        logs::LogGroup,
+        queries::{QueryExecution, QueryResult, SavedQuery},
+        stacks::{ChangeSet, Operation, Stack, StackEvent},
+    },
+};
+
+/// Who and where we are, as the header shows it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Session {
+    /// The adapter: `local`, `aws`.
+    pub cloud: String,
+    /// The environment.
+    pub env: String,
+    /// Who acts, and where.
+    pub identity: String,
+    /// Whether every change is refused.
+    pub read_only: bool,
+    /// How many times faster than the wall clock the cloud's runs.
+    pub speed: f64,
+}
+
+/// Something to read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// The pipelines, deployed or not.
+    Pipelines,
+    /// One pipeline, stage by stage.
+    View(String),
+    /// All buckets.
+    Buckets,
+    /// One bucket's settings.
+    BucketDetail(String),
+    /// A page of a bucket's objects.
+    Objects {
+        /// The bucket.
+        bucket: String,
+        /// Below this prefix.
+        prefix: String,
+        /// After this key.
+        after: Option<String>,
+        /// Old versions, too.
+        versions: bool,
+    },
+    /// A look into an object.
+    Preview {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The version.
+        version: Option<String>,
+    },
+    /// All jobs.
+    Jobs,
+    /// A job's runs and its bookmark.
+    Runs(String),
+    /// All log groups.
+    LogGroups,
+    /// Events of a group.
+    Logs {
+        /// The group.
+        group: String,
+        /// After this event.
+        after: Option<u64>,
+    },
+    /// Thresholds, alarms and topics.
+    Alerts,
+    /// A topic's messages.
+    Inbox(String),
+    /// Databases with their tables, and the saved queries.
+    Catalog,
+    /// Past queries.
+    History,
+    /// A query.
+    Query {
+        /// The text.
+        sql: String,
+        /// The database for bare names.
+        database: Option<String>,
+    },
+    /// The pipelines, for the pane that deploys them.
+    Deployable,
+    /// A pipeline's plan.
+    Plan(String),
+    /// A pipeline's stack and its past.
+    Stack(String),
+}
+
+/// Which load a newer one takes the place of.
+pub type Slot = Discriminant<Request>;
+
+impl Request {
+    /// Which load a newer one takes the place of.
+    pub fn slot(&self) -> Slot {
+        std::mem::discriminant(self)
+    }
+
+    /// The number of the pane that asks for it.
+    pub fn pane(&self) -> u8 {
+        match self {
+            Self::Pipelines | Self::View(_) => 1,
+            Self::Buckets | Self::BucketDetail(_) | Self::Objects { .. } | Self::Preview { .. } => 2,
+            Self::Jobs | Self::Runs(_) => 3,
+            Self::LogGroups | Self::Logs { .. } => 4,
+            Self::Alerts | Self::Inbox(_) => 5,
+            Self::Catalog | Self::History | Self::Query { .. } => 6,
+            Self::Deployable | Self::Plan(_) | Self::Stack(_) => 7,
+        }
+    }
+}
+
+/// A table for the catalog's tree, by database.
+pub type Databases = Vec<(String, Vec<Table>)>;
+
+/// What came back.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each answers the request of its name")]
+pub enum Data {
+    Pipelines(Vec<PipelineSummary>),
+    View(Box<PipelineView>),
+    Buckets(Vec<Bucket>),
+    BucketDetail(BucketDetail),
+    Objects(ObjectPage),
+    Preview(Object, Preview),
+    Jobs(Vec<Job>),
+    Runs(Vec<JobRun>, Option<Bookmark>),
+    LogGroups(Vec<LogGroup>),
+    /// Clean lines with their times in milliseconds.
+    Logs {
+        lines: Vec<(i64, String)>,
+        next: Option<u64>,
+        more: bool,
+    },
+    Alerts(Vec<Alert>, Vec<Topic>),
+    Inbox(Vec<Message>),
+    Catalog(Databases, Vec<SavedQuery>),
+    History(Vec<QueryExecution>),
+    Query(QueryResult),
+    Plan(ChangeSet),
+    Stack(Option<Stack>, Vec<Operation>, Vec<StackEvent>),
+}
+
+/// Something to change.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the fields are physical names, where they are not explained")]
+pub enum Act {
+    StartJob(String),
+    StopRun {
+        job: String,
+        run: String,
+    },
+    ResetBookmark(String),
+    SetAlert {
+        name: String,
+        value: f64,
+    },
+    Invoke(String),
+    Publish {
+        topic: String,
+        message: String,
+    },
+    DeleteObject {
+        bucket: String,
+        key: String,
+        version: Option<String>,
+    },
+    CancelQuery(String),
+    /// A whole pipeline, by its own name.
+    Run(String),
+    /// A pipeline, by its own name.
+    Deploy(String),
+    /// A pipeline, by its own name.
+    Destroy(String),
+}
+
+impl Act {
+    /// What it will do, and the confirmation that it deserves; none where the backend has to look first.
+    pub fn effect(&self) -> Option<Effect> {
+        Some(match self {
+            Self::StartJob(job) => jobs::start_effect(job),
+            Self::StopRun { job, run } => jobs::stop_effect(job, run),
+            Self::ResetBookmark(job) => jobs::reset_effect(job),
+            Self::SetAlert { name, value } => alerts::set_effect(name, *value),
+            Self::Invoke(function) => functions::invoke_effect(function),
+            Self::Publish { topic, .. } => alerts::publish_effect(topic),
+            Self::DeleteObject { bucket, key, version } => buckets::delete_effect(bucket, key, version.as_deref()),
+            Self::CancelQuery(id) => queries::cancel_effect(id),
+            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) => return None,
+        })
+    }
+
+    /// What it is, in a few words: "deploy crypto-stream".
+    pub fn words(&self) -> String {
+        match self {
+            Self::Run(pipeline) => format!("run {pipeline}"),
+            Self::Deploy(pipeline) => format!("deploy {pipeline}"),
+            Self::Destroy(pipeline) => format!("destroy {pipeline}"),
+            other => other.effect().map(|e| format!("{} {}", e.what, e.target)).unwrap_or_default(),
+        }
+    }
+
+    /// A message to publish.
+    pub fn publish(message: &str) -> Publish {
+        Publish { message: message.to_owned(), ..Publish::default() }
+    }
+}
+
+/// Something that the console can show: where to jump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are physical names")]
+pub enum Target {
+    Pipeline(String),
+    Bucket(String),
+    Job(String),
+    LogGroup(String),
+    Alert(String),
+    Topic(String),
+    Sql(String),
+}
+
+impl Target {
+    /// The number of the pane that shows it.
+    pub fn pane(&self) -> u8 {
+        match self {
+            Self::Pipeline(_) => 1,
+            Self::Bucket(_) => 2,
+            Self::Job(_) => 3,
+            Self::LogGroup(_) => 4,
+            Self::Alert(_) | Self::Topic(_) => 5,
+            Self::Sql(_) => 6,
+        }
+    }
+}
+
+/// Something that is read: the newest that came, and how the last attempt went.
+#[derive(Debug, Clone)]
+pub struct Loaded<T> {
+    /// The newest that came.
+    pub value: Option<T>,
+    /// Why the last attempt failed; the value is then old.
+    pub error: Option<String>,
+    /// Whether an answer is awaited.
+    pub loading: bool,
+}
+
+impl<T> Default for Loaded<T> {
+    fn default() -> Self {
+        Self { value: None, error: None, loading: false }
+    }
+}
+
+impl<T> Loaded<T> {
+    /// Notes that it has been asked for.
+    pub fn ask(&mut self) {
+        self.loading = true;
+    }
+
+    /// Notes the answer. What was there before stays where it failed.
+    pub fn answer(&mut self, result: Result<T, String>) {
+        self.loading = false;
+        match result {
+            Ok(value) => {
+                self.value = Some(value);
+                self.error = None;
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A moment as panes show it: the time of day for today's, with the date for others.
+pub fn moment(time: Timestamp, now: Timestamp) -> String {
+    let day = |t: Timestamp| t.strftime("%Y-%m-%d").to_string();
+    if day(time) == day(now) {
+        time.strftime("%H:%M:%S").to_string()
+    } else {
+        time.strftime("%Y-%m-%d %H:%M").to_string()
+    }
+}
+
+/// Bytes as a person reads them: `1.2 MiB`.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let (mut value, mut unit) = (n as f64 / 1024.0, "KiB");
+    for next in UNITS.iter().skip(1) {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// A number with its thousands apart: `1,204`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A measured number: whole ones without decimals.
+pub fn number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        let whole = count(value.abs() as u64);
+        if value < 0.0 { format!("-{whole}") } else { whole }
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// A duration as a person reads it: `4.1 s`, `12 min 3 s`.
+pub fn duration(ms: i64) -> String {
+    let ms = ms.max(0);
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_for_people() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(52_428_800), "50 MiB");
+        assert_eq!(count(1_204), "1,204");
+        assert_eq!(count(12), "12");
+        assert_eq!(count(1_000_000), "1,000,000");
+        assert_eq!(number(100_000.0), "100,000");
+        assert_eq!(number(-1.5), "-1.50");
+        assert_eq!(duration(4_100), "4.1 s");
+        assert_eq!(duration(723_000), "12 min 3 s");
+    }
+
+    #[test]
+    fn what_failed_leaves_what_was() {
+        let mut loaded = Loaded::default();
+        loaded.ask();
+        loaded.answer(Ok(1));
+        loaded.answer(Err("no".into()));
+        assert_eq!((loaded.value, loaded.error.as_deref(), loaded.loading), (Some(1), Some("no"), false));
+    }
+}

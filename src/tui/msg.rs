@@ -1,0 +1,71 @@
+//! What can happen to the console.
+
+use crossterm::event::KeyEvent;
+use jiff::Timestamp;
+
+use super::data::{Act, Data, Request, Session};
+use crate::{
+    backend::{Effect, run::RunProgress},
+    cloud::stacks::StackEvent,
+};
+
+/// Something that happened.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "messages are few and short-lived")]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The wheel was turned: rows, positive is down.
+    Wheel(i16),
+    /// The terminal has another size.
+    Resize,
+    /// The backend was opened, or could not be.
+    Opened(Result<Session, String>),
+    /// Something in the cloud has changed.
+    Changed,
+    /// A read came back.
+    Loaded {
+        /// What was asked.
+        request: Request,
+        /// The generation in which it was asked.
+        generation: u64,
+        /// What came.
+        result: Result<Data, String>,
+        /// The time on the cloud's clock.
+        now: Timestamp,
+    },
+    /// A search through log lines came back.
+    Searched {
+        /// The generation in which it was asked.
+        generation: u64,
+        /// The lines that it looked at: all before this number.
+        upto: usize,
+        /// The numbers of those that it found.
+        found: Vec<u32>,
+    },
+    /// A change is done, or failed.
+    Acted {
+        /// What was asked.
+        act: Act,
+        /// What to tell.
+        result: Result<String, String>,
+    },
+    /// A deploy came on by one resource.
+    Progress(StackEvent),
+    /// What a change would do is known, or why it cannot be done.
+    Judged {
+        /// The change.
+        act: Act,
+        /// What it would do.
+        result: Result<Effect, String>,
+    },
+    /// A run of a pipeline came on.
+    RunProgress {
+        /// The pipeline.
+        pipeline: String,
+        /// How.
+        progress: RunProgress,
+    },
+}

@@ -1,0 +1,444 @@
+//! 1 Overview: the pipelines, the chosen one stage by stage, and what happened.
+
+use std::fmt::Write;
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::{Line, Span},
+};
+
+use super::{Cx, Intent, Pane, turn};
+use crate::{
+    backend::{
+        overview::{Health, Lane, PipelineSummary, PipelineView, StageView, TimelineEntry},
+        run::RunProgress,
+    },
+    text,
+    tui::{
+        data::{Act, Data, Loaded, Request, Target, moment},
+        glyphs,
+        keymap::{Action, Context},
+        theme::Role,
+        ui::{Ui, below},
+        widgets::{
+            graph::{self, Node},
+            list::Picker,
+            timeline::{self, Event},
+        },
+    },
+};
+
+/// Rows of the timeline: the axis, three lanes, the frame.
+const TIMELINE: u16 = 6;
+
+/// The pipelines, and one of them.
+pub struct OverviewPane {
+    pipelines: Picker<PipelineSummary>,
+    list: Loaded<()>,
+    view: Loaded<PipelineView>,
+    /// The pipeline that `view` is of, or will be.
+    viewed: String,
+    /// The graph of `view`, and the order in which the selection goes through it.
+    nodes: Vec<Node>,
+    order: Vec<usize>,
+    stage: usize,
+    focus: usize,
+    /// What the run that is under way is doing.
+    running: Option<(String, String)>,
+}
+
+impl Default for OverviewPane {
+    fn default() -> Self {
+        Self {
+            pipelines: Picker::new(|p| &p.name),
+            list: Loaded::default(),
+            view: Loaded::default(),
+            viewed: String::new(),
+            nodes: Vec::new(),
+            order: Vec::new(),
+            stage: 0,
+            focus: 0,
+            running: None,
+        }
+    }
+}
+
+impl OverviewPane {
+    /// Reads the selected pipeline, where another is shown.
+    fn look(&mut self, again: bool, cx: &mut Cx) {
+        let Some(name) = self.pipelines.selected().map(|p| p.name.clone()) else { return };
+        if self.viewed != name {
+            self.viewed.clone_from(&name);
+            self.view.clear();
+            self.nodes.clear();
+            self.order.clear();
+            self.stage = 0;
+        } else if !again {
+            return;
+        }
+        self.view.ask();
+        cx.load(Request::View(name));
+    }
+
+    fn selected_stage(&self) -> Option<&StageView> {
+        let node = self.order.get(self.stage)?;
+        self.view.value.as_ref()?.stages.get(*node)
+    }
+
+    /// Opens the pane that shows a stage.
+    fn open(stage: &StageView, cx: &mut Cx) {
+        let name = stage.stage.physical_name.clone();
+        match stage.stage.kind {
+            "bucket" => cx.go(Target::Bucket(name)),
+            "job" => cx.go(Target::Job(name)),
+            "topic" => cx.go(Target::Topic(name)),
+            "table" => cx.go(Target::Sql(format!("SELECT * FROM {name} LIMIT 100"))),
+            "query" => cx.go(Target::Sql(String::new())),
+            _ => {
+                if let Some(group) = &stage.log_group {
+                    cx.go(Target::LogGroup(group.clone()));
+                } else {
+                    cx.show(format!("{} {}", stage.stage.kind, stage.stage.name), details(stage));
+                }
+            }
+        }
+    }
+
+    fn stage_action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        let last = self.order.len().saturating_sub(1);
+        match action {
+            Action::Up | Action::Left => self.stage = self.stage.saturating_sub(1),
+            Action::Down | Action::Right => self.stage = (self.stage + 1).min(last),
+            Action::Top => self.stage = 0,
+            Action::Bottom => self.stage = last,
+            Action::Back => self.focus = 0,
+            Action::Enter => {
+                if let Some(stage) = self.selected_stage() {
+                    Self::open(stage, cx);
+                }
+            }
+            Action::Run => match self.selected_stage().map(|s| (s.stage.kind, s.stage.physical_name.clone())) {
+                Some(("function", name)) => cx.act(Act::Invoke(name)),
+                Some(("job", name)) => cx.act(Act::StartJob(name)),
+                _ => cx.tell("functions and jobs can be run; this is neither"),
+            },
+            Action::Logs => match self.selected_stage().and_then(|s| s.log_group.clone()) {
+                Some(group) => cx.go(Target::LogGroup(group)),
+                None => cx.tell("this stage writes no logs: functions and jobs do"),
+            },
+            _ => return false,
+        }
+        true
+    }
+
+    /// To what went wrong: the logs of the first stage that failed.
+    fn go_to_error(&mut self, cx: &mut Cx) {
+        let bad = |s: &&StageView| matches!(s.health, Health::Bad | Health::Warning);
+        let stages = self.view.value.as_ref().map(|v| v.stages.as_slice()).unwrap_or_default();
+        match stages.iter().find(bad) {
+            Some(stage) if stage.stage.kind == "job" => cx.go(Target::Job(stage.stage.physical_name.clone())),
+            Some(StageView { log_group: Some(group), .. }) => cx.go(Target::LogGroup(group.clone())),
+            Some(stage) => cx.show(stage.stage.name.clone(), details(stage)),
+            None => {
+                let at = self.pipelines.items().iter().find(|p| p.health == Health::Bad).map(|p| p.name.clone());
+                match at {
+                    Some(name) => {
+                        self.pipelines.set_filter("");
+                        self.pipelines.select(&name);
+                        self.look(false, cx);
+                    }
+                    None => cx.tell("nothing is wrong"),
+                }
+            }
+        }
+    }
+
+    fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let inner = ui.frame(frame, area, "Pipelines", self.focus == 0);
+        let buffer = frame.buffer_mut();
+        let empty = if self.pipelines.filter().is_empty() { "no pipelines" } else { "none fits the filter" };
+        let used = ui.loaded(buffer, inner, &self.list, empty, self.pipelines.is_empty());
+        let inner = below(inner, used);
+        let width = usize::from(inner.width);
+        for (at, row) in self.pipelines.scroll.visible(usize::from(inner.height), self.pipelines.len()).enumerate() {
+            let Some(pipeline) = self.pipelines.get(row) else { continue };
+            let (glyph, role) = health(pipeline.health);
+            let name = text::clean(&pipeline.name);
+            let name = text::truncate(&name, width.saturating_sub(4)).into_owned();
+            let room = width.saturating_sub(5 + text::width(&name));
+            let words = text::clean(&pipeline.words);
+            let words = text::truncate(&words, room);
+            let gap = width.saturating_sub(3 + text::width(&name) + text::width(&words));
+            let line = Line::from(vec![
+                Span::raw(" "),
+                ui.span(role, glyph),
+                Span::raw(" "),
+                ui.span(Role::Text, name.as_str()),
+                Span::raw(" ".repeat(gap.saturating_sub(1))),
+                ui.span(if role == Role::Error { role } else { Role::Dim }, words.into_owned()),
+            ]);
+            ui.line(buffer, inner, at as u16, &line);
+            if row == self.pipelines.scroll.selected() {
+                ui.select(buffer, inner, at as u16, self.focus == 0);
+            }
+        }
+    }
+
+    fn draw_view(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let mut title = self.viewed.clone();
+        if let Some(view) = &self.view.value {
+            let _ = write!(title, " · {}", view.summary.words);
+            if let Some(time) = view.summary.deployed {
+                let _ = write!(title, " · deployed {}", moment(time, ui.now));
+            }
+        }
+        let inner = ui.frame(frame, area, &title, self.focus == 1);
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let buffer = frame.buffer_mut();
+        let used = ui.loaded(buffer, inner, &self.view, "it has no stages", self.nodes.is_empty());
+        let mut inner = below(inner, used);
+        // What the selected stage has to say of itself is longer than its place in the graph.
+        let note = match &self.running {
+            Some((pipeline, doing)) if *pipeline == self.viewed => Some((Role::Running, doing.clone())),
+            _ => self.note(),
+        };
+        if let Some((role, note)) = note
+            && inner.height > 4
+        {
+            let bottom = Rect { y: inner.y + inner.height - 1, height: 1, ..inner };
+            ui.line(buffer, bottom, 0, &Line::from(ui.span(role, note)));
+            inner.height -= 1;
+        }
+        let selected = self.order.get(self.stage).map(|node| (*node, self.focus == 1)).filter(|_| self.focus == 1);
+        graph::draw(frame, inner, ui, &self.nodes, selected);
+    }
+
+    /// What the selected stage has to say, or else the worst that any has.
+    fn note(&self) -> Option<(Role, String)> {
+        let stages = &self.view.value.as_ref()?.stages;
+        let stage = if self.focus == 1 {
+            self.selected_stage()
+        } else {
+            stages
+                .iter()
+                .find(|s| s.health == Health::Bad)
+                .or_else(|| stages.iter().find(|s| s.health == Health::Warning))
+        }?;
+        let (glyph, role) = health(stage.health);
+        let words = stage.detail.as_deref().unwrap_or(&stage.figure);
+        let words = text::clean_lines(words).next().unwrap_or_default().into_owned();
+        let role = if matches!(role, Role::Error | Role::Warn) { role } else { Role::Dim };
+        Some((role, format!("{glyph} {} {}: {words}", stage.stage.kind, stage.stage.name)))
+    }
+
+    fn draw_timeline(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let inner = ui.frame(frame, area, "Timeline", false);
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let entries = self.view.value.as_ref().map(|v| v.timeline.as_slice()).unwrap_or_default();
+        let span = timeline::span(entries.iter().map(|e| e.time), ui.now);
+        let lane = |lane: Lane| entries.iter().filter(|e| e.lane == lane).map(event).collect();
+        let rows = [("runs", lane(Lane::Runs)), ("alerts", lane(Lane::Alerts)), ("deploys", lane(Lane::Deploys))];
+        timeline::draw(frame, inner, ui, &span, &rows);
+    }
+}
+
+fn event(entry: &TimelineEntry) -> Event {
+    let (glyph, role) = match (entry.lane, entry.bad) {
+        (_, true) => (glyphs::FAILED, Role::Error),
+        (Lane::Runs, _) => ("▇", Role::Ok),
+        (Lane::Alerts, _) => ("!", Role::Warn),
+        (Lane::Deploys, _) => (glyphs::WARN, Role::Running),
+    };
+    // A run that went well needs no words.
+    let label = if entry.lane == Lane::Runs && !entry.bad { String::new() } else { entry.text.clone() };
+    Event { start: entry.time, end: None, glyph, role, label }
+}
+
+fn details(stage: &StageView) -> Vec<String> {
+    let mut lines = vec![format!("name      {}", stage.stage.physical_name), format!("state     {}", stage.figure)];
+    if let Some(group) = &stage.log_group {
+        lines.push(format!("logs      {group}"));
+    }
+    if let Some(detail) = &stage.detail {
+        lines.push(String::new());
+        lines.push(detail.clone());
+    }
+    lines
+}
+
+/// How health looks.
+pub fn health(health: Health) -> (&'static str, Role) {
+    match health {
+        Health::Absent => (glyphs::NONE, Role::Idle),
+        Health::Idle => (glyphs::OK, Role::Ok),
+        Health::Busy => (glyphs::RUNNING, Role::Running),
+        Health::Warning => (glyphs::WARN, Role::Warn),
+        Health::Bad => (glyphs::FAILED, Role::Error),
+    }
+}
+
+fn node(stage: &StageView) -> Node {
+    let (state, role) = health(stage.health);
+    let glyph = match stage.stage.kind {
+        "function" => "λ",
+        "stream" => "≋",
+        "delivery" => "⇣",
+        "bucket" => "▤",
+        "job" => "⚙",
+        "topic" => "✉",
+        "table" => "▦",
+        "api" => "⌁",
+        _ => "?",
+    };
+    // What is wrong is seen by its shape, too.
+    let glyph = if matches!(stage.health, Health::Bad | Health::Warning) { state } else { glyph };
+    Node {
+        id: stage.stage.id.clone(),
+        after: stage.stage.after.clone(),
+        glyph,
+        name: stage.stage.name.clone(),
+        figure: stage.figure.clone(),
+        role,
+    }
+}
+
+impl Pane for OverviewPane {
+    fn number(&self) -> u8 {
+        1
+    }
+
+    fn title(&self) -> &'static str {
+        "Overview"
+    }
+
+    fn context(&self) -> Context {
+        Context::Overview
+    }
+
+    fn refresh(&mut self, cx: &mut Cx) {
+        self.list.ask();
+        cx.load(Request::Pipelines);
+        self.look(true, cx);
+    }
+
+    fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
+        match (request, result) {
+            (Request::Pipelines, Ok(Data::Pipelines(pipelines))) => {
+                self.pipelines.set(pipelines);
+                self.list.answer(Ok(()));
+                self.look(false, cx);
+            }
+            (Request::Pipelines, Err(error)) => self.list.answer(Err(error)),
+            (Request::View(name), result) if *name == self.viewed => match result {
+                Ok(Data::View(view)) => {
+                    self.nodes = view.stages.iter().map(node).collect();
+                    self.order = graph::order(&self.nodes);
+                    self.stage = self.stage.min(self.order.len().saturating_sub(1));
+                    self.view.answer(Ok(*view));
+                }
+                Ok(_) => {}
+                Err(error) => self.view.answer(Err(error)),
+            },
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        if let Some(focus) = turn(self.focus, 2, action) {
+            self.focus = focus;
+            return true;
+        }
+        match action {
+            Action::GoToError => {
+                self.go_to_error(cx);
+                return true;
+            }
+            Action::Deploy => {
+                if let Some(pipeline) = self.pipelines.selected() {
+                    cx.intents.push(Intent::Deploy(pipeline.name.clone()));
+                }
+                return true;
+            }
+            _ => {}
+        }
+        if self.focus == 1 {
+            return self.stage_action(action, cx);
+        }
+        match action {
+            Action::Enter | Action::Right if self.pipelines.selected().is_some() => self.focus = 1,
+            Action::Run => {
+                if let Some(pipeline) = self.pipelines.selected() {
+                    cx.act(Act::Run(pipeline.name.clone()));
+                }
+            }
+            Action::Logs => {
+                let stages = self.view.value.as_ref().map(|v| v.stages.as_slice()).unwrap_or_default();
+                let worst = stages.iter().filter(|s| s.log_group.is_some()).max_by_key(|s| s.health);
+                match worst.and_then(|s| s.log_group.clone()) {
+                    Some(group) => cx.go(Target::LogGroup(group)),
+                    None => cx.tell("this pipeline has no logs yet"),
+                }
+            }
+            _ if self.pipelines.action(action) => self.look(false, cx),
+            _ => return false,
+        }
+        true
+    }
+
+    fn filter(&mut self, text: &str, cx: &mut Cx) {
+        self.pipelines.set_filter(text);
+        self.look(false, cx);
+    }
+
+    fn filter_text(&self) -> &str {
+        self.pipelines.filter()
+    }
+
+    fn acted(&mut self, act: &Act, _: &Result<String, String>, _: &mut Cx) {
+        if matches!(act, Act::Run(_)) {
+            self.running = None;
+        }
+    }
+
+    fn run_progress(&mut self, pipeline: &str, progress: &RunProgress) {
+        let doing = match progress {
+            RunProgress::Resumed { stage, .. } => format!("an interrupted run is carried on at {stage}"),
+            RunProgress::Restarted { .. } => "an interrupted run is given up for a new one".to_owned(),
+            RunProgress::Stage(stage) => {
+                let steps =
+                    if stage.steps > 0 { format!(", {} of {}", stage.step, stage.steps) } else { String::new() };
+                format!("{} {} {}{steps}", stage.kind, stage.name, stage.status)
+            }
+        };
+        self.running = Some((pipeline.to_owned(), format!("{} run: {doing}", glyphs::RUNNING)));
+    }
+
+    fn select(&mut self, target: &Target, cx: &mut Cx) {
+        if let Target::Pipeline(name) = target {
+            self.pipelines.set_filter("");
+            if self.pipelines.select(name) {
+                self.look(false, cx);
+                self.focus = 1;
+            } else {
+                cx.intents.push(Intent::Fail(format!("no pipeline {name}")));
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.pipelines.items().iter().map(|p| p.name.clone()).collect()
+    }
+
+    fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let timeline = if area.height >= 18 { TIMELINE } else { 0 };
+        let [main, bottom] = Layout::vertical([Constraint::Min(8), Constraint::Length(timeline)]).areas(area);
+        let list = (main.width / 4).clamp(31, 40);
+        let [left, right] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(main);
+        self.draw_list(frame, left, ui);
+        self.draw_view(frame, right, ui);
+        if timeline > 0 {
+            self.draw_timeline(frame, bottom, ui);
+        }
+    }
+}

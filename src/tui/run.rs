@@ -1,0 +1,203 @@
+//! The loop that everything goes through.
+
+use std::{
+    future::Future,
+    io,
+    time::{Duration, Instant},
+};
+
+use crossterm::event::{Event, EventStream, MouseEventKind};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+
+use super::{
+    app::{App, Options},
+    command::{Command, Executor},
+    data::Session,
+    glyphs,
+    msg::Msg,
+    terminal::{self, Screen},
+    theme::{Depth, Theme},
+    view::view,
+};
+use crate::backend::{Backend, Result as BackendResult};
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(33);
+/// The same over SSH.
+const FRAME_REMOTE: Duration = Duration::from_millis(100);
+/// Rows that one turn of the wheel scrolls.
+const WHEEL: i16 = 3;
+
+/// Runs the console until somebody quits or the terminal is gone. The first frame is drawn before `connect` is asked for
+/// the first time; it is asked again when it failed and the user wants to retry.
+///
+/// # Errors
+/// The terminal cannot be used, or the theme does not exist.
+pub async fn run<F, C>(connect: C, options: Options) -> io::Result<()>
+where
+    C: Fn() -> F,
+    F: Future<Output = BackendResult<Backend>> + Send + 'static,
+{
+    let var = |name: &str| std::env::var(name).ok();
+    let depth = Depth::detect(var);
+    let theme = Theme::load(&options.theme, depth).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let ascii = options.ascii.unwrap_or_else(|| glyphs::ascii_only(var));
+    let pace = if std::env::var_os("SSH_CONNECTION").is_some() { FRAME_REMOTE } else { FRAME };
+    let mut app = App::new(&options, theme, depth);
+    let mut screen = Screen::take(options.mouse)?;
+    screen.draw(|frame| view(&app, frame, ascii))?;
+    let mut drawn = Instant::now();
+
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    let (opened_tx, mut opened) = mpsc::unbounded_channel::<Backend>();
+    let open = || {
+        let (future, tx, opened) = (connect(), tx.clone(), opened_tx.clone());
+        tokio::spawn(async move {
+            let msg = match future.await {
+                Ok(backend) => {
+                    let session = session(&backend);
+                    let _ = opened.send(backend);
+                    Msg::Opened(Ok(session))
+                }
+                Err(error) => Msg::Opened(Err(error.to_string())),
+            };
+            let _ = tx.send(msg);
+        });
+    };
+    open();
+    let mut executor: Option<Executor> = None;
+    let mut events = EventStream::new();
+    let mut signals = Signals::new()?;
+    let mut gone = std::pin::pin!(terminal::gone());
+    let mut dirty = false;
+    loop {
+        let msg = tokio::select! {
+            biased;
+            () = &mut gone => return Ok(()),
+            signal = signals.next() => match signal {
+                Signal::End => return Ok(()),
+                Signal::Stop => {
+                    screen.suspend()?;
+                    dirty = true;
+                    continue;
+                }
+            },
+            event = events.next() => match event {
+                Some(Ok(event)) => match message(&event) {
+                    Some(msg) => msg,
+                    None => continue,
+                },
+                // The end of input: nobody is there any more.
+                Some(Err(_)) | None => return Ok(()),
+            },
+            () = tokio::time::sleep(pace.saturating_sub(drawn.elapsed())), if dirty => {
+                screen.draw(|frame| view(&app, frame, ascii))?;
+                drawn = Instant::now();
+                dirty = false;
+                continue;
+            }
+            Some(msg) = rx.recv() => msg,
+        };
+        if matches!(msg, Msg::Opened(Ok(_)))
+            && let Ok(backend) = opened.try_recv()
+        {
+            executor = Some(Executor::new(backend, tx.clone()));
+        }
+        dirty = true;
+        for command in app.update(msg) {
+            match command {
+                Command::Quit => return Ok(()),
+                Command::Suspend => screen.suspend()?,
+                Command::Redraw => screen.clear()?,
+                Command::Open => open(),
+                other => {
+                    if let Some(executor) = &mut executor {
+                        executor.execute(other);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn session(backend: &Backend) -> Session {
+    let identity = &backend.cloud.identity;
+    let region = identity.region.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
+    Session {
+        cloud: identity.cloud.clone(),
+        env: backend.env.clone(),
+        identity: format!("{} {}{region}", identity.principal, identity.account),
+        read_only: backend.read_only(),
+        speed: backend.cloud.clock.speed(),
+    }
+}
+
+fn message(event: &Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) => Some(Msg::Key(*key)),
+        Event::Paste(text) => Some(Msg::Paste(text.clone())),
+        Event::Resize(..) => Some(Msg::Resize),
+        Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollDown => Some(Msg::Wheel(WHEEL)),
+            MouseEventKind::ScrollUp => Some(Msg::Wheel(-WHEEL)),
+            _ => None,
+        },
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+/// What the system may want of us.
+enum Signal {
+    /// To end.
+    End,
+    /// To stop until we are continued.
+    Stop,
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    stop: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stop: signal(SignalKind::from_raw(signal_hook::consts::SIGTSTP))?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.hangup.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.stop.recv() => Signal::Stop,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::End,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Whole screens from key sequences on fixed data.
+
+mod fixture;
+mod logs;
+mod overview;
+mod shell;
+
+use super::testing;
+use fixture::console;
+
+/// Snapshots of a screen at the two sizes that every pane is looked at in.
+macro_rules! screens {
+    ($console:expr) => {
+        insta::assert_snapshot!($console.screen(80, 24));
+        insta::assert_snapshot!($console.screen(160, 50));
+    };
+}
+pub(crate) use screens;

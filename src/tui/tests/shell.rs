@@ -1,0 +1,189 @@
+use super::{console, fixture::answer, screens, testing::Console};
+use crate::{
+    backend::{Consent, Effect, Strength},
+    tui::{
+        data::{Act, Request},
+        glyphs,
+        msg::Msg,
+        theme::Depth,
+    },
+};
+
+#[test]
+fn before_there_is_a_backend() {
+    let mut console = Console::closed(Box::new(|r| Ok(answer(r))), Depth::None);
+    screens!(console);
+    console.keys("jj<enter>4/");
+    assert!(console.asked.is_empty());
+    console.send(Msg::Opened(Err("the state directory /var/lib/pumphouse cannot be read: permission denied".into())));
+    screens!(console);
+}
+
+#[test]
+fn help_is_made_from_the_table() {
+    let mut console = console();
+    console.keys("4?");
+    screens!(console);
+    console.screen(80, 24);
+    console.keys("G");
+    assert!(console.screen(80, 24).contains("Ctrl-C"));
+    console.keys("<esc>q");
+    assert!(console.quit);
+}
+
+#[test]
+fn commands_complete_and_are_remembered() {
+    let mut console = console();
+    console.keys("4:lo<tab>");
+    assert!(console.screen(80, 24).contains(":logs"));
+    console.keys("fetch<tab><enter>");
+    assert!(console.screen(80, 24).contains("fetch_prices · 300 lines"), "{}", console.screen(80, 24));
+    console.keys(":nonsense<enter>");
+    assert!(console.screen(80, 24).contains("no command :nonsense"));
+    console.keys(":<up><up>");
+    assert!(console.screen(80, 24).contains(":logs /aws/lambda/crypto-stream-dev-fetch_prices"));
+    console.keys("<esc>:q<enter>");
+    assert!(console.quit);
+}
+
+#[test]
+fn a_small_terminal_is_told() {
+    insta::assert_snapshot!(console().screen(59, 14));
+    console().screen(1, 1);
+    console().screen(60, 15);
+}
+
+#[test]
+fn ascii_alone() {
+    let mut console = console();
+    console.ascii = true;
+    console.keys("j");
+    let screen = console.screen(80, 24);
+    assert!(screen.is_ascii(), "{screen}");
+    insta::assert_snapshot!(screen);
+}
+
+#[test]
+fn every_glyph_has_a_twin() {
+    let mut console = console();
+    for keys in ["j", "4", "<enter>", "?"] {
+        console.keys(keys);
+        for c in console.screen(160, 50).chars() {
+            assert!(glyphs::has_twin(c) || "東京␀␇␉␦\n".contains(c), "{c:?} has no ASCII twin");
+        }
+    }
+}
+
+#[test]
+fn keys_work_while_everything_hangs() {
+    let mut console = Console::closed(Box::new(|r| Ok(answer(r))), Depth::None);
+    console.hang = true;
+    console.send(Msg::Opened(Ok(crate::tui::data::Session::default())));
+    console.keys("4?<esc>1:help<enter><esc>");
+    assert!(console.screen(80, 24).contains("loading"));
+    console.keys("<ctrl-c>");
+    assert!(console.quit);
+}
+
+#[test]
+fn a_stale_answer_is_dropped() {
+    let mut console = console();
+    let request = Request::Pipelines;
+    let result = Err("too late".to_owned());
+    console.send(Msg::Loaded { request, generation: 0, result, now: super::testing::at(0) });
+    assert!(!console.screen(80, 24).contains("too late"));
+}
+
+#[test]
+fn a_failed_refresh_leaves_what_was_there() {
+    let failing = std::rc::Rc::new(std::cell::Cell::new(false));
+    let switch = failing.clone();
+    let mut console = Console::open(Box::new(move |request| {
+        if switch.get() {
+            Err("access denied: allow cloudformation:ListStacks on * to see this".into())
+        } else {
+            Ok(answer(request))
+        }
+    }));
+    failing.set(true);
+    console.keys("R");
+    let screen = console.screen(160, 50);
+    assert!(screen.contains("cloudformation:ListStacks") && screen.contains("crypto-stream"), "{screen}");
+    failing.set(false);
+    console.send(Msg::Changed);
+    assert!(!console.screen(160, 50).contains("ListStacks"));
+}
+
+#[test]
+fn changes_while_reading_are_read_once_more() {
+    let mut console = console();
+    console.hang = true;
+    console.asked.clear();
+    console.send(Msg::Changed);
+    let asked = console.asked.len();
+    (0..5).for_each(|_| console.send(Msg::Changed));
+    assert_eq!(console.asked.len(), asked, "one refresh at a time");
+}
+
+fn effect(strength: Strength) -> Effect {
+    Effect {
+        what: "destroy",
+        target: "crypto-stream-dev".into(),
+        sentence: "crypto-stream-dev is destroyed: 21 resources, with all data in them".into(),
+        strength,
+    }
+}
+
+#[test]
+fn no_is_the_default() {
+    let mut console = console();
+    let ask = |console: &mut Console, strength| {
+        console.send(Msg::Judged { act: Act::Destroy("crypto-stream".into()), result: Ok(effect(strength)) });
+    };
+    ask(&mut console, Strength::Confirm);
+    screens!(console);
+    console.keys("<enter>");
+    assert!(console.acts.is_empty() && console.app.popups.is_empty());
+    ask(&mut console, Strength::Confirm);
+    console.keys("<left><enter>");
+    assert_eq!(console.acts, [(Act::Destroy("crypto-stream".into()), Consent::Yes)]);
+}
+
+#[test]
+fn the_strongest_confirmation_types_the_name() {
+    let mut console = console();
+    let act = Act::Destroy("crypto-stream".into());
+    let result = Ok(effect(Strength::TypeName("crypto-stream-dev".into())));
+    console.send(Msg::Judged { act: act.clone(), result });
+    console.keys("yes<enter>");
+    assert!(console.acts.is_empty());
+    screens!(console);
+    console.keys("<ctrl-u>crypto-stream-dev<enter>");
+    assert_eq!(console.acts, [(act, Consent::Name("crypto-stream-dev".into()))]);
+    // A change under way makes leaving a matter of asking twice.
+    console.keys("q");
+    assert!(!console.quit && console.screen(80, 24).contains("under way"));
+    console.keys("q");
+    assert!(console.quit);
+}
+
+#[test]
+fn read_only_says_so_and_asks_for_nothing() {
+    let mut console = console();
+    console.app.session.read_only = true;
+    console.keys("jr");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("READ-ONLY") && screen.contains("read-only: run crypto-stream is refused"), "{screen}");
+    assert!(console.acts.is_empty());
+}
+
+#[test]
+fn the_header_keeps_what_matters() {
+    let mut console = console();
+    console.app.session.read_only = true;
+    console.app.session.speed = 60.0;
+    console.app.session.identity = "someone with a very long name ".repeat(9);
+    let screen = console.screen(60, 15);
+    let header = screen.lines().next().unwrap_or_default();
+    assert!(header.contains("local · dev") && header.contains("READ-ONLY") && header.contains("×60"), "{header}");
+}

@@ -1,0 +1,193 @@
+//! What drawing needs beside the thing to draw: colours, and the small pieces that all panes are made of.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+    text::{Line, Span},
+    widgets::{Block, BorderType, Borders, Widget},
+};
+
+use super::{
+    data::Loaded,
+    theme::{Role, Theme},
+};
+use crate::text;
+
+/// What drawing needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui<'a> {
+    /// The colours.
+    pub theme: &'a Theme,
+    /// The time on the cloud's clock, when something was last heard of it.
+    pub now: Timestamp,
+    /// Whether a popup or the command line has the keys, so that no part of a pane has them.
+    pub covered: bool,
+}
+
+impl Ui<'_> {
+    /// A role's style.
+    pub fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    /// Text in a role, cleaned.
+    pub fn span<'t>(&self, role: Role, text: impl Into<Cow<'t, str>>) -> Span<'t> {
+        let text = match text.into() {
+            Cow::Borrowed(text) => text::clean(text),
+            Cow::Owned(text) => match text::clean(&text) {
+                Cow::Borrowed(_) => Cow::Owned(text),
+                Cow::Owned(cleaned) => Cow::Owned(cleaned),
+            },
+        };
+        Span::styled(text, self.style(role))
+    }
+
+    /// A frame with a title, of which the inner part is returned.
+    pub fn frame(&self, frame: &mut Frame, area: Rect, title: &str, focused: bool) -> Rect {
+        let focused = focused && !self.covered;
+        let (line, style) = if focused { (Role::Focus, Role::Title) } else { (Role::Border, Role::Dim) };
+        let title = text::clean(title);
+        let room = usize::from(area.width.saturating_sub(4));
+        let title = format!(" {} ", text::truncate(&title, room));
+        let block = Block::new()
+            .borders(Borders::ALL)
+            .border_type(BorderType::Rounded)
+            .border_style(self.style(line))
+            .title(Span::styled(title, self.style(style)));
+        let inner = block.inner(area);
+        block.render(area, frame.buffer_mut());
+        inner
+    }
+
+    /// Writes one line, cut to the area's width.
+    pub fn line(&self, buffer: &mut Buffer, area: Rect, row: u16, line: &Line) {
+        if row < area.height {
+            buffer.set_line(area.x, area.y + row, line, area.width);
+        }
+    }
+
+    /// Writes text over several rows, wrapped; the rows that it took.
+    pub fn paragraph(&self, buffer: &mut Buffer, area: Rect, row: u16, role: Role, text: &str) -> u16 {
+        let mut at = row;
+        for line in text::clean_lines(text) {
+            let left = usize::from(area.height.saturating_sub(at));
+            for part in text::wrap(&line, usize::from(area.width), left) {
+                self.line(buffer, area, at, &Line::styled(part.to_owned(), self.style(role)));
+                at += 1;
+            }
+        }
+        at - row
+    }
+
+    /// Marks a row as selected: strongly where the keys go, weakly elsewhere.
+    pub fn select(&self, buffer: &mut Buffer, area: Rect, row: u16, focused: bool) {
+        if row < area.height {
+            let rect = Rect { y: area.y + row, height: 1, ..area };
+            let style = if focused && !self.covered {
+                self.style(Role::Selection)
+            } else {
+                Style::new().add_modifier(Modifier::UNDERLINED)
+            };
+            buffer.set_style(rect, style);
+        }
+    }
+
+    /// Says how a load went where there is nothing to show, or that what is shown is old. The rows that it took.
+    pub fn loaded<T>(&self, buffer: &mut Buffer, area: Rect, loaded: &Loaded<T>, empty: &str, is_empty: bool) -> u16 {
+        if let Some(error) = &loaded.error {
+            let old = if loaded.value.is_some() { "old: " } else { "" };
+            let area = Rect { height: area.height.min(3), ..area };
+            return self.paragraph(buffer, area, 0, Role::Error, &format!("✖ {old}{error}"));
+        }
+        if loaded.value.is_none() {
+            let word = if loaded.loading { "loading …" } else { "" };
+            self.line(buffer, area, 0, &Line::from(self.span(Role::Dim, word)));
+            return 1;
+        }
+        if is_empty {
+            return self.paragraph(buffer, area, 0, Role::Dim, empty);
+        }
+        0
+    }
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its title.
+    pub title: &'static str,
+    /// Its width in columns; 0: what is left, shared with the others of 0.
+    pub width: u16,
+    /// Whether it is aligned to the right.
+    pub right: bool,
+}
+
+/// A left-aligned column.
+pub const fn left(title: &'static str, width: u16) -> Column {
+    Column { title, width, right: false }
+}
+
+/// A right-aligned column.
+pub const fn right(title: &'static str, width: u16) -> Column {
+    Column { title, width, right: true }
+}
+
+/// The area without its first rows.
+pub fn below(area: Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    Rect { y: area.y + rows, height: area.height - rows, ..area }
+}
+
+/// A cell of a table.
+pub type Cell = (Role, String);
+
+impl Ui<'_> {
+    /// A table of which the rows in `visible` are made and drawn, below a row of titles.
+    pub fn table(
+        &self,
+        buffer: &mut Buffer,
+        area: Rect,
+        columns: &[Column],
+        visible: std::ops::Range<usize>,
+        selected: Option<(usize, bool)>,
+        row: impl Fn(usize) -> Vec<Cell>,
+    ) {
+        let fixed: u16 = columns.iter().map(|c| c.width + 2).sum::<u16>().saturating_sub(2);
+        let open = columns.iter().filter(|c| c.width == 0).count().max(1) as u16;
+        let rest = area.width.saturating_sub(fixed) / open;
+        let widths: Vec<usize> =
+            columns.iter().map(|c| usize::from(if c.width == 0 { rest } else { c.width })).collect();
+        let render = |cells: &[Cell]| {
+            let mut spans = Vec::with_capacity(cells.len() * 2);
+            for ((column, width), (role, value)) in columns.iter().zip(&widths).zip(cells) {
+                let value = text::clean(value);
+                let fitted = text::fit(&value, *width);
+                let fitted = if column.right {
+                    let trimmed = fitted.trim_end();
+                    format!("{}{trimmed}", " ".repeat(width.saturating_sub(text::width(trimmed))))
+                } else {
+                    fitted
+                };
+                spans.push(Span::styled(fitted, self.style(*role)));
+                spans.push(Span::raw("  "));
+            }
+            Line::from(spans)
+        };
+        let titles: Vec<Cell> = columns.iter().map(|c| (Role::Dim, c.title.to_owned())).collect();
+        self.line(buffer, area, 0, &render(&titles));
+        for (at, number) in visible.enumerate() {
+            let at = at as u16 + 1;
+            self.line(buffer, area, at, &render(&row(number)));
+            if let Some((wanted, focused)) = selected
+                && wanted == number
+            {
+                self.select(buffer, area, at, focused);
+            }
+        }
+    }
+}

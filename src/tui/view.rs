@@ -1,0 +1,177 @@
+//! The screen: header, tabs, the pane, the last line, and what is open over them.
+
+use ratatui::{
+    Frame,
+    layout::{Alignment, Constraint, Layout, Position, Rect},
+    text::{Line, Span},
+    widgets::{Paragraph, Widget},
+};
+
+use super::{
+    app::{App, Phase, Status, Typing},
+    glyphs,
+    keymap::{self, Action},
+    theme::Role,
+    ui::Ui,
+};
+use crate::text;
+
+/// The smallest screen that a pane can be read on.
+const SMALLEST: (u16, u16) = (60, 15);
+
+/// Draws the whole screen.
+pub fn view(app: &App, frame: &mut Frame, ascii: bool) {
+    let ui = Ui { theme: &app.theme, now: app.now, covered: !app.popups.is_empty() };
+    let area = frame.area();
+    let style = ui.style(Role::Text);
+    frame.buffer_mut().set_style(area, style);
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let told = format!(
+            "pumphouse needs {} by {} columns and rows;\nthis terminal has {} by {}.\nMake it larger, or q to quit.",
+            SMALLEST.0, SMALLEST.1, area.width, area.height
+        );
+        let rows = area.height.min(3);
+        let middle = Rect { y: area.y + (area.height - rows) / 2, height: rows, ..area };
+        Paragraph::new(told).alignment(Alignment::Center).style(style).render(middle, frame.buffer_mut());
+    } else {
+        let [header, tabs, pane, footer] =
+            Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
+                .areas(area);
+        draw_header(app, frame, header, &ui);
+        draw_tabs(app, frame, tabs, &ui);
+        match &app.phase {
+            Phase::Open => {
+                if let Some(shown) = app.shown() {
+                    shown.draw(frame, pane, &ui);
+                }
+            }
+            Phase::Opening => {
+                let what = format!("opening {} · {} …", app.session.cloud, app.session.env);
+                draw_notice(frame, pane, &ui, Role::Dim, &what);
+            }
+            Phase::Failed(error) => {
+                let what = format!(
+                    "✖ {} could not be opened\n\n{error}\n\nR: try again   q: quit   pumphouse doctor: find out why",
+                    app.session.cloud
+                );
+                draw_notice(frame, pane, &ui, Role::Error, &what);
+            }
+        }
+        draw_footer(app, frame, footer, &ui);
+        for popup in &app.popups {
+            popup.draw(frame, pane, &ui);
+        }
+    }
+    glyphs::finish(frame.buffer_mut(), ascii);
+}
+
+fn draw_notice(frame: &mut Frame, area: Rect, ui: &Ui, role: Role, what: &str) {
+    let width = area.width.saturating_sub(8).min(100);
+    let rows = area.height.saturating_sub(2).min(14);
+    let rect = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - rows) / 2, width, height: rows };
+    let (first, rest) = what.split_once('\n').unwrap_or((what, ""));
+    let used = ui.paragraph(frame.buffer_mut(), rect, 0, role, first);
+    ui.paragraph(frame.buffer_mut(), rect, used, Role::Text, rest);
+}
+
+/// ` pumphouse  local · dev  READ-ONLY  identity`: the cloud, the environment and READ-ONLY are never cut.
+fn draw_header(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
+    let session = &app.session;
+    let mut spans = vec![ui.span(Role::Title, " pumphouse"), Span::raw("   ")];
+    spans.push(ui.span(Role::Header, format!("{} · {}", session.cloud, session.env)));
+    if session.read_only {
+        spans.push(Span::raw("   "));
+        spans.push(ui.span(Role::Readonly, "READ-ONLY"));
+    }
+    if (session.speed - 1.0).abs() > f64::EPSILON {
+        spans.push(Span::raw("   "));
+        spans.push(ui.span(Role::Warn, format!("×{}", session.speed)));
+    }
+    let line = Line::from(spans);
+    let used = line.width();
+    ui.line(frame.buffer_mut(), area, 0, &line);
+    let room = usize::from(area.width).saturating_sub(used + 4);
+    if room >= 8 && !session.identity.is_empty() {
+        let identity = text::clean(&session.identity);
+        let identity = text::truncate(&identity, room).into_owned();
+        let line = Line::from(ui.span(Role::Dim, identity));
+        let at = area.width.saturating_sub(line.width() as u16 + 1);
+        ui.line(frame.buffer_mut(), Rect { x: area.x + at, width: area.width - at, ..area }, 0, &line);
+    }
+}
+
+fn draw_tabs(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
+    let mut spans = Vec::new();
+    for (number, title) in app.panes.titles() {
+        if number == app.current {
+            spans.push(ui.span(Role::Tab, format!(" {number} {title} ")));
+        } else {
+            spans.push(ui.span(Role::Key, format!(" {number}")));
+            spans.push(ui.span(Role::Dim, format!(" {title} ")));
+        }
+    }
+    let line = Line::from(spans);
+    let used = line.width() as u16;
+    ui.line(frame.buffer_mut(), area, 0, &line);
+    let hint = Line::from(vec![
+        ui.span(Role::Key, "?"),
+        ui.span(Role::Dim, " keys  "),
+        ui.span(Role::Key, ":"),
+        ui.span(Role::Dim, " go to "),
+    ]);
+    let width = hint.width() as u16;
+    if used + width + 1 < area.width {
+        let rect = Rect { x: area.x + area.width - width, width, ..area };
+        ui.line(frame.buffer_mut(), rect, 0, &hint);
+    }
+}
+
+fn draw_footer(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
+    if let Some(typing) = &app.typing {
+        let (mark, edit) = match typing {
+            Typing::Command { edit, .. } => (":", edit),
+            Typing::Filter(edit, _) => ("/", edit),
+        };
+        let (shown, cursor) = edit.view(usize::from(area.width.saturating_sub(2)));
+        let mut spans = vec![ui.span(Role::Key, mark), ui.span(Role::Text, shown)];
+        let hint = match typing {
+            Typing::Command { completions: Some((all, at)), .. } if all.len() > 1 => {
+                format!("   {} of {}", at + 1, all.len())
+            }
+            Typing::Command { .. } if edit.text().is_empty() => {
+                let names: Vec<_> = super::commands::TABLE.iter().map(|(name, ..)| *name).collect();
+                format!("   {}", names.join("  "))
+            }
+            _ => String::new(),
+        };
+        spans.push(ui.span(Role::Dim, hint));
+        ui.line(frame.buffer_mut(), area, 0, &Line::from(spans));
+        if app.popups.is_empty() {
+            frame.set_cursor_position(Position::new(area.x + 1 + cursor as u16, area.y));
+        }
+        return;
+    }
+    let line = match &app.status {
+        Some(Status::Told(told)) => Line::from(ui.span(Role::Text, format!(" {told}"))),
+        Some(Status::Failed(why)) => Line::from(ui.span(Role::Error, format!(" ✖ {why}"))),
+        None => {
+            let mut spans = Vec::new();
+            for binding in keymap::of(app.context()).filter(|b| !b.footer.is_empty()) {
+                if app.phase != Phase::Open && !matches!(binding.action, Action::Help | Action::Quit) {
+                    continue;
+                }
+                let key = binding.keys.first().map(|k| keymap::pretty(k)).unwrap_or_default();
+                spans.push(ui.span(Role::Key, format!(" {key}")));
+                spans.push(ui.span(Role::Dim, format!(" {} ", binding.footer)));
+            }
+            Line::from(spans)
+        }
+    };
+    let line = match line.spans.as_slice() {
+        [only] if line.width() > usize::from(area.width) => {
+            Line::styled(text::truncate(&only.content, usize::from(area.width)).into_owned(), only.style)
+        }
+        _ => line,
+    };
+    ui.line(frame.buffer_mut(), area, 0, &line);
+}

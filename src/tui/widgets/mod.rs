@@ -1,0 +1,8 @@
+//! What panes are drawn with.
+
+pub mod edit;
+pub mod graph;
+pub mod lines;
+pub mod list;
+pub mod sparkline;
+pub mod timeline;
