@@ -111,8 +111,7 @@ fn summary(connection: &Connection, deployed: Deployed, now_ms: i64) -> Result<S
     Ok(Stream { name, pipeline: deployed.pipeline, shards, records, records_last_minute, last_record })
 }
 
-/// The last record of `stream` that is past its retention and that no delivery still has to deliver; and whether there
-/// may be more than [`TRIM`] before it.
+/// The last of the stream's first [`TRIM`] records that is past its retention and delivered; none where there is none.
 fn trimmable(connection: &Connection, deployed: &Deployed, now_ms: i64) -> Result<Option<i64>> {
     let Properties::Stream(settings) = &deployed.resource.properties else { return Ok(None) };
     let name = &deployed.resource.physical_name;
