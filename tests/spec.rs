@@ -133,6 +133,8 @@ fn a_pipeline_is_found_by_its_name() {
     assert_eq!(spec::find(valid, "crypto-stream", &|_| true).unwrap().name, "crypto-stream");
     let error = spec::find(valid, "crypto-steam", &|_| true).unwrap_err();
     assert_eq!(error.to_string(), "no pipeline named \"crypto-steam\": did you mean \"crypto-stream\"?");
+    let itself = spec::pipelines(Some(std::path::Path::new("pipelines/crypto-stream/."))).unwrap();
+    assert_eq!(itself.iter().map(spec::Location::name).collect::<Vec<_>>(), ["crypto-stream"]);
     let dir = tempfile::tempdir().unwrap();
     let error = spec::find(Some(dir.path()), "x", &known).unwrap_err();
     assert_eq!(error.to_string(), "no pipeline named \"x\": there are no pipelines");

@@ -35,7 +35,12 @@ impl Location {
     /// The folder's name: by custom, the pipeline's.
     pub fn name(&self) -> String {
         match self {
-            Self::Folder(path) => path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            Self::Folder(path) => {
+                // `.` has a name only when it is looked up.
+                let full =
+                    if path.file_name().is_some() { path.clone() } else { path.canonicalize().unwrap_or_default() };
+                full.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+            }
             Self::BuiltIn(name) => name.clone(),
         }
     }
@@ -78,14 +83,24 @@ fn known_text(known: &[String], nearest: Option<&str>) -> String {
     }
 }
 
-/// The pipelines of a folder: `dir`, or `./pipelines` where it is there, or those that are built in. Sorted by name.
+/// The pipelines of a folder: `dir`, or `./pipelines` where there are any, or those that are built in. Sorted by name.
+///
+/// A folder that is a pipeline itself gives that one.
 pub fn pipelines(dir: Option<&Path>) -> io::Result<Vec<Location>> {
-    let default = Path::new("pipelines");
-    let folder = match dir {
-        Some(dir) => dir,
-        None if default.is_dir() => default,
-        None => return Ok(files::built_in().into_iter().map(Location::BuiltIn).collect()),
-    };
+    match dir {
+        Some(dir) => in_folder(dir),
+        None => match in_folder(Path::new("pipelines")) {
+            Ok(found) if !found.is_empty() => Ok(found),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(built_in()),
+        },
+    }
+}
+
+fn in_folder(folder: &Path) -> io::Result<Vec<Location>> {
+    if folder.join(FILE).is_file() {
+        return Ok(vec![Location::Folder(folder.to_owned())]);
+    }
     let mut found = Vec::new();
     for entry in folder.read_dir()? {
         let path = entry?.path();
