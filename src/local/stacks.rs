@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Local,
+    Local, apis,
     clock::timestamp,
     process,
     store::{Store, sql},
@@ -131,24 +131,15 @@ pub(crate) fn deployed_graph(connection: &Connection, row: &StackRow) -> Result<
     })
 }
 
-/// The port at which APIs are served, in words for an address; none while nobody does.
-fn api_host(connection: &Connection) -> Result<Option<String>> {
-    let port: Option<String> = connection
-        .query_row("select value from meta where key = 'api_port'", [], |r| r.get(0))
-        .optional()
-        .map_err(sql)?;
-    Ok(port.filter(|p| !p.is_empty()).map(|port| format!("http://127.0.0.1:{port}")))
-}
-
-fn outputs(connection: &Connection, graph: &Graph) -> Result<Vec<StackOutput>> {
-    let host = api_host(connection)?;
+fn outputs(connection: &Connection, store: &Store, graph: &Graph) -> Result<Vec<StackOutput>> {
+    let port = apis::serving(connection)?.filter(|(_, id)| process::alive(store.dir(), id)).map(|(port, _)| port);
     let mut outputs = Vec::new();
     for output in &graph.outputs {
         let (OutputValue::Name(id) | OutputValue::Url(id)) = &output.value;
         let Some(resource) = graph.by_id(id) else { continue };
         let value = match (&output.value, &resource.properties) {
-            (OutputValue::Url(_), Properties::Api(api)) => match &host {
-                Some(host) => format!("{host}{}", api.path),
+            (OutputValue::Url(_), Properties::Api(api)) => match port {
+                Some(port) => format!("http://127.0.0.1:{port}{}", apis::full_path(&graph.stack, &api.path)),
                 None => "not served at the moment: no pumphouse is open on this state".into(),
             },
             _ => resource.physical_name.clone(),
@@ -165,7 +156,7 @@ pub(crate) fn stack(connection: &Connection, store: &Store, row: StackRow) -> Re
     Ok(Stack {
         interrupted: row.interrupted(store),
         resources,
-        outputs: outputs(connection, &graph)?,
+        outputs: outputs(connection, store, &graph)?,
         graph: Some(graph),
         name: row.name,
         pipeline: row.pipeline,

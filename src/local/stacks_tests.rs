@@ -290,16 +290,16 @@ async fn code_is_kept_and_must_be_what_its_hash_says() {
 
 #[tokio::test]
 async fn outputs_name_resources_and_addresses() {
-    let (_dir, local) = testing::local();
+    let (dir, local) = testing::local();
     let (stack, _) = apply(&local, &graph("p-dev", some_of_all())).await;
     let outputs = stack.unwrap().outputs;
     assert_eq!((outputs[0].name.as_str(), outputs[0].value.as_str()), ("bName", "b"));
     assert!(outputs[7].value.starts_with("not served"));
-    local
-        .inner
-        .store
-        .write_now(|t| t.execute("insert into meta values ('api_port', '8080')", []).map_err(sql))
-        .unwrap();
-    let stack = local.get("p-dev").await.unwrap().unwrap();
-    assert_eq!(stack.outputs[7].value, "http://127.0.0.1:8080/prices");
+    let server = Process::register(dir.path()).unwrap();
+    local.inner.store.write_now(|t| apis::set_serving(t, 8080, server.id())).unwrap();
+    let address = || async { local.get("p-dev").await.unwrap().unwrap().outputs[7].value.clone() };
+    assert_eq!(address().await, "http://127.0.0.1:8080/p-dev/prices");
+    assert_eq!(local.cloud().apis.list().await.unwrap()[0].url, Some(address().await));
+    drop(server);
+    assert!(address().await.starts_with("not served"));
 }
