@@ -113,7 +113,7 @@ pub struct Settings {
     pub local: Setting<bool>,
     /// The folder that holds the embedded cloud's state.
     pub state_dir: Setting<PathBuf>,
-    /// The folder with the pipelines; none: the ones built in.
+    /// The folder with the pipelines; none: `./pipelines`, else the ones built in.
     pub pipelines: Setting<Option<PathBuf>>,
     /// The environment.
     pub env: Setting<String>,
@@ -204,10 +204,9 @@ impl Settings {
                 origin: Origin::Default,
             },
         };
-        let pipelines = from.text("pipelines", "PUMPHOUSE_PIPELINES", flags.pipelines.as_deref())?;
-        let pipelines = match pipelines {
+        let pipelines = match from.text("pipelines", "PUMPHOUSE_PIPELINES", flags.pipelines.as_deref())? {
             Some(found) => Setting { value: Some(found.value), origin: found.origin },
-            None => Setting { value: Some(PathBuf::from("pipelines")).filter(|p| p.is_dir()), origin: Origin::Default },
+            None => Setting { value: None, origin: Origin::Default },
         };
         let environment = match &flags.env {
             Some(name) => Some(Setting { value: name.clone(), origin: Origin::Flag("--env") }),
@@ -264,7 +263,7 @@ impl Settings {
         vec![
             row("local", &self.local, bool::to_string),
             row("state_dir", &self.state_dir, path),
-            row("pipelines", &self.pipelines, |p| p.as_ref().map_or("built in".into(), path)),
+            row("pipelines", &self.pipelines, |p| p.as_ref().map_or("./pipelines, else built in".into(), path)),
             row("env", &self.env, String::clone),
             row("read_only", &self.read_only, bool::to_string),
             row("speed", &self.speed, |s| s.map_or("unchanged".into(), |n| n.to_string())),

@@ -52,10 +52,12 @@ impl Check {
                 if found.is_empty() {
                     return Err(Failure::failed(format!(
                         "no pipeline in {}: a pipeline is a folder with a pipeline.toml",
-                        dir.map_or_else(|| "this build".into(), |d| d.display().to_string())
+                        dir.map_or_else(|| "./pipelines or this build".into(), |d| d.display().to_string())
                     )));
                 }
-                found.iter().for_each(|location| keep(spec::load(location, &known_handler)));
+                for location in &found {
+                    keep(spec::load(location, &known_handler));
+                }
             }
         }
         let diagnostics: Vec<_> = reports.iter().flat_map(|r| r.diagnostics.iter().cloned()).collect();

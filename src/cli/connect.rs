@@ -7,7 +7,7 @@ use super::failure::Result;
 use crate::{
     backend::{Backend, Pipelines},
     config::Settings,
-    functions,
+    functions, spec,
 };
 
 /// An open cloud.
@@ -32,7 +32,7 @@ pub fn open(settings: &Settings) -> Result<Connection> {
     if let Some(speed) = settings.speed.value
         && !settings.read_only.value
     {
-        local.inner.clock.set_speed(&local.inner.store, speed)?;
+        local.set_speed(speed)?;
     }
     let backend = Backend::new(local.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
     Ok(Connection { backend, local })
@@ -52,6 +52,18 @@ pub const NO_CLOUD: &str = "this build of pumphouse has no embedded cloud, and n
 /// Where pipelines are described.
 pub fn pipelines(settings: &Settings) -> Pipelines {
     Pipelines { dir: settings.pipelines.value.clone(), handlers: known_handler }
+}
+
+/// Where the pipelines come from, in words, and how many there are.
+pub fn described(settings: &Settings) -> (String, std::io::Result<usize>) {
+    let dir = settings.pipelines.value.as_deref();
+    let found = spec::pipelines(dir);
+    let place = match (dir, found.as_deref()) {
+        (Some(dir), _) => dir.display().to_string(),
+        (None, Ok([spec::Location::Folder(_), ..]) | Err(_)) => "./pipelines".to_owned(),
+        (None, Ok(_)) => "built in".to_owned(),
+    };
+    (place, found.map(|all| all.len()))
 }
 
 /// Whether there is a handler in Rust of this name.

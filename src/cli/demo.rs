@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use super::{
     time::duration,
 };
 use crate::{
-    backend::{Backend, Consent, Strength},
+    backend::{Backend, Consent, Refusal, Strength},
     cloud::{
         jobs::JobRunState,
         queries::{Query, QueryResult},
@@ -177,19 +178,22 @@ impl Demo {
     }
 }
 
-/// The console on a demo.
+/// The console on a demo. What goes wrong behind it is said when it has closed.
 async fn shown(s: &Session) -> Result {
-    let inner = s.clone();
-    console::show(&s.settings, move |backend| {
-        let s = inner.clone();
+    let wrong: Arc<Mutex<Option<Failure>>> = Arc::default();
+    let (inner, kept) = (s.clone(), wrong.clone());
+    let result = console::show(&s.settings, move |backend| {
+        let (s, kept) = (inner.clone(), kept.clone());
         async move {
             match deploy(&s, &backend).await {
                 Ok(_) => first_runs(&backend).await,
-                Err(e) => tracing::error!(?e, "the demo's pipelines cannot be deployed"),
+                Err(e) => *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(e),
             }
         }
     })
-    .await
+    .await;
+    let wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner).take();
+    wrong.map_or(result, Err)
 }
 
 /// Deploys every pipeline. Asking for the demo is the consent, except where a state that was there would lose data.
@@ -199,8 +203,11 @@ async fn deploy(s: &Session, backend: &Backend) -> Result<Vec<String>> {
     for pipeline in backend.list_pipelines().await? {
         let effect = backend.deploy_effect(&pipeline.name).await?;
         let consent = match &effect.strength {
-            Strength::TypeName(name) if own => Consent::Name(name.clone()),
-            Strength::TypeName(_) => s.consent(backend, &effect)?,
+            Strength::TypeName(name) if own || s.confirm.as_ref() == Some(name) => Consent::Name(name.clone()),
+            Strength::TypeName(_) => {
+                let why = format!("{}: `pumphouse deploy {}` first", effect.sentence, pipeline.name);
+                return Err(Refusal::Unconfirmed(why).into());
+            }
             Strength::Free | Strength::Confirm => Consent::Yes,
         };
         let (progress, mut events) = mpsc::unbounded_channel();

@@ -153,14 +153,10 @@ fn driver(_: &Path) -> Finding {
 }
 
 fn pipelines(s: &Session) -> Finding {
-    let dir = s.settings.pipelines.value.as_deref();
-    let shown = dir.map_or_else(|| "built in".into(), |d| d.display().to_string());
-    match crate::spec::pipelines(dir) {
-        Ok(found) if found.is_empty() => {
-            warn("pipelines", format!("none in {shown}"), "name a folder of pipelines with --pipelines")
-        }
-        Ok(found) => ok("pipelines", format!("{} ({shown})", found.len())),
-        Err(e) => fail("pipelines", format!("{shown}: {e}"), "name a folder of pipelines with --pipelines"),
+    match super::connect::described(&s.settings) {
+        (place, Ok(0)) => warn("pipelines", format!("none ({place})"), "name a folder of pipelines with --pipelines"),
+        (place, Ok(n)) => ok("pipelines", format!("{n} ({place})")),
+        (place, Err(e)) => fail("pipelines", format!("{place}: {e}"), "name a folder of pipelines with --pipelines"),
     }
 }
 

@@ -66,7 +66,7 @@ pub fn run(s: &Session) -> Result {
             audit: state.join("audit.jsonl").display().to_string(),
             config: set.config.value.display().to_string(),
             config_found: set.config_found,
-            pipelines: set.pipelines.value.as_ref().map_or_else(|| "built in".into(), |p| p.display().to_string()),
+            pipelines: connect::described(set).0,
         },
         settings: set
             .describe()

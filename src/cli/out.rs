@@ -137,7 +137,7 @@ impl Out {
     }
 
     /// A list: a table, an array, or lines with a header. `none` is said (on stderr) where a table would be empty.
-    pub fn list<T: Serialize>(&self, items: &[T], columns: &[Column<T>], none: &str) -> Result {
+    pub fn list<T: Serialize>(self, items: &[T], columns: &[Column<T>], none: &str) -> Result {
         match self.format {
             Format::Json => self.json(&items),
             Format::Table if items.is_empty() => {
@@ -152,7 +152,7 @@ impl Out {
     }
 
     /// One thing: its fields one under the other, an object, or lines of field and value.
-    pub fn record<T: Serialize>(&self, item: &T, fields: Vec<(&'static str, Cell)>) -> Result {
+    pub fn record<T: Serialize>(self, item: &T, fields: Vec<(&'static str, Cell)>) -> Result {
         match self.format {
             Format::Json => self.json(item),
             Format::Csv => self.rows(
@@ -172,7 +172,7 @@ impl Out {
     }
 
     /// Rows under titles, as a table or CSV.
-    pub fn rows(&self, titles: &[String], rows: impl Iterator<Item = Vec<Cell>>) -> Result {
+    pub fn rows(self, titles: &[String], rows: impl Iterator<Item = Vec<Cell>>) -> Result {
         if self.format == Format::Csv {
             let mut writer = csv::Writer::from_writer(io::stdout().lock());
             let broken = |e: csv::Error| match e.into_kind() {
@@ -205,7 +205,7 @@ impl Out {
     }
 
     /// One JSON document.
-    pub fn json<T: Serialize + ?Sized>(&self, value: &T) -> Result {
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result {
         let text = if self.terminal { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
         let text = text.map_err(Failure::failed)?;
         // A terminal obeys what JSON leaves as it is, such as U+009B.
@@ -217,7 +217,7 @@ impl Out {
     }
 
     /// One line of CSV, after its header where that is still to come.
-    pub fn csv_line<T>(&self, columns: &[Column<T>], item: &T, header: bool) -> Result {
+    pub fn csv_line<T>(self, columns: &[Column<T>], item: &T, header: bool) -> Result {
         let mut writer = csv::Writer::from_writer(Vec::new());
         if header {
             writer.write_record(columns.iter().map(|(title, _)| *title)).map_err(Failure::failed)?;
@@ -227,12 +227,13 @@ impl Out {
     }
 
     /// One line of a stream of JSON documents.
-    pub fn json_line<T: Serialize + ?Sized>(&self, value: &T) -> Result {
+    pub fn json_line<T: Serialize + ?Sized>(self, value: &T) -> Result {
         self.line(&serde_json::to_string(value).map_err(Failure::failed)?)
     }
 
     /// One line (or more) as it is.
-    pub fn line(&self, text: &str) -> Result {
+    #[expect(clippy::unused_self, reason = "whoever prints data holds an Out")]
+    pub fn line(self, text: &str) -> Result {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())
             .and_then(|()| out.write_all(b"\n"))
@@ -241,12 +242,13 @@ impl Out {
     }
 
     /// Bytes as they are.
-    pub fn bytes(&self, bytes: &[u8]) -> Result {
+    #[expect(clippy::unused_self, reason = "whoever prints data holds an Out")]
+    pub fn bytes(self, bytes: &[u8]) -> Result {
         let mut out = io::stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| Failure::output(&e))
     }
 
-    fn print(&self, table: &Table) -> Result {
+    fn print(self, table: &Table) -> Result {
         let mut table = table.clone();
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));

@@ -67,7 +67,9 @@ pub async fn plan(s: &Session, backend: &Backend, pipeline: &str) -> Result {
 pub async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     let effect = backend.deploy_effect(pipeline).await?;
     let plan = backend.plan(pipeline).await?;
-    lines(&plan).iter().for_each(|line| note(line));
+    for line in lines(&plan) {
+        note(&line);
+    }
     let consent = s.consent(backend, &effect)?;
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
