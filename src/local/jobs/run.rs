@@ -1,0 +1,517 @@
+//! One run of a job: what is new, the SQL, the files, and one transaction that makes it all so.
+//!
+//! Until that transaction nothing of a run counts: a run that is killed, stopped or fails leaves no object, no
+//! partition and its bookmark where it was.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write,
+    fs,
+    io::BufRead,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
+
+use datafusion::{
+    execution::context::SQLOptions,
+    physical_plan::{ExecutionPlan, execute_stream},
+    prelude::DataFrame,
+    sql::parser::Statement as AnyStatement,
+};
+use futures::StreamExt;
+use regex::Regex;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{
+    output::Shape,
+    write::{Output, Writer},
+};
+use crate::{
+    cloud::{Error, Result, jobs::JobRunState, resources},
+    local::{
+        Local,
+        buckets::{self, NewObject},
+        logs, lookup,
+        sql::{
+            as_table,
+            errors::trimmed,
+            files::{Counters, DataFile, after_prefix},
+            input_session, runtime, statement,
+            table::FileTable,
+        },
+        store::{Store, sql},
+    },
+};
+
+/// How often a request to stop is looked for.
+const POLL: Duration = Duration::from_millis(200);
+/// The name of the input in the SQL.
+const INPUT: &str = "input";
+/// How much input is searched for a value that could not be cast, in bytes.
+const SEARCHED: u64 = 64 * 1_024 * 1_024;
+
+/// One run at work.
+#[derive(Clone)]
+struct Run {
+    local: Local,
+    id: String,
+    job: String,
+    resource: resources::Job,
+    /// Files written so far: removed unless the run succeeds.
+    blobs: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a run reads.
+struct Snapshot {
+    files: Vec<DataFile>,
+    /// Where the bookmark stood.
+    from: Option<i64>,
+    /// Where it moves to.
+    to: i64,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    rows_in: u64,
+    rows_out: u64,
+    files_in: u64,
+    bytes_in: u64,
+}
+
+/// Does the work of a run and writes down its end.
+pub(super) async fn supervise(local: Local, id: String, job: String, resource: resources::Job) {
+    let timeout = Duration::from_secs(u64::from(resource.timeout_minutes.max(1)) * 60);
+    let minutes = resource.timeout_minutes.max(1);
+    let run = Run { local, id, job, resource, blobs: Arc::default() };
+    let mut work = runtime::spawn(run.clone().work());
+    let (state, why) = tokio::select! {
+        result = &mut work => match result {
+            Ok(Ok(())) => return,
+            Ok(Err(e)) => (JobRunState::Failed, e.to_string()),
+            Err(e) => (JobRunState::Failed, format!("the run ended early: {e}")),
+        },
+        () = run.stop_requested() => (JobRunState::Stopped, "stopped on request".to_owned()),
+        () = tokio::time::sleep(timeout) => {
+            (JobRunState::Timeout, format!("it took longer than {minutes} minutes, its timeout"))
+        }
+    };
+    work.abort();
+    let failed = run.fail(state, why).await;
+    if let Err(e) = &failed {
+        tracing::error!(run = run.id, "the end of a job run could not be written down: {e}");
+    }
+    // It may have succeeded at the very moment of its end: then the files are objects.
+    if failed == Ok(true) {
+        let (store, blobs) = (run.local.inner.store.clone(), run.blobs.clone());
+        let removed = tokio::task::spawn_blocking(move || {
+            for blob in blobs.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+                let _ = fs::remove_file(store.blob_path(&blob));
+            }
+        });
+        let _ = removed.await;
+    }
+}
+
+impl Run {
+    async fn stop_requested(&self) {
+        loop {
+            tokio::time::sleep(POLL).await;
+            let id = self.id.clone();
+            let asked = self.local.inner.store.read(move |c| {
+                c.prepare_cached("select stop_requested from job_runs where id = ?1")
+                    .map_err(sql)?
+                    .query_row([id], |r| r.get::<_, bool>(0))
+                    .optional()
+                    .map_err(sql)
+            });
+            if matches!(asked.await, Ok(Some(true))) {
+                return;
+            }
+        }
+    }
+
+    /// Writes down an end other than success; false where another end was written down before.
+    async fn fail(&self, state: JobRunState, why: String) -> Result<bool> {
+        let (run, now) = (self.clone(), self.local.inner.clock.now_ms());
+        self.local
+            .inner
+            .store
+            .write(move |t| {
+                let changed = t
+                    .execute(
+                        "update job_runs set state = ?2, ended = ?3, error = ?4, process = null \
+                         where id = ?1 and state in ('STARTING', 'RUNNING', 'STOPPING')",
+                        params![run.id, state.word(), now, why],
+                    )
+                    .map_err(sql)?;
+                if changed == 1 {
+                    let line = if state == JobRunState::Stopped { why.clone() } else { format!("ERROR {why}") };
+                    logs::append(t, &run.resource.log_group, &run.id, &[(now, &line)])?;
+                }
+                Ok(changed == 1)
+            })
+            .await
+    }
+
+    async fn log(&self, line: String) -> Result<()> {
+        let (run, now) = (self.clone(), self.local.inner.clock.now_ms());
+        let write = move |t: &Transaction<'_>| logs::append(t, &run.resource.log_group, &run.id, &[(now, &line)]);
+        self.local.inner.store.write(write).await
+    }
+
+    async fn work(self) -> Result<()> {
+        let run = self.clone();
+        let store = self.local.inner.store.clone();
+        let (snapshot, table) =
+            store.read(move |c| Ok((snapshot(c, &run.local.inner.store, &run)?, table(c, &run.resource)?))).await?;
+        let counters = Arc::new(Counters::default());
+        let mut done = Done {
+            files_in: snapshot.files.len() as u64,
+            bytes_in: snapshot.files.iter().map(|f| f.size).sum(),
+            ..Done::default()
+        };
+        let mut outputs = Vec::new();
+        if snapshot.files.is_empty() {
+            self.log(format!("Nothing new under s3://{}/{}", self.resource.from, self.resource.from_prefix)).await?;
+        } else {
+            self.log(format!(
+                "Reading {} {} ({} bytes) under s3://{}/{}",
+                done.files_in,
+                if done.files_in == 1 { "object" } else { "objects" },
+                done.bytes_in,
+                self.resource.from,
+                self.resource.from_prefix
+            ))
+            .await?;
+            let rows_out;
+            (outputs, rows_out, done.rows_in) = match self.transform(&snapshot, table.as_ref(), &counters).await {
+                Ok(transformed) => transformed,
+                Err(e) => return Err(self.located(e, snapshot.files).await),
+            };
+            done.rows_out = rows_out;
+        }
+        let (run, now) = (self.clone(), self.local.inner.clock.now_ms());
+        store.write(move |t| run.commit(t, now, &snapshot, &outputs, done)).await
+    }
+
+    /// Executes the SQL and writes its result to files: those, the rows in them and the rows read.
+    async fn transform(
+        &self,
+        snapshot: &Snapshot,
+        table: Option<&resources::Table>,
+        counters: &Arc<Counters>,
+    ) -> Result<(Vec<Output>, u64, u64)> {
+        let job = &self.resource;
+        let input =
+            FileTable::of_files(snapshot.files.clone(), &job.input_format, &job.input_columns, counters.clone())?;
+        let context = input_session(INPUT, Arc::new(input))?;
+        let state = context.state();
+        let query = statement::parse_job(&job.sql)?;
+        let plan = state.statement_to_plan(AnyStatement::Statement(query)).await.map_err(trimmed)?;
+        let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        reading.verify_plan(&plan).map_err(trimmed)?;
+        let frame = DataFrame::new(state, plan);
+        let shape = Arc::new(Shape::new(frame.schema().as_arrow(), job, table)?);
+        let plan = frame.create_physical_plan().await.map_err(trimmed)?;
+        let mut stream = execute_stream(plan.clone(), context.task_ctx()).map_err(trimmed)?;
+        let mut writer = Writer::new(
+            self.local.inner.store.clone(),
+            &job.to_prefix,
+            &self.id,
+            shape.file_schema(),
+            shape.key_schema(),
+            self.blobs.clone(),
+        )?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(trimmed)?;
+            let shape = shape.clone();
+            writer = blocking(move || {
+                writer.push(&shape.fit(&batch)?)?;
+                Ok(writer)
+            })
+            .await?;
+        }
+        let rows_out = writer.rows();
+        let outputs = blocking(move || writer.finish()).await?;
+        let rows_in = if job.input_format == "parquet" { scanned_rows(&plan) } else { counters.rows() };
+        Ok((outputs, rows_out, rows_in))
+    }
+
+    /// Makes it all so: the objects, their partitions, the bookmark, the run's success.
+    fn commit(&self, t: &Transaction<'_>, now: i64, snapshot: &Snapshot, outputs: &[Output], done: Done) -> Result<()> {
+        let state: Option<(String, bool)> = t
+            .query_row("select state, stop_requested from job_runs where id = ?1", [&self.id], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
+            .optional()
+            .map_err(sql)?;
+        match state {
+            Some((state, false)) if state == JobRunState::Running.word() => {}
+            Some((_, true)) => return Err(Error::Conflict("stopped on request".into())),
+            _ => return Err(Error::Conflict("another process has ended this run".into())),
+        }
+        if bookmark(t, self)? != snapshot.from {
+            return Err(Error::Conflict(
+                "the bookmark was moved or reset while the run was at work: nothing was written, start it again".into(),
+            ));
+        }
+        let job = &self.resource;
+        if !snapshot.files.is_empty() {
+            // Who reads everything writes everything.
+            let replaced = if snapshot.from.is_none() { self.remove_earlier(t, now)? } else { 0 };
+            for output in outputs {
+                let object = NewObject {
+                    bucket: &job.to,
+                    key: &output.key,
+                    blob: &output.blob,
+                    size: output.size,
+                    etag: &output.etag,
+                    content_type: Some("application/vnd.apache.parquet"),
+                };
+                buckets::insert_object(t, now, object)?;
+            }
+            self.register(t, now, outputs)?;
+            if job.bookmark {
+                t.execute(
+                    "insert into bookmarks (job, position, run, updated) values (?1, ?2, ?3, ?4) on conflict (job) \
+                     do update set position = excluded.position, run = excluded.run, updated = excluded.updated",
+                    params![self.job, snapshot.to, self.id, now],
+                )
+                .map_err(sql)?;
+            }
+            let folders: BTreeSet<&str> = outputs.iter().map(|o| o.partition.prefix.as_str()).collect();
+            let mut line = format!(
+                "Read {} rows, wrote {} rows to {} objects in {} folders under s3://{}/{}",
+                done.rows_in,
+                done.rows_out,
+                outputs.len(),
+                folders.len(),
+                job.to,
+                job.to_prefix
+            );
+            if replaced > 0 {
+                let _ = write!(line, ", in place of {replaced} objects of earlier runs");
+            }
+            logs::append(t, &job.log_group, &self.id, &[(now, &line)])?;
+        }
+        t.execute(
+            "update job_runs set state = 'SUCCEEDED', ended = ?2, rows_in = ?3, rows_out = ?4, files_in = ?5, \
+             bytes_in = ?6, process = null where id = ?1",
+            params![self.id, now, done.rows_in, done.rows_out, done.files_in, done.bytes_in],
+        )
+        .map_err(sql)?;
+        logs::append(t, &job.log_group, &self.id, &[(now, "SUCCEEDED")])
+    }
+
+    fn register(&self, t: &Transaction<'_>, now: i64, outputs: &[Output]) -> Result<()> {
+        let Some((database, table)) = &self.resource.table else { return Ok(()) };
+        let mut insert =
+            t.prepare_cached("insert or ignore into partitions values (?1, ?2, ?3, ?4, ?5)").map_err(sql)?;
+        let mut last = None;
+        for output in outputs.iter().filter(|o| !o.partition.values.is_empty()) {
+            let folder = &*output.partition;
+            if last == Some(folder) {
+                continue;
+            }
+            let values = serde_json::to_string(&folder.values).map_err(Error::storage)?;
+            let location = format!("s3://{}/{}", self.resource.to, folder.prefix);
+            insert.execute(params![database, table, values, location, now]).map_err(sql)?;
+            last = Some(folder);
+        }
+        Ok(())
+    }
+
+    /// Deletes the objects that earlier runs of this job wrote, and the partitions that are empty then.
+    fn remove_earlier(&self, t: &Transaction<'_>, now: i64) -> Result<usize> {
+        let job = &self.resource;
+        let runs: HashSet<String> = t
+            .prepare_cached("select id from job_runs where job = ?1")
+            .map_err(sql)?
+            .query_map([&self.job], |r| r.get(0))
+            .map_err(sql)?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(sql)?;
+        let keys: Vec<String> = t
+            .prepare_cached(
+                "select key from objects where bucket = ?1 and key >= ?2 and (?3 is null or key < ?3) \
+                 and latest = 1 and delete_marker = 0",
+            )
+            .map_err(sql)?
+            .query_map(params![job.to, job.to_prefix, after_prefix(&job.to_prefix)], |r| r.get(0))
+            .map_err(sql)?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(sql)?;
+        let mut removed = 0;
+        for key in keys.iter().filter(|k| written_by(k).is_some_and(|run| runs.contains(run))) {
+            buckets::delete_object(t, now, &job.to, key, None)?;
+            removed += 1;
+        }
+        if let Some((database, table)) = &job.table
+            && removed > 0
+        {
+            t.execute("delete from partitions where database = ?1 and tbl = ?2", [database, table]).map_err(sql)?;
+        }
+        Ok(removed)
+    }
+
+    /// Adds to the error of a cast where the value stands in the input.
+    async fn located(&self, error: Error, files: Vec<DataFile>) -> Error {
+        let Error::Failed(text) = &error else { return error };
+        if text.contains("s3://") || self.resource.input_format == "parquet" {
+            return error;
+        }
+        let Some(value) = quoted(text).map(str::to_owned) else { return error };
+        let csv = self.resource.input_format == "csv";
+        match blocking(move || Ok(locate(&files, &value, csv))).await {
+            Ok(Some((uri, line))) => Error::Failed(format!("{uri} line {line}: {text}")),
+            _ => error,
+        }
+    }
+}
+
+/// The run that wrote the object with this key, `.../part-00000-jr_….snappy.parquet`.
+fn written_by(key: &str) -> Option<&str> {
+    let name = key.rsplit('/').next()?.strip_prefix("part-")?;
+    name.split_once('-')?.1.strip_suffix(".snappy.parquet")
+}
+
+fn bookmark(connection: &Connection, run: &Run) -> Result<Option<i64>> {
+    if !run.resource.bookmark {
+        return Ok(None);
+    }
+    connection
+        .query_row("select position from bookmarks where job = ?1", [&run.job], |r| r.get(0))
+        .optional()
+        .map_err(sql)
+}
+
+/// The objects that are there and that the job has not read yet.
+fn snapshot(connection: &Connection, store: &Store, run: &Run) -> Result<Snapshot> {
+    let job = &run.resource;
+    lookup::one(connection, "bucket", &job.from)?;
+    let from = bookmark(connection, run)?;
+    let mut statement = connection
+        .prepare_cached(
+            "select seq, key, blob, size from objects where bucket = ?1 and key >= ?2 and (?3 is null or key < ?3) \
+             and seq > ?4 and latest = 1 and delete_marker = 0 and blob is not null order by seq",
+        )
+        .map_err(sql)?;
+    let mut rows = statement
+        .query(params![job.from, job.from_prefix, after_prefix(&job.from_prefix), from.unwrap_or(0)])
+        .map_err(sql)?;
+    let (mut files, mut to) = (Vec::new(), from.unwrap_or(0));
+    let partition: Arc<[_]> = Arc::new([]);
+    while let Some(row) = rows.next().map_err(sql)? {
+        to = row.get(0).map_err(sql)?;
+        let key: String = row.get(1).map_err(sql)?;
+        let blob: String = row.get(2).map_err(sql)?;
+        let size: u64 = row.get(3).map_err(sql)?;
+        files.push(DataFile {
+            uri: format!("s3://{}/{key}", job.from),
+            path: store.blob_path(&blob),
+            blob: blob.into(),
+            size,
+            partition: partition.clone(),
+        });
+    }
+    Ok(Snapshot { files, from, to })
+}
+
+fn table(connection: &Connection, job: &resources::Job) -> Result<Option<resources::Table>> {
+    let Some((database, table)) = &job.table else { return Ok(None) };
+    let deployed = lookup::one(connection, "table", &format!("{database}.{table}"))?;
+    Ok(as_table(&deployed).cloned())
+}
+
+/// The rows that the leaves of a plan gave.
+fn scanned_rows(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let children = plan.children();
+    if children.is_empty() {
+        return plan.metrics().and_then(|m| m.output_rows()).unwrap_or(0) as u64;
+    }
+    children.into_iter().map(scanned_rows).sum()
+}
+
+/// The value in an error like: Cannot cast string 'abc' to value of Float64 type.
+fn quoted(text: &str) -> Option<&str> {
+    static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)(?:string|from) '(.*?)'").ok());
+    QUOTED.as_ref()?.captures(text)?.get(1).map(|m| m.as_str())
+}
+
+/// The first line with a field of just this value.
+fn locate(files: &[DataFile], value: &str, csv: bool) -> Option<(String, usize)> {
+    let mut searched = 0;
+    for file in files {
+        let mut content = std::io::BufReader::new(fs::File::open(&file.path).ok()?);
+        let (mut line, mut number) = (Vec::new(), 0);
+        while content.read_until(b'\n', &mut line).ok()? > 0 {
+            number += 1;
+            searched += line.len() as u64;
+            let found = if csv {
+                let mut records = ::csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
+                records.records().flatten().any(|r| r.iter().any(|field| field == value))
+            } else {
+                let fields: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(&line).ok();
+                fields.is_some_and(|f| f.values().any(|v| v.as_str() == Some(value)))
+            };
+            if found {
+                return Some((file.uri.clone(), number));
+            }
+            if searched > SEARCHED {
+                return None;
+            }
+            line.clear();
+        }
+    }
+    None
+}
+
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f)
+        .await
+        .unwrap_or_else(|e| Err(Error::failed(format!("a part of the run ended early: {e}"))))
+}
+
+/// Does the work of a run up to the transaction, then ends as a killed process does: nothing is written down.
+#[cfg(test)]
+pub(super) async fn die_before_commit(local: &Local, job: &str, resource: resources::Job) {
+    let id = format!("jr_{}", uuid::Uuid::now_v7().simple());
+    let run = Run { local: local.clone(), id, job: job.to_owned(), resource, blobs: Arc::default() };
+    let (row, of_job) = (run.id.clone(), run.job.clone());
+    let insert = move |t: &Transaction<'_>| {
+        t.execute(
+            "insert into job_runs (id, job, state, trigger, started, log_stream, process) \
+             values (?1, ?2, 'RUNNING', 'test', 0, ?1, 'dead')",
+            [row, of_job],
+        )
+        .map_err(sql)
+    };
+    local.inner.store.write(insert).await.unwrap();
+    let inner = run.clone();
+    let store = local.inner.store.clone();
+    let (snapshot, table) = store
+        .read(move |c| Ok((snapshot(c, &inner.local.inner.store, &inner)?, table(c, &inner.resource)?)))
+        .await
+        .unwrap();
+    run.transform(&snapshot, table.as_ref(), &Arc::default()).await.unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_tells_which_run_wrote_it() {
+        assert_eq!(written_by("prices/base=BTC/part-00000-jr_1.snappy.parquet"), Some("jr_1"));
+        assert_eq!(written_by("part-00000-jr_1.snappy.parquet"), Some("jr_1"));
+        assert_eq!(written_by("prices/part-jr_1.csv"), None);
+    }
+
+    #[test]
+    fn the_value_of_a_failed_cast_is_found_in_the_message() {
+        assert_eq!(quoted("Cannot cast string 'a b' to value of Float64 type"), Some("a b"));
+        assert_eq!(quoted("Error parsing timestamp from 'x': no"), Some("x"));
+        assert_eq!(quoted("nothing"), None);
+    }
+}
