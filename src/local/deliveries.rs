@@ -224,8 +224,10 @@ impl Local {
                 .map_err(sql)?
                 .query_row(params![prepared.stream, prepared.after, prepared.last], |r| r.get(0))
                 .map_err(sql)?;
-            // The count differs where the stack was destroyed and deployed again in between.
-            if delivery.position != prepared.after
+            // The count differs where the stack was destroyed and deployed again in between; the file is gone where this
+            // process slept for so long that it was swept up.
+            if !store.blob_path(&prepared.blob).is_file()
+                || delivery.position != prepared.after
                 || records != prepared.records
                 || (&delivery.settings.from, &delivery.settings.to) != (&prepared.stream, &prepared.bucket)
             {

@@ -1,7 +1,6 @@
 //! What the deployed stacks configure, by kind and physical name.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::Value;
 
 use super::store::sql;
 use crate::cloud::{Error, Result, resources::Resource};
@@ -80,7 +79,6 @@ fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<Raw> {
 }
 
 fn parse((stack, pipeline, created, json): Raw) -> Result<Deployed> {
-    let value: Value = serde_json::from_str(&json).map_err(Error::storage)?;
-    let resource = serde_json::from_value(value).map_err(Error::storage)?;
+    let resource = serde_json::from_str(&json).map_err(Error::storage)?;
     Ok(Deployed { stack, pipeline, created, resource })
 }

@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeSet, HashSet},
     fs,
-    time::{Duration, SystemTime},
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, params};
 use serde_json::Value;
 
-use super::{Local, process, store::sql};
+use super::{Local, lookup, process, stack_engine::assets, store::sql};
 use crate::cloud::Result;
 
 /// The status of an operation or a run whose process died.
@@ -69,44 +70,65 @@ impl Local {
         Ok(())
     }
 
-    /// Removes files that a process wrote and died before a row named them.
+    /// Removes files that no row names: what a process wrote that died before its rows, code that no stack has any more.
     pub(crate) fn sweep_files(&self) -> Result<usize> {
         let store = &self.inner.store;
-        let folder = store.dir().join("objects");
-        let mut old = Vec::new();
-        for folder in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
-                let modified = file.metadata().and_then(|m| m.modified()).unwrap_or_else(|_| SystemTime::now());
-                if modified.elapsed().is_ok_and(|age| age > ORPHANED) {
-                    old.extend(file.file_name().into_string().map(|name| (name, file.path())));
-                }
-            }
+        let mut removed = 0;
+        let folders = fs::read_dir(store.dir().join("objects")).into_iter().flatten().flatten();
+        let blobs: Vec<_> = folders.flat_map(|folder| old_files(&folder.path())).collect();
+        if !blobs.is_empty()
+            && let Some(known) = store.read_now(blobs_of_rows)?
+        {
+            removed += remove_unknown(blobs, &known);
         }
-        if old.is_empty() {
-            return Ok(0);
+        let assets = old_files(&store.dir().join("assets"));
+        if !assets.is_empty() {
+            removed += remove_unknown(assets, &store.read_now(assets_of_rows)?);
         }
-        let known: Option<HashSet<String>> = store.read_now(|c| {
-            // A long job may have written its files a while ago, and name them at its end.
-            let job: bool = c
-                .query_row(
-                    "select exists (select 1 from job_runs where state in ('STARTING', 'RUNNING', 'STOPPING'))",
-                    [],
-                    |r| r.get(0),
-                )
-                .map_err(sql)?;
-            if job {
-                return Ok(None);
-            }
-            let names = c
-                .prepare("select blob from objects where blob is not null union all select blob from garbage")
-                .and_then(|mut s| s.query_map([], |r| r.get(0))?.collect())
-                .map_err(sql)?;
-            Ok(Some(names))
-        })?;
-        let Some(known) = known else { return Ok(0) };
-        let removed = old.iter().filter(|(name, path)| !known.contains(name) && fs::remove_file(path).is_ok()).count();
         Ok(removed)
     }
+}
+
+/// The files of a folder that are old enough to be orphans, by name.
+fn old_files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter(|file| {
+            let modified = file.metadata().and_then(|m| m.modified());
+            modified.is_ok_and(|m| m.elapsed().is_ok_and(|age| age > ORPHANED))
+        })
+        .filter_map(|file| Some((file.file_name().into_string().ok()?, file.path())))
+        .collect()
+}
+
+fn remove_unknown(files: Vec<(String, PathBuf)>, known: &HashSet<String>) -> usize {
+    files.into_iter().filter(|(name, path)| !known.contains(name) && fs::remove_file(path).is_ok()).count()
+}
+
+/// All blobs that rows name; none while a job is at work: it may have written its files a while ago, and name them at
+/// its end.
+fn blobs_of_rows(connection: &Connection) -> Result<Option<HashSet<String>>> {
+    let job: bool = connection
+        .query_row(
+            "select exists (select 1 from job_runs where state in ('STARTING', 'RUNNING', 'STOPPING'))",
+            [],
+            |r| r.get(0),
+        )
+        .map_err(sql)?;
+    if job {
+        return Ok(None);
+    }
+    connection
+        .prepare("select blob from objects where blob is not null union all select blob from garbage")
+        .and_then(|mut s| s.query_map([], |r| r.get(0))?.collect())
+        .map(Some)
+        .map_err(sql)
+}
+
+fn assets_of_rows(connection: &Connection) -> Result<HashSet<String>> {
+    let functions = lookup::all(connection, "function")?;
+    let known = functions.iter().flat_map(|f| assets(&f.resource)).map(|(_, sha256, _)| sha256.to_owned());
+    Ok(known.collect())
 }
 
 fn recover(t: &Transaction<'_>, living: &str, now_ms: i64) -> Result<()> {
@@ -183,14 +205,21 @@ mod tests {
         let store = &local.inner.store;
         let age = |blob: &str| {
             let file = fs::File::options().write(true).open(store.blob_path(blob)).unwrap();
-            file.set_modified(SystemTime::now() - 2 * ORPHANED).unwrap();
+            file.set_modified(std::time::SystemTime::now() - 2 * ORPHANED).unwrap();
         };
+        store.write_asset("code", b"x").unwrap();
+        fs::File::options()
+            .append(true)
+            .open(store.asset_path("code"))
+            .and_then(|f| f.set_modified(std::time::UNIX_EPOCH))
+            .unwrap();
         let (young, old, named) =
             (store.write_blob(b"1").unwrap(), store.write_blob(b"2").unwrap(), store.write_blob(b"3").unwrap());
         age(&old);
         age(&named);
         store.write_now(|t| t.execute("insert into garbage values (?1, 0)", [&named]).map_err(sql)).unwrap();
-        assert_eq!(local.sweep_files().unwrap(), 1);
+        assert_eq!(local.sweep_files().unwrap(), 2);
+        assert!(!store.asset_path("code").is_file());
         assert!(store.blob_path(&young).is_file() && store.blob_path(&named).is_file());
         assert!(!store.blob_path(&old).is_file());
         assert_eq!(store.collect_garbage(ORPHANED).unwrap(), 1);

@@ -437,21 +437,25 @@ pub(crate) fn check_names(connection: &Connection, graph: &Graph) -> Result<()> 
     Ok(())
 }
 
+/// The files that a resource needs: what each is, the SHA-256 of its content, and the content where it is at hand.
+pub(crate) fn assets(resource: &Resource) -> Vec<(String, &str, Option<&bytes::Bytes>)> {
+    let Properties::Function(function) = &resource.properties else { return Vec::new() };
+    let code = function.code.iter().flat_map(|code| {
+        code.files.iter().map(|(path, sha256)| (path.clone(), sha256.as_str(), code.contents.get(path)))
+    });
+    let samples = function.sources.iter().filter_map(|(name, source)| {
+        let recording = source.recording.as_ref()?;
+        let sha256 = recording.sample_sha256.as_deref()?;
+        Some((format!("the sample of source {name}"), sha256, recording.sample.as_ref()))
+    });
+    code.chain(samples).collect()
+}
+
 /// Keeps code and samples, each under its content's hash.
 fn write_assets(store: &Store, graph: &Graph) -> Result<()> {
     for resource in &graph.resources {
-        let Properties::Function(function) = &resource.properties else { continue };
-        if let Some(code) = &function.code {
-            for (path, sha256) in &code.files {
-                write_asset(store, &resource.name, path, sha256, code.contents.get(path))?;
-            }
-        }
-        for (name, source) in &function.sources {
-            let Some(recording) = &source.recording else { continue };
-            if let Some(sha256) = &recording.sample_sha256 {
-                let what = format!("the sample of source {name}");
-                write_asset(store, &resource.name, &what, sha256, recording.sample.as_ref())?;
-            }
+        for (what, sha256, content) in assets(resource) {
+            write_asset(store, &resource.name, &what, sha256, content)?;
         }
     }
     Ok(())

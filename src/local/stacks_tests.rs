@@ -284,7 +284,11 @@ async fn code_is_kept_and_must_be_what_its_hash_says() {
     assert!(matches!(apply(&local, &function(BTreeMap::new())).await.0, Err(Error::Invalid(_))));
     assert_eq!(local.get("p-dev").await.unwrap(), None);
     apply(&local, &function(BTreeMap::from([("app.py".into(), content.clone())]))).await.0.unwrap();
-    assert_eq!(std::fs::read(local.inner.store.asset_path(&sha256)).unwrap(), content);
+    let asset = local.inner.store.asset_path(&sha256);
+    assert_eq!(std::fs::read(&asset).unwrap(), content);
+    let file = std::fs::File::options().append(true).open(&asset).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(local.sweep_files().unwrap(), 0, "old, and in use");
     apply(&local, &function(BTreeMap::new())).await.0.unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
@@ -201,6 +201,8 @@ impl Store {
     pub fn write_asset(&self, sha256: &str, content: &[u8]) -> Result<()> {
         let path = self.asset_path(sha256);
         if path.is_file() {
+            // Young again, so that it is not swept up before a row names it.
+            let _ = fs::File::options().append(true).open(&path).and_then(|f| f.set_modified(SystemTime::now()));
             return Ok(());
         }
         let temporary = path.with_extension(uuid::Uuid::new_v4().simple().to_string());
