@@ -3,7 +3,7 @@
 //! Which request an observation answers follows from its own fields (see [`Recording::matches`]). Step N of a recording
 //! is, for each distinct request, the N-th observation in the file that answers it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -155,8 +155,9 @@ fn time(fields: &Map<String, Value>, name: &str) -> std::result::Result<Timestam
 }
 
 fn names(fields: &Map<String, Value>) -> String {
-    let names: BTreeMap<_, ()> = fields.keys().map(|k| (k.as_str(), ())).collect();
-    if names.is_empty() { "no fields".into() } else { names.into_keys().collect::<Vec<_>>().join(", ") }
+    let mut names: Vec<_> = fields.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    if names.is_empty() { "no fields".into() } else { names.join(", ") }
 }
 
 #[cfg(test)]

@@ -26,15 +26,12 @@ pub fn decode(text: &str) -> String {
             let mut value = [0_u8];
             hex::decode_to_slice(two, &mut value).ok().map(|()| value[0])
         });
-        match code {
-            Some(value) => {
-                decoded.push(value);
-                i += 3;
-            }
-            None => {
-                decoded.push(if byte == b'+' { b' ' } else { byte });
-                i += 1;
-            }
+        if let Some(value) = code {
+            decoded.push(value);
+            i += 3;
+        } else {
+            decoded.push(if byte == b'+' { b' ' } else { byte });
+            i += 1;
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()

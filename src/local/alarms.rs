@@ -29,21 +29,21 @@ pub(crate) struct Alarm {
 struct Measured {
     state: AlarmState,
     sum: u64,
-    /// The oldest failure of the period, which falls out of it first.
+    /// When the oldest failure of the period ended, which falls out of it first.
     oldest_ms: Option<i64>,
 }
 
-/// A query for failures, and its parameter: the thing's name.
-fn source(metric: &AlarmMetric) -> (&'static str, &'static str, &str) {
+/// A query for what has ended after `?2`, and whether it failed; `?1` is the thing's name.
+fn source(metric: &AlarmMetric) -> (&'static str, &str) {
     match metric {
+        // The index is by start: no invocation takes longer than 15 minutes.
         AlarmMetric::FunctionErrors(name) => (
-            "select started as time, error is not null as failed from invocations where function = ?1",
-            "started",
+            "select started + duration_ms as time, error is not null as failed from invocations \
+             where function = ?1 and started > ?2 - 900000 and started + duration_ms > ?2",
             name,
         ),
         AlarmMetric::JobFailures(name) => (
-            "select started as time, state in ('FAILED', 'TIMEOUT') as failed from job_runs where job = ?1",
-            "started",
+            "select ended as time, state in ('FAILED', 'TIMEOUT') as failed from job_runs where job = ?1 and ended > ?2",
             name,
         ),
     }
@@ -81,14 +81,14 @@ impl Alarm {
     }
 
     fn measure(&self, connection: &Connection, now_ms: i64) -> Result<Measured> {
-        let (query, time, name) = source(&self.settings.metric);
+        let (query, name) = source(&self.settings.metric);
         let (sum, oldest_ms): (u64, Option<i64>) = connection
-            .prepare_cached(&format!("select count(*), min(time) from ({query} and {time} > ?2) where failed"))
+            .prepare_cached(&format!("select count(*), min(time) from ({query}) where failed"))
             .and_then(|mut s| s.query_row(params![name, now_ms - self.period_ms()], |r| Ok((r.get(0)?, r.get(1)?))))
             .map_err(sql)?;
         let any: bool = connection
             .prepare_cached(&format!("select exists ({query})"))
-            .and_then(|mut s| s.query_row([name], |r| r.get(0)))
+            .and_then(|mut s| s.query_row(params![name, 0], |r| r.get(0)))
             .map_err(sql)?;
         let state = match () {
             () if sum as f64 > self.settings.above => AlarmState::Alarm,
@@ -104,13 +104,11 @@ impl Alarm {
     }
 
     fn samples(&self, connection: &Connection, now_ms: i64, count: usize) -> Result<Vec<Sample>> {
-        let (query, time, name) = source(&self.settings.metric);
+        let (query, name) = source(&self.settings.metric);
         let period = self.period_ms();
         let back = period.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
         let mut statement = connection
-            .prepare_cached(&format!(
-                "select time / ?3 * ?3, sum(failed) from ({query} and {time} > ?2) group by 1 order by 1"
-            ))
+            .prepare_cached(&format!("select time / ?3 * ?3, sum(failed) from ({query}) group by 1 order by 1"))
             .map_err(sql)?;
         let rows = statement
             .query_map(params![name, now_ms.saturating_sub(back), period], |r| {

@@ -107,7 +107,7 @@ fn invoked(local: &Local, started: i64, error: Option<&str>) {
         .write_now(|t| {
             t.execute(
                 "insert into invocations (request_id, function, started, duration_ms, error, records_in, records_out) \
-                 values ('r', 'f', ?1, 1, ?2, 0, 0)",
+                 values ('r', 'f', ?1, 60000, ?2, 0, 0)",
                 params![started, error],
             )
             .map_err(sql)
@@ -131,14 +131,15 @@ async fn an_alarm_goes_on_and_off_and_tells_its_topic() {
     };
     assert_eq!(local.evaluate_alarms().unwrap(), None);
     assert_eq!(state().await.0, AlarmState::InsufficientData);
+    // Started before the period, ended in it.
     let now_ms = local.inner.clock.now_ms();
-    invoked(&local, now_ms, None);
-    invoked(&local, now_ms, Some("boom"));
+    invoked(&local, now_ms - 61_000, None);
+    invoked(&local, now_ms - 61_000, Some("boom"));
     assert_eq!(local.evaluate_alarms().unwrap(), None);
     assert_eq!(state().await, (AlarmState::Ok, 1.0));
-    invoked(&local, now_ms, Some("boom"));
+    invoked(&local, now_ms - 60_500, Some("boom"));
     let next = local.evaluate_alarms().unwrap();
-    assert_eq!(next, Some(now_ms + 60_000));
+    assert_eq!(next, Some(now_ms + 59_000));
     assert_eq!(state().await, (AlarmState::Alarm, 2.0));
     local.evaluate_alarms().unwrap();
     local.inner.store.write_now(|t| t.execute("update invocations set started = 0", []).map_err(sql)).unwrap();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::clock::timestamp;
+use crate::cloud::urlcode;
 
 /// What S3's notification of a new object tells.
 #[derive(Debug, Clone, Copy)]
@@ -63,18 +64,7 @@ pub fn iso(ms: i64) -> String {
 
 /// A key as S3's events hold it: form-encoded, with `/` left as it is.
 fn encode_key(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => encoded.push(byte.into()),
-            b' ' => encoded.push('+'),
-            _ => {
-                encoded.push('%');
-                encoded.push_str(&hex::encode_upper([byte]));
-            }
-        }
-    }
-    encoded
+    urlcode::encode(key).replace("%2F", "/").replace("%20", "+")
 }
 
 #[cfg(test)]

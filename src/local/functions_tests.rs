@@ -30,7 +30,7 @@ fn handlers(name: &str) -> Option<Handler> {
         "panic" => |_, _| Box::pin(async { panic!("out of {}", "steam") }),
         "sleep" => |_, _| {
             Box::pin(async {
-                tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+                tokio::time::sleep(std::time::Duration::from_hours(1)).await;
                 Ok(Value::Null)
             })
         },

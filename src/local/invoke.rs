@@ -23,6 +23,7 @@ use super::{
     clock::{Clock, timestamp},
     logs, lookup,
     role::{self, Meter},
+    runtime::{self, Answer, Execution},
     sources::InvocationSources,
     store::sql,
 };
@@ -118,7 +119,8 @@ impl From<Error> for Failure {
             Error::Failed(_) => "Failed",
             Error::Storage(_) => "Storage",
         };
-        Self::new(kind, error.to_string())
+        let unavailable = matches!(error, Error::Unavailable(_));
+        Self { unavailable, ..Self::new(kind, error.to_string()) }
     }
 }
 
@@ -298,8 +300,18 @@ impl Local {
         log_stream: &str,
     ) -> std::result::Result<Value, Failure> {
         if setup.function.runtime != Runtime::Rust {
-            let _ = log_stream;
-            return Err(Failure::new("Unsupported", setup.function.runtime.word()));
+            let execution = Execution {
+                name: &call.function,
+                request_id: &call.request_id,
+                function: &setup.function,
+                log_stream,
+                event: &call.event,
+                log: lines.clone(),
+            };
+            return match runtime::run(self, execution).await? {
+                Answer::Payload(payload) => Ok(payload),
+                Answer::Error(kind, message) => Err(Failure::new(&kind, message)),
+            };
         }
         let Some(handler) = (self.inner.options.handlers)(&setup.function.handler) else {
             let message = format!("this pumphouse has no handler named {:?}", setup.function.handler);

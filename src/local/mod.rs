@@ -29,6 +29,7 @@ pub mod queries;
 pub(crate) mod recovery;
 pub mod role;
 pub mod runs;
+pub mod runtime;
 pub mod schedules;
 pub mod secrets;
 pub mod sources;
