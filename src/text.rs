@@ -179,6 +179,22 @@ pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", self::window(text, 0, columns - 1)))
 }
 
+/// Cuts text to at most `columns` at its beginning: the end of a name often tells more.
+pub fn truncate_start(text: &str, columns: usize) -> Cow<'_, str> {
+    match width(text).checked_sub(columns) {
+        None | Some(0) => Cow::Borrowed(text),
+        Some(_) if columns == 0 => Cow::Borrowed(""),
+        Some(over) => {
+            let mut tail = window(text, over + 1, columns);
+            // A wide character at the cut may leave one column too many.
+            if width(tail) > columns - 1 {
+                tail = window(tail, 1, columns - 1);
+            }
+            Cow::Owned(format!("…{tail}"))
+        }
+    }
+}
+
 /// The part of text that is seen through a window of `columns` after the first `skip` columns are scrolled away.
 ///
 /// Costs what lies before the window's end, not the length of the text.
@@ -301,6 +317,8 @@ mod tests {
         assert_eq!(truncate("東京都", 5), "東京…");
         assert_eq!(truncate("東京都", 4), "東…");
         assert_eq!(truncate("x", 0), "");
+        assert_eq!(truncate_start("hello!", 5), "…llo!");
+        assert_eq!(truncate_start("東京都", 5), "…京都");
         assert_eq!(window("abcdef", 2, 3), "cde");
         assert_eq!(window("東京都", 1, 4), "京都");
         assert_eq!(fit("ab", 4), "ab  ");
@@ -332,6 +350,7 @@ mod tests {
         fn cuts_fit(text in "\\PC{0,40}", columns in 0usize..30, skip in 0usize..30) {
             let text = clean(&text);
             prop_assert!(width(&truncate(&text, columns)) <= columns);
+            prop_assert!(width(&truncate_start(&text, columns)) <= columns);
             prop_assert!(width(window(&text, skip, columns)) <= columns);
             for row in wrap(&text, columns.max(2), 50) {
                 prop_assert!(width(row) <= columns.max(2));

@@ -480,6 +480,9 @@ impl App {
             _ => {
                 let mut used = false;
                 let mut commands = self.pane(|pane, cx| used = pane.action(action, cx));
+                if !used && matches!(action, Action::Logs | Action::Run | Action::GoToError | Action::Deploy) {
+                    self.status = Some(Status::Told("nothing is selected here that this could be done with".into()));
+                }
                 if !used && action == Action::Back && !self.shown().map_or("", Pane::filter_text).is_empty() {
                     commands.extend(self.pane(|pane, cx| pane.filter("", cx)));
                 }

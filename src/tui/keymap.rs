@@ -66,6 +66,7 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Set,
+    Publish,
     Edit,
     Execute,
     Cancel,
@@ -107,6 +108,8 @@ use Context as C;
 pub const TABLE: &[Binding] = &[
     bind(C::Overview, &["enter"], Action::Enter, "open the pipeline's stages; on a stage, its own pane", "open"),
     bind(C::Overview, &["r"], Action::Run, "run the pipeline once through; on a stage, run that", "run"),
+    bind(C::Overview, &["l"], Action::Logs, "the logs of the stage; of the pipeline, those of its worst stage", "logs"),
+    bind(C::Overview, &["e"], Action::GoToError, "go to what failed: its run, or its logs", "error"),
     bind(C::Buckets, &["enter"], Action::Enter, "open the bucket, the prefix or the object", "open"),
     bind(C::Buckets, &["v"], Action::Versions, "show old versions and delete markers, or hide them", "versions"),
     bind(C::Buckets, &["i"], Action::Details, "the settings of the bucket, or all of the object's details", "details"),
@@ -114,6 +117,8 @@ pub const TABLE: &[Binding] = &[
     bind(C::Jobs, &["enter"], Action::Enter, "from the job to its runs; on a run, everything about it", "open"),
     bind(C::Jobs, &["r"], Action::Run, "start a run", "start"),
     bind(C::Jobs, &["s"], Action::Stop, "stop the run", "stop"),
+    bind(C::Jobs, &["l"], Action::Logs, "the job's logs", "logs"),
+    bind(C::Jobs, &["e"], Action::GoToError, "the next run that failed", "error"),
     bind(
         C::Jobs,
         &["b"],
@@ -125,10 +130,13 @@ pub const TABLE: &[Binding] = &[
     bind(C::Logs, &["f"], Action::Follow, "follow new lines, or stop following", "follow"),
     bind(C::Logs, &["w"], Action::Wrap, "wrap long lines, or cut them", "wrap"),
     bind(C::Logs, &["t"], Action::Timestamps, "timestamps on or off", "times"),
+    bind(C::Logs, &["e"], Action::GoToError, "the next line with an error", "error"),
     bind(C::Logs, &["n"], Action::NextMatch, "next line that the filter found, among all lines", ""),
     bind(C::Logs, &["N"], Action::PreviousMatch, "previous line that the filter found, among all lines", ""),
     bind(C::Alerts, &["enter"], Action::Enter, "change the threshold; on a topic, its messages", "open"),
     bind(C::Alerts, &["s"], Action::Set, "change the threshold", "set"),
+    bind(C::Alerts, &["e"], Action::GoToError, "what is in ALARM", ""),
+    bind(C::Alerts, &["p"], Action::Publish, "publish a message to the topic", "publish"),
     bind(
         C::Queries,
         &["enter"],
@@ -144,6 +152,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Editor, &["f5", "alt-enter", "ctrl-enter"], Action::Execute, "run the query", "run"),
     bind(C::Deploy, &["enter"], Action::Enter, "everything about the change, or the deploy", "details"),
     bind(C::Deploy, &["p"], Action::Plan, "plan again", "plan"),
+    bind(C::Deploy, &["e"], Action::GoToError, "the last deploy that failed", ""),
     bind(C::Deploy, &["a"], Action::Apply, "apply the plan", "apply"),
     bind(C::Deploy, &["x"], Action::Destroy, "destroy the stack with everything in it", "destroy"),
     bind(C::Global, &["1"], Action::Pane(1), "Overview: the pipelines, their stages, what happened", ""),
@@ -165,9 +174,9 @@ pub const TABLE: &[Binding] = &[
     bind(C::Global, &["G", "end"], Action::Bottom, "to the bottom", ""),
     bind(C::Global, &["enter"], Action::Enter, "in", ""),
     bind(C::Global, &["esc", "backspace"], Action::Back, "back: out of what is open, then from a filter", ""),
-    bind(C::Global, &["l"], Action::Logs, "the logs of the selection", "logs"),
+    bind(C::Global, &["l"], Action::Logs, "the logs of the selection", ""),
     bind(C::Global, &["r"], Action::Run, "run or start the selection", ""),
-    bind(C::Global, &["e"], Action::GoToError, "go to the error", "error"),
+    bind(C::Global, &["e"], Action::GoToError, "go to the error", ""),
     bind(C::Global, &["D"], Action::Deploy, "deploy the selected pipeline: see its plan", ""),
     bind(C::Global, &["/"], Action::Filter, "filter", "filter"),
     bind(C::Global, &[":"], Action::Command, "a command; Tab completes", ""),
@@ -286,14 +295,14 @@ pub fn page() -> String {
         let _ = write!(out, "\n## {heading}\n\n| key | what it does |\n| --- | --- |\n");
         for binding in TABLE.iter().filter(|b| b.context == *context) {
             let keys: Vec<_> = binding.keys.iter().map(|k| format!("`{}`", pretty(k))).collect();
-            let _ = write!(out, "| {} | {} |\n", keys.join(" "), binding.help);
+            let _ = writeln!(out, "| {} | {} |", keys.join(" "), binding.help);
         }
     }
     out.push_str("\n## Commands\n\n`:` opens the command line; `Tab` completes, `Up` and `Down` go through what was typed before.\n\n");
     out.push_str("| command | what it does |\n| --- | --- |\n");
     for (name, argument, help) in super::commands::TABLE {
         let argument = if argument.is_empty() { String::new() } else { format!(" {argument}") };
-        let _ = write!(out, "| `:{name}{argument}` | {help} |\n");
+        let _ = writeln!(out, "| `:{name}{argument}` | {help} |");
     }
     out
 }

@@ -15,6 +15,7 @@ use ratatui::{
 use super::{
     data::Loaded,
     theme::{Role, Theme},
+    widgets::list::Picker,
 };
 use crate::text;
 
@@ -113,6 +114,46 @@ impl Ui<'_> {
             return self.paragraph(buffer, area, 0, Role::Dim, empty);
         }
         0
+    }
+}
+
+/// What two parts of a row are made of: the name, and what is said of it, each in its role.
+pub type Row<'a> = (Role, &'static str, &'a str, Role, String);
+
+impl Ui<'_> {
+    /// A list of things: a glyph, the name, and what is said of it at the right.
+    pub fn list<'t, T: 't>(
+        &self,
+        buffer: &mut Buffer,
+        area: Rect,
+        picker: &'t Picker<T>,
+        focused: bool,
+        row: impl Fn(&'t T) -> Row<'t>,
+    ) {
+        let width = usize::from(area.width);
+        for (at, number) in picker.scroll.visible(usize::from(area.height), picker.len()).enumerate() {
+            let Some(item) = picker.get(number) else { continue };
+            let (role, glyph, name, said_role, said) = row(item);
+            let (name, said) = (text::clean(name), text::clean(&said));
+            let room = width.saturating_sub(3);
+            // The name comes first: it may take three quarters of the room.
+            let said =
+                text::truncate(&said, room.saturating_sub(text::width(&name).min(room * 3 / 4) + 1)).into_owned();
+            let name = text::truncate_start(&name, room.saturating_sub(text::width(&said) + 1));
+            let gap = room.saturating_sub(text::width(&name) + text::width(&said));
+            let line = Line::from(vec![
+                Span::raw(" "),
+                self.span(role, glyph),
+                Span::raw(" "),
+                self.span(Role::Text, name.as_ref()),
+                Span::raw(" ".repeat(gap)),
+                self.span(said_role, said),
+            ]);
+            self.line(buffer, area, at as u16, &line);
+            if number == picker.scroll.selected() {
+                self.select(buffer, area, at as u16, focused);
+            }
+        }
     }
 }
 

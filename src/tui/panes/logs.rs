@@ -287,11 +287,7 @@ impl LogsPane {
             let room = width.saturating_sub(text::width(&events) + 2);
             let open = self.group.as_deref() == Some(&group.name);
             let name = text::clean(&group.name);
-            // The end of a name tells more than its beginning.
-            let name = match text::width(&name).checked_sub(room) {
-                Some(over) if over > 0 => format!("…{}", text::window(&name, over + 1, room.saturating_sub(1))),
-                _ => name.into_owned(),
-            };
+            let name = text::truncate_start(&name, room);
             let line = Line::from(vec![
                 ui.span(if open { Role::Focus } else { Role::Text }, text::fit(&name, room)),
                 Span::raw("  "),

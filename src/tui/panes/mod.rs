@@ -1,7 +1,12 @@
 //! The panes: each keeps its own state, asks for what it needs, and draws itself.
 
+pub mod alerts;
+pub mod buckets;
+pub mod deploy;
+pub mod jobs;
 pub mod logs;
 pub mod overview;
+pub mod queries;
 
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
@@ -141,7 +146,15 @@ pub struct Panes(Vec<Box<dyn Pane>>);
 
 impl Default for Panes {
     fn default() -> Self {
-        Self(vec![Box::new(overview::OverviewPane::default()), Box::new(logs::LogsPane::default())])
+        Self(vec![
+            Box::new(overview::OverviewPane::default()),
+            Box::new(buckets::BucketsPane::default()),
+            Box::new(jobs::JobsPane::default()),
+            Box::new(logs::LogsPane::default()),
+            Box::new(alerts::AlertsPane::default()),
+            Box::new(queries::QueriesPane::default()),
+            Box::new(deploy::DeployPane::default()),
+        ])
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
-    text::{Line, Span},
+    text::Line,
 };
 
 use super::{Cx, Intent, Pane, turn};
@@ -67,7 +67,12 @@ impl Default for OverviewPane {
 impl OverviewPane {
     /// Reads the selected pipeline, where another is shown.
     fn look(&mut self, again: bool, cx: &mut Cx) {
-        let Some(name) = self.pipelines.selected().map(|p| p.name.clone()) else { return };
+        if let Some(name) = self.pipelines.selected().map(|p| p.name.clone()) {
+            self.look_at(name, again, cx);
+        }
+    }
+
+    fn look_at(&mut self, name: String, again: bool, cx: &mut Cx) {
         if self.viewed != name {
             self.viewed.clone_from(&name);
             self.view.clear();
@@ -160,29 +165,11 @@ impl OverviewPane {
         let empty = if self.pipelines.filter().is_empty() { "no pipelines" } else { "none fits the filter" };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.pipelines.is_empty());
         let inner = below(inner, used);
-        let width = usize::from(inner.width);
-        for (at, row) in self.pipelines.scroll.visible(usize::from(inner.height), self.pipelines.len()).enumerate() {
-            let Some(pipeline) = self.pipelines.get(row) else { continue };
+        ui.list(buffer, inner, &self.pipelines, self.focus == 0, |pipeline| {
             let (glyph, role) = health(pipeline.health);
-            let name = text::clean(&pipeline.name);
-            let name = text::truncate(&name, width.saturating_sub(4)).into_owned();
-            let room = width.saturating_sub(5 + text::width(&name));
-            let words = text::clean(&pipeline.words);
-            let words = text::truncate(&words, room);
-            let gap = width.saturating_sub(3 + text::width(&name) + text::width(&words));
-            let line = Line::from(vec![
-                Span::raw(" "),
-                ui.span(role, glyph),
-                Span::raw(" "),
-                ui.span(Role::Text, name.as_str()),
-                Span::raw(" ".repeat(gap.saturating_sub(1))),
-                ui.span(if role == Role::Error { role } else { Role::Dim }, words.into_owned()),
-            ]);
-            ui.line(buffer, inner, at as u16, &line);
-            if row == self.pipelines.scroll.selected() {
-                ui.select(buffer, inner, at as u16, self.focus == 0);
-            }
-        }
+            let said = if role == Role::Error { role } else { Role::Dim };
+            (role, glyph, &pipeline.name, said, pipeline.words.clone())
+        });
     }
 
     fn draw_view(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
@@ -327,6 +314,8 @@ impl Pane for OverviewPane {
             (Request::Pipelines, Ok(Data::Pipelines(pipelines))) => {
                 self.pipelines.set(pipelines);
                 self.list.answer(Ok(()));
+                // A pipeline that was jumped to before the list was there.
+                self.pipelines.select(&self.viewed);
                 self.look(false, cx);
             }
             (Request::Pipelines, Err(error)) => self.list.answer(Err(error)),
@@ -417,7 +406,10 @@ impl Pane for OverviewPane {
     fn select(&mut self, target: &Target, cx: &mut Cx) {
         if let Target::Pipeline(name) = target {
             self.pipelines.set_filter("");
-            if self.pipelines.select(name) {
+            if self.pipelines.items().is_empty() {
+                self.look_at(name.clone(), false, cx);
+                self.focus = 1;
+            } else if self.pipelines.select(name) {
                 self.look(false, cx);
                 self.focus = 1;
             } else {

@@ -1,8 +1,14 @@
 //! Whole screens from key sequences on fixed data.
 
+mod alerts;
+mod buckets;
+mod deploy;
 mod fixture;
+mod jobs;
 mod logs;
+mod more;
 mod overview;
+mod queries;
 mod shell;
 
 use super::testing;

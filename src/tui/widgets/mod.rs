@@ -2,6 +2,7 @@
 
 pub mod edit;
 pub mod graph;
+pub mod grid;
 pub mod lines;
 pub mod list;
 pub mod sparkline;

@@ -1,0 +1,351 @@
+//! 5 Alerts: thresholds and alarms, topics, and what was published to them.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+};
+
+use super::{Cx, Intent, Pane, turn};
+use crate::{
+    cloud::alerts::{AlarmState, Alert, AlertKind, Message, Topic},
+    text,
+    tui::{
+        data::{Data, Loaded, Request, Target, count, moment, number},
+        glyphs,
+        keymap::{Action, Context},
+        popups::{Popup, Purpose},
+        theme::Role,
+        ui::{Ui, below, left, right},
+        widgets::{
+            list::{Picker, Scroll},
+            sparkline::sparkline,
+        },
+    },
+};
+
+/// Thresholds, alarms, topics, messages.
+pub struct AlertsPane {
+    alerts: Picker<Alert>,
+    topics: Picker<Topic>,
+    list: Loaded<()>,
+    inbox: Loaded<Vec<Message>>,
+    /// The topic that `inbox` is of, or will be.
+    topic: String,
+    scroll: Scroll,
+    focus: usize,
+}
+
+impl Default for AlertsPane {
+    fn default() -> Self {
+        Self {
+            alerts: Picker::new(|a| &a.name),
+            topics: Picker::new(|t| &t.name),
+            list: Loaded::default(),
+            inbox: Loaded::default(),
+            topic: String::new(),
+            scroll: Scroll::default(),
+            focus: 0,
+        }
+    }
+}
+
+fn state(state: AlarmState) -> (&'static str, Role) {
+    match state {
+        AlarmState::Ok => (glyphs::OK, Role::Ok),
+        AlarmState::Alarm => (glyphs::WARN, Role::Warn),
+        AlarmState::InsufficientData => (glyphs::NONE, Role::Idle),
+    }
+}
+
+impl AlertsPane {
+    fn look(&mut self, again: bool, cx: &mut Cx) {
+        if let Some(name) = self.topics.selected().map(|t| t.name.clone()) {
+            self.look_at(name, again, cx);
+        }
+    }
+
+    fn look_at(&mut self, name: String, again: bool, cx: &mut Cx) {
+        if self.topic != name {
+            self.topic.clone_from(&name);
+            self.inbox.clear();
+            self.scroll.select(0);
+        } else if !again {
+            return;
+        }
+        self.inbox.ask();
+        cx.load(Request::Inbox(name));
+    }
+
+    /// The message in a row: the newest is the first.
+    fn message(&self, row: usize) -> Option<&Message> {
+        let messages = self.inbox.value.as_ref()?;
+        messages.get(messages.len().checked_sub(row + 1)?)
+    }
+
+    fn set(&self, cx: &mut Cx) {
+        let Some(alert) = self.alerts.selected() else { return };
+        let hint = match alert.kind {
+            AlertKind::Threshold => "The functions that read it take the new value from their next invocation on.",
+            AlertKind::Alarm => "The alarm goes on when its metric is greater.",
+        };
+        let value = if alert.threshold.fract() == 0.0 {
+            format!("{:.0}", alert.threshold)
+        } else {
+            alert.threshold.to_string()
+        };
+        let popup = Popup::input(format!("Set {}", alert.name), hint, &value, Purpose::SetAlert(alert.name.clone()));
+        cx.intents.push(Intent::Popup(popup));
+    }
+
+    fn read(&self, message: &Message, cx: &mut Cx) {
+        let mut lines = vec![format!("published  {}", message.time)];
+        if let Some(subject) = &message.subject {
+            lines.push(format!("subject    {subject}"));
+        }
+        for (name, value) in &message.attributes {
+            lines.push(format!("{name}: {value}"));
+        }
+        lines.push(String::new());
+        let laid_out = serde_json::from_str::<serde_json::Value>(&message.message)
+            .ok()
+            .filter(|v| v.is_object() || v.is_array())
+            .and_then(|v| serde_json::to_string_pretty(&v).ok());
+        lines.extend(laid_out.as_deref().unwrap_or(&message.message).lines().map(str::to_owned));
+        cx.show(format!("Message to {}", self.topic), lines);
+    }
+
+    fn draw_alerts(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let inner = ui.frame(frame, area, "Thresholds and alarms", self.focus == 0);
+        let buffer = frame.buffer_mut();
+        let empty = if self.alerts.filter().is_empty() { "no thresholds, no alarms" } else { "none fits the filter" };
+        let used = ui.loaded(buffer, inner, &self.list, empty, self.alerts.is_empty());
+        let inner = below(inner, used);
+        if self.alerts.is_empty() {
+            return;
+        }
+        let wide = area.width >= 110;
+        let columns = if wide {
+            vec![
+                left("  state", 19),
+                left("name", 0),
+                left("kind", 9),
+                right("value", 12),
+                right("limit", 12),
+                left("unit", 6),
+                left("since", 16),
+                left("lately", 30),
+            ]
+        } else {
+            vec![left("  state", 9), left("name", 0), right("value", 11), right("limit", 11), left("lately", 12)]
+        };
+        let visible = self.alerts.scroll.visible(usize::from(inner.height.saturating_sub(1)), self.alerts.len());
+        let selected = Some((self.alerts.scroll.selected(), self.focus == 0));
+        ui.table(buffer, inner, &columns, visible, selected, |n| {
+            let Some(alert) = self.alerts.get(n) else { return Vec::new() };
+            let (glyph, role) = state(alert.state);
+            let values: Vec<f64> = alert.samples.iter().map(|s| s.value).collect();
+            let value = values.last().map(|v| number(*v)).unwrap_or_default();
+            let limit = number(alert.threshold);
+            let word = match alert.state {
+                AlarmState::InsufficientData if !wide => "no data",
+                other => other.word(),
+            };
+            let mut cells = vec![(role, format!("{glyph} {word}"))];
+            if wide {
+                let kind = match alert.kind {
+                    AlertKind::Threshold => "threshold",
+                    AlertKind::Alarm => "alarm",
+                };
+                cells.push((Role::Text, alert.name.clone()));
+                cells.push((Role::Dim, kind.into()));
+                cells.push((role, value));
+                cells.push((Role::Text, limit));
+                cells.push((Role::Dim, alert.unit.clone().unwrap_or_default()));
+                cells.push((Role::Dim, alert.since.map(|t| moment(t, ui.now)).unwrap_or_default()));
+                cells.push((role, sparkline(&values, 30)));
+            } else {
+                let room = usize::from(inner.width).saturating_sub(51);
+                cells.push((Role::Text, text::truncate_start(&text::clean(&alert.name), room).into_owned()));
+                cells.push((role, value));
+                cells.push((Role::Text, limit));
+                cells.push((role, sparkline(&values, 12)));
+            }
+            cells
+        });
+    }
+
+    fn draw_inbox(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let title = if self.topic.is_empty() { "Messages".into() } else { format!("Messages to {}", self.topic) };
+        let inner = ui.frame(frame, area, &title, self.focus == 2);
+        let buffer = frame.buffer_mut();
+        let len = self.inbox.value.as_ref().map_or(0, Vec::len);
+        let mut row = 0;
+        if let Some(topic) = self.topics.selected() {
+            let told: Vec<String> =
+                topic.subscriptions.iter().map(|s| format!("{} {} ({})", s.protocol, s.endpoint, s.status)).collect();
+            let told = if told.is_empty() { "nobody subscribes".to_owned() } else { told.join(", ") };
+            ui.line(buffer, inner, 0, &Line::from(ui.span(Role::Dim, told)));
+            row = 1;
+        }
+        let inner = below(inner, row);
+        let used = ui.loaded(buffer, inner, &self.inbox, "no messages yet: p publishes one", len == 0);
+        let inner = below(inner, used);
+        for (at, row) in self.scroll.visible(usize::from(inner.height), len).enumerate() {
+            let Some(message) = self.message(row) else { continue };
+            let first = message.message.lines().next().unwrap_or_default();
+            let subject = message.subject.as_deref().map(|s| format!("{s}  ")).unwrap_or_default();
+            let line = Line::from(vec![
+                ui.span(Role::Dim, format!("{}  ", moment(message.time, ui.now))),
+                ui.span(Role::Text, subject),
+                ui.span(Role::Dim, text::window(first, 0, 400)),
+            ]);
+            ui.line(buffer, inner, at as u16, &line);
+            if row == self.scroll.selected() {
+                ui.select(buffer, inner, at as u16, self.focus == 2);
+            }
+        }
+    }
+}
+
+impl Pane for AlertsPane {
+    fn number(&self) -> u8 {
+        5
+    }
+
+    fn title(&self) -> &'static str {
+        "Alerts"
+    }
+
+    fn context(&self) -> Context {
+        Context::Alerts
+    }
+
+    fn refresh(&mut self, cx: &mut Cx) {
+        self.list.ask();
+        cx.load(Request::Alerts);
+        self.look(true, cx);
+    }
+
+    fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
+        match (request, result) {
+            (Request::Alerts, Ok(Data::Alerts(alerts, topics))) => {
+                self.alerts.set(alerts);
+                self.topics.set(topics);
+                self.list.answer(Ok(()));
+                // A topic that was jumped to before the list was there.
+                self.topics.select(&self.topic);
+                self.look(false, cx);
+            }
+            (Request::Alerts, Err(error)) => self.list.answer(Err(error)),
+            (Request::Inbox(topic), result) if *topic == self.topic => match result {
+                Ok(Data::Inbox(messages)) => {
+                    // The selection stays on its message when newer ones come, except on the newest itself.
+                    let before = self.inbox.value.as_ref().map_or(0, Vec::len);
+                    let more = messages.len().saturating_sub(before);
+                    self.inbox.answer(Ok(messages));
+                    if self.focus == 2 && self.scroll.selected() > 0 {
+                        self.scroll.select(self.scroll.selected() + more);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => self.inbox.answer(Err(error)),
+            },
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        if let Some(focus) = turn(self.focus, 3, action) {
+            self.focus = focus;
+            return true;
+        }
+        let topic = self.topics.selected().map(|t| t.name.clone());
+        match (action, self.focus) {
+            (Action::Set, _) | (Action::Enter, 0) => self.set(cx),
+            (Action::Publish, _) => {
+                if let Some(topic) = topic {
+                    let hint = "Whoever subscribes to the topic is told.";
+                    let popup = Popup::input(format!("Publish to {topic}"), hint, "", Purpose::Publish(topic));
+                    cx.intents.push(Intent::Popup(popup));
+                }
+            }
+            (Action::GoToError, _) => {
+                let on = self.alerts.items().iter().find(|a| a.state == AlarmState::Alarm).map(|a| a.name.clone());
+                match on {
+                    Some(name) => {
+                        self.focus = 0;
+                        self.alerts.select(&name);
+                    }
+                    None => cx.tell("nothing is in ALARM"),
+                }
+            }
+            (Action::Enter | Action::Right, 1) => self.focus = 2,
+            (Action::Enter, _) => {
+                if let Some(message) = self.message(self.scroll.selected()) {
+                    self.read(message, cx);
+                }
+            }
+            (Action::Back, 1 | 2) => self.focus -= 1,
+            (_, 0) => return self.alerts.action(action),
+            (_, 1) if self.topics.action(action) => self.look(false, cx),
+            (_, 2) => {
+                let len = self.inbox.value.as_ref().map_or(0, Vec::len);
+                return self.scroll.action(action, len);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn filter(&mut self, text: &str, cx: &mut Cx) {
+        if self.focus == 0 {
+            self.alerts.set_filter(text);
+        } else {
+            self.topics.set_filter(text);
+            self.look(false, cx);
+        }
+    }
+
+    fn filter_text(&self) -> &str {
+        if self.focus == 0 { self.alerts.filter() } else { self.topics.filter() }
+    }
+
+    fn select(&mut self, target: &Target, cx: &mut Cx) {
+        match target {
+            Target::Alert(name) => {
+                self.alerts.set_filter("");
+                self.alerts.select(name);
+                self.focus = 0;
+            }
+            Target::Topic(name) => {
+                self.topics.set_filter("");
+                self.focus = 1;
+                if self.topics.select(name) {
+                    self.look(false, cx);
+                } else if self.topics.items().is_empty() {
+                    self.look_at(name.clone(), false, cx);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.alerts.items().iter().map(|a| a.name.clone()).collect()
+    }
+
+    fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let rows = (self.alerts.len() as u16 + 3).clamp(4, area.height / 2);
+        let [top, bottom] = Layout::vertical([Constraint::Length(rows), Constraint::Min(6)]).areas(area);
+        self.draw_alerts(frame, top, ui);
+        let list = (area.width / 3).clamp(28, 46);
+        let [topics, inbox] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(bottom);
+        let inner = ui.frame(frame, topics, "Topics", self.focus == 1);
+        ui.list(frame.buffer_mut(), inner, &self.topics, self.focus == 1, |topic| {
+            let said = topic.messages.map(count).unwrap_or_default();
+            (Role::Dim, "✉", &topic.name, Role::Dim, said)
+        });
+        self.draw_inbox(frame, inbox, ui);
+    }
+}

@@ -1,0 +1,530 @@
+//! 2 Buckets: walking through prefixes, and looking into objects.
+
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+};
+
+use super::{Cx, Intent, Pane, turn};
+use crate::{
+    backend::preview::Preview,
+    cloud::buckets::{Bucket, BucketDetail, Object},
+    text,
+    tui::{
+        data::{Act, Data, Loaded, Request, Target, bytes, count, moment},
+        keymap::{Action, Context},
+        theme::Role,
+        ui::{Ui, below, left, right},
+        widgets::{
+            grid::{self, Grid},
+            list::{Picker, Scroll},
+        },
+    },
+};
+
+/// Columns that Left and Right scroll.
+const STEP: usize = 16;
+
+/// What stands at one place of a walk.
+enum Entry {
+    Bucket(Bucket),
+    Prefix(String),
+    /// With its key, and its version where versions are shown: unique among the entries.
+    Object(Object, String),
+}
+
+fn name(entry: &Entry) -> &str {
+    match entry {
+        Entry::Bucket(bucket) => &bucket.name,
+        Entry::Prefix(prefix) => prefix,
+        Entry::Object(_, name) => name,
+    }
+}
+
+/// What is looked into.
+enum Look {
+    Lines(Vec<String>, bool),
+    Grid(Grid, Option<u64>, bool),
+}
+
+/// A walk through buckets, and a look into an object.
+pub struct BucketsPane {
+    entries: Picker<Entry>,
+    list: Loaded<()>,
+    /// Where we are: a bucket and a prefix in it; none: at the list of buckets.
+    bucket: Option<String>,
+    prefix: String,
+    /// Where the next page begins, where there is one.
+    next: Option<String>,
+    versions: bool,
+    look: Loaded<(Object, Look)>,
+    /// The bucket, key and version that `look` is of, or will be.
+    looked: Option<(String, String, Option<String>)>,
+    scroll: Scroll,
+    skip: usize,
+    focus: usize,
+}
+
+impl Default for BucketsPane {
+    fn default() -> Self {
+        Self {
+            entries: Picker::new(name),
+            list: Loaded::default(),
+            bucket: None,
+            prefix: String::new(),
+            next: None,
+            versions: false,
+            look: Loaded::default(),
+            looked: None,
+            scroll: Scroll::default(),
+            skip: 0,
+            focus: 0,
+        }
+    }
+}
+
+impl BucketsPane {
+    fn place(&self) -> String {
+        self.bucket.as_ref().map_or_else(|| "Buckets".into(), |bucket| format!("s3://{bucket}/{}", self.prefix))
+    }
+
+    fn walk(&mut self, bucket: Option<String>, prefix: String, cx: &mut Cx) {
+        self.bucket = bucket;
+        self.prefix = prefix;
+        self.next = None;
+        self.entries.set_filter("");
+        self.entries.set(Vec::new());
+        self.entries.scroll.select(0);
+        self.list.clear();
+        self.refresh(cx);
+    }
+
+    fn enter(&mut self, cx: &mut Cx) {
+        match self.entries.selected() {
+            Some(Entry::Bucket(bucket)) => {
+                let name = bucket.name.clone();
+                self.walk(Some(name), String::new(), cx);
+            }
+            Some(Entry::Prefix(prefix)) => {
+                let (bucket, prefix) = (self.bucket.clone(), prefix.clone());
+                self.walk(bucket, prefix, cx);
+            }
+            Some(Entry::Object(object, _)) if !object.delete_marker => {
+                let Some(bucket) = self.bucket.clone() else { return };
+                let version = object.version.clone().filter(|_| self.versions);
+                let wanted = (bucket.clone(), object.key.clone(), version.clone());
+                self.focus = 1;
+                if self.looked.as_ref() != Some(&wanted) {
+                    self.look.clear();
+                    self.scroll.select(0);
+                    self.skip = 0;
+                }
+                self.look.ask();
+                cx.load(Request::Preview { bucket, key: object.key.clone(), version });
+                self.looked = Some(wanted);
+            }
+            Some(Entry::Object(..)) => cx.tell("a delete marker has no content"),
+            None => {}
+        }
+    }
+
+    /// One step out; whether there was one.
+    fn out(&mut self, cx: &mut Cx) -> bool {
+        let Some(bucket) = self.bucket.clone() else { return false };
+        if !self.entries.filter().is_empty() {
+            return false;
+        }
+        let from = self.prefix.clone();
+        if self.prefix.is_empty() {
+            self.walk(None, String::new(), cx);
+            self.from(bucket);
+        } else {
+            let parent = from.trim_end_matches('/').rfind('/').map_or("", |at| from.get(..=at).unwrap_or_default());
+            self.walk(Some(bucket), parent.to_owned(), cx);
+            self.from(from);
+        }
+        true
+    }
+
+    /// Keeps the selection on where we come from: once the list is there, it goes by name.
+    fn from(&mut self, from: String) {
+        if !self.entries.select(&from) {
+            self.entries.set(vec![Entry::Prefix(from)]);
+        }
+    }
+
+    fn details(&self, cx: &mut Cx) {
+        match self.entries.selected() {
+            Some(Entry::Bucket(bucket)) => cx.load(Request::BucketDetail(bucket.name.clone())),
+            Some(Entry::Object(object, _)) => cx.show("Object", object_details(object)),
+            _ => {
+                if let Some(bucket) = &self.bucket {
+                    cx.load(Request::BucketDetail(bucket.clone()));
+                }
+            }
+        }
+    }
+
+    fn delete(&self, cx: &mut Cx) {
+        match (self.entries.selected(), &self.bucket) {
+            (Some(Entry::Object(object, _)), Some(bucket)) => cx.act(Act::DeleteObject {
+                bucket: bucket.clone(),
+                key: object.key.clone(),
+                version: object.version.clone().filter(|_| self.versions),
+            }),
+            _ => cx.tell("objects can be deleted here; a bucket goes with its stack"),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match &self.look.value {
+            Some((_, Look::Lines(lines, _))) => lines.len(),
+            Some((_, Look::Grid(grid, ..))) => grid.rows.len(),
+            None => 0,
+        }
+    }
+
+    fn look_action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        let columns = match &self.look.value {
+            Some((_, Look::Grid(grid, ..))) => Some(grid.columns.len()),
+            _ => None,
+        };
+        match action {
+            Action::Back => self.focus = 0,
+            Action::Left => self.skip = self.skip.saturating_sub(if columns.is_some() { 1 } else { STEP }),
+            Action::Right => {
+                self.skip = columns.map_or(self.skip + STEP, |n| (self.skip + 1).min(n.saturating_sub(1)));
+            }
+            Action::Enter => {
+                if let Some((_, Look::Grid(grid, ..))) = &self.look.value {
+                    cx.show("Row", grid.record(self.scroll.selected()));
+                }
+            }
+            Action::Details => {
+                if let Some((object, _)) = &self.look.value {
+                    cx.show("Object", object_details(object));
+                }
+            }
+            _ if columns.is_some() => {
+                let rows = self.rows();
+                return self.scroll.action(action, rows);
+            }
+            _ => return self.scroll.page(action),
+        }
+        true
+    }
+
+    fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let mut title = self.place();
+        if self.versions {
+            title += " · versions";
+        }
+        let inner = ui.frame(frame, area, &title, self.focus == 0);
+        let buffer = frame.buffer_mut();
+        let empty = match (&self.bucket, self.entries.filter()) {
+            (_, filter) if !filter.is_empty() => "nothing fits the filter",
+            (Some(_), _) => "nothing here",
+            (None, _) => "no buckets: a pipeline that is deployed has some",
+        };
+        let used = ui.loaded(buffer, inner, &self.list, empty, self.entries.is_empty());
+        let mut inner = below(inner, used);
+        if self.next.is_some() && inner.height > 2 {
+            let last = Rect { y: inner.y + inner.height - 1, height: 1, ..inner };
+            let told = format!("{} so far; G reads on", count(self.entries.items().len() as u64));
+            ui.line(buffer, last, 0, &Line::from(ui.span(Role::Dim, told)));
+            inner.height -= 1;
+        }
+        let (second, third) = if self.bucket.is_some() { ("size", "modified") } else { ("objects", "size") };
+        let columns = [left("  name", 0), right(second, 9), left(third, 16)];
+        let visible = self.entries.scroll.visible(usize::from(inner.height.saturating_sub(1)), self.entries.len());
+        let selected = Some((self.entries.scroll.selected(), self.focus == 0));
+        let cut = self.prefix.len();
+        let room = usize::from(inner.width).saturating_sub(31);
+        let shown = |glyph: &str, name: &str| format!("{glyph} {}", text::truncate_start(&text::clean(name), room));
+        ui.table(buffer, inner, &columns, visible, selected, |n| match self.entries.get(n) {
+            Some(Entry::Bucket(bucket)) => {
+                let size = bucket.bytes.map(bytes).unwrap_or_default();
+                let objects = bucket.objects.map(count).unwrap_or_default();
+                vec![(Role::Text, shown("▤", &bucket.name)), (Role::Text, objects), (Role::Dim, size)]
+            }
+            Some(Entry::Prefix(prefix)) => {
+                let name = prefix.get(cut..).filter(|_| self.bucket.is_some()).unwrap_or(prefix);
+                vec![(Role::Key, shown("▸", name)), (Role::Dim, String::new()), (Role::Dim, String::new())]
+            }
+            Some(Entry::Object(object, _)) => {
+                let name = object.key.get(cut..).unwrap_or(&object.key);
+                let (role, glyph) = match (object.delete_marker, object.latest) {
+                    (true, _) => (Role::Removed, "✖"),
+                    (false, false) => (Role::Dim, "○"),
+                    (false, true) => (Role::Text, " "),
+                };
+                let modified = object.modified.map(|t| moment(t, ui.now)).unwrap_or_default();
+                let size = if object.delete_marker { "deleted".into() } else { bytes(object.size) };
+                vec![(role, shown(glyph, name)), (role, size), (Role::Dim, modified)]
+            }
+            None => Vec::new(),
+        });
+    }
+
+    fn draw_look(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let mut title = match &self.looked {
+            Some((_, key, _)) => text::truncate_start(&text::clean(key), usize::from(area.width) / 2).into_owned(),
+            None => "Preview".into(),
+        };
+        match &self.look.value {
+            Some((object, Look::Grid(grid, total, truncated))) => {
+                let rows = total.map_or_else(|| count(grid.rows.len() as u64), count);
+                let first = if *truncated { format!(" · the first {}", grid.rows.len()) } else { String::new() };
+                title = format!("{title} · {} · {rows} rows{first}", bytes(object.size));
+            }
+            Some((object, Look::Lines(_, truncated))) => {
+                let beginning = if *truncated { " · its beginning" } else { "" };
+                title = format!("{title} · {}{beginning}", bytes(object.size));
+            }
+            None => {}
+        }
+        let inner = ui.frame(frame, area, &title, self.focus == 1);
+        let buffer = frame.buffer_mut();
+        if self.looked.is_none() {
+            ui.paragraph(buffer, inner, 0, Role::Dim, "Enter looks into the selected object");
+            return;
+        }
+        let used = ui.loaded(buffer, inner, &self.look, "the object is empty", self.rows() == 0);
+        let inner = below(inner, used);
+        match &self.look.value {
+            Some((_, Look::Grid(grid, ..))) => {
+                grid::draw(buffer, inner, ui, grid, &self.scroll, self.skip, self.focus == 1);
+            }
+            Some((_, Look::Lines(lines, _))) => self.draw_text(buffer, inner, ui, lines),
+            None => {}
+        }
+    }
+
+    fn draw_text(&self, buffer: &mut Buffer, area: Rect, ui: &Ui, lines: &[String]) {
+        for (at, row) in self.scroll.text(usize::from(area.height), lines.len()).enumerate() {
+            let Some(line) = lines.get(row) else { continue };
+            let seen = text::window(line, self.skip, usize::from(area.width));
+            ui.line(buffer, area, at as u16, &Line::from(ui.span(Role::Text, seen)));
+        }
+    }
+}
+
+fn object_details(object: &Object) -> Vec<String> {
+    let known = |text: Option<String>| text.unwrap_or_else(|| "none".into());
+    let mut lines = vec![
+        format!("key       {}", object.key),
+        format!("size      {} ({} bytes)", bytes(object.size), count(object.size)),
+        format!("modified  {}", known(object.modified.map(|t| t.to_string()))),
+        format!("etag      {}", object.etag),
+        format!("type      {}", known(object.content_type.clone())),
+        format!("version   {}", known(object.version.clone())),
+    ];
+    if object.delete_marker {
+        lines.push("this version marks a deletion".into());
+    } else if !object.latest {
+        lines.push("this is an old version".into());
+    }
+    lines
+}
+
+fn bucket_details(detail: &BucketDetail, now: jiff::Timestamp) -> Vec<String> {
+    let bucket = &detail.bucket;
+    let known = |text: Option<String>| text.unwrap_or_else(|| "not known".into());
+    let mut lines = vec![
+        format!("name        {}", bucket.name),
+        format!("pipeline    {}", known(bucket.pipeline.clone())),
+        format!("created     {}", known(bucket.created.map(|t| moment(t, now)))),
+        format!("objects     {}", known(bucket.objects.map(count))),
+        format!("size        {}", known(bucket.bytes.map(bytes))),
+        format!("versioning  {}", if detail.versioning { "on" } else { "off" }),
+        format!("expires     {}", detail.expire_days.map_or_else(|| "never".into(), |d| format!("after {d} days"))),
+    ];
+    if !detail.notifications.is_empty() {
+        lines.push("when an object is created:".into());
+        lines.extend(detail.notifications.iter().map(|n| format!("  {n}")));
+    }
+    lines
+}
+
+impl Pane for BucketsPane {
+    fn number(&self) -> u8 {
+        2
+    }
+
+    fn title(&self) -> &'static str {
+        "Buckets"
+    }
+
+    fn context(&self) -> Context {
+        Context::Buckets
+    }
+
+    fn refresh(&mut self, cx: &mut Cx) {
+        match &self.bucket {
+            // A list of many pages is not thrown away under the reader.
+            Some(_) if self.entries.items().len() > 1_000 => {}
+            Some(bucket) => {
+                self.list.ask();
+                cx.load(Request::Objects {
+                    bucket: bucket.clone(),
+                    prefix: self.prefix.clone(),
+                    after: None,
+                    versions: self.versions,
+                });
+            }
+            None => {
+                self.list.ask();
+                cx.load(Request::Buckets);
+            }
+        }
+    }
+
+    fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
+        match (request, result) {
+            (Request::Buckets, result) if self.bucket.is_none() => match result {
+                Ok(Data::Buckets(buckets)) => {
+                    self.entries.set(buckets.into_iter().map(Entry::Bucket).collect());
+                    self.list.answer(Ok(()));
+                }
+                Ok(_) => {}
+                Err(error) => self.list.answer(Err(error)),
+            },
+            (Request::Objects { bucket, prefix, after, .. }, result)
+                if self.bucket.as_ref() == Some(bucket) && self.prefix == *prefix =>
+            {
+                match result {
+                    Ok(Data::Objects(page)) => {
+                        let versions = self.versions;
+                        let object = |o: Object| {
+                            let version = o.version.as_deref().filter(|_| versions).unwrap_or_default();
+                            let name = format!("{}{version}", o.key);
+                            Entry::Object(o, name)
+                        };
+                        let mut entries: Vec<Entry> = page.prefixes.into_iter().map(Entry::Prefix).collect();
+                        entries.extend(page.objects.into_iter().map(object));
+                        self.next = page.next;
+                        if after.is_some() {
+                            self.entries.append(entries);
+                        } else {
+                            self.entries.set(entries);
+                        }
+                        self.list.answer(Ok(()));
+                    }
+                    Ok(_) => {}
+                    Err(error) => self.list.answer(Err(error)),
+                }
+            }
+            (Request::Preview { bucket, key, version }, result)
+                if self.looked.as_ref().is_some_and(|(b, k, v)| (b, k, v) == (bucket, key, version)) =>
+            {
+                match result {
+                    Ok(Data::Preview(object, preview)) => self.look.answer(Ok((object, look(preview)))),
+                    Ok(_) => {}
+                    Err(error) => self.look.answer(Err(error)),
+                }
+            }
+            (Request::BucketDetail(_), Ok(Data::BucketDetail(detail))) => {
+                let lines = bucket_details(&detail, cx.now);
+                cx.show("Bucket", lines);
+            }
+            (Request::BucketDetail(_), Err(error)) => cx.intents.push(Intent::Fail(error)),
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        if let Some(focus) = turn(self.focus, 2, action) {
+            self.focus = focus;
+            return true;
+        }
+        if self.focus == 1 && !matches!(action, Action::Versions | Action::Delete) {
+            return self.look_action(action, cx);
+        }
+        match action {
+            Action::Enter => self.enter(cx),
+            Action::Right => match self.entries.selected() {
+                Some(Entry::Bucket(_) | Entry::Prefix(_)) => self.enter(cx),
+                _ => self.focus = 1,
+            },
+            Action::Back => return self.out(cx),
+            Action::Left => _ = self.out(cx),
+            Action::Details => self.details(cx),
+            Action::Delete => self.delete(cx),
+            Action::Versions => {
+                self.versions = !self.versions;
+                self.entries.set(Vec::new());
+                self.refresh(cx);
+            }
+            _ => {
+                let used = self.entries.action(action);
+                let last = self.entries.scroll.selected() + 1 >= self.entries.len();
+                if matches!(action, Action::Bottom | Action::PageDown | Action::Down)
+                    && last
+                    && self.entries.filter().is_empty()
+                    && let (Some(bucket), Some(after)) = (self.bucket.clone(), self.next.take())
+                {
+                    self.list.ask();
+                    let (prefix, versions) = (self.prefix.clone(), self.versions);
+                    cx.load(Request::Objects { bucket, prefix, after: Some(after), versions });
+                }
+                return used;
+            }
+        }
+        true
+    }
+
+    fn filter(&mut self, text: &str, _: &mut Cx) {
+        self.entries.set_filter(text);
+    }
+
+    fn filter_text(&self) -> &str {
+        self.entries.filter()
+    }
+
+    fn select(&mut self, target: &Target, cx: &mut Cx) {
+        if let Target::Bucket(bucket) = target {
+            self.focus = 0;
+            self.walk(Some(bucket.clone()), String::new(), cx);
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let buckets = self.entries.items().iter().filter_map(|e| match e {
+            Entry::Bucket(bucket) => Some(bucket.name.clone()),
+            _ => None,
+        });
+        buckets.collect()
+    }
+
+    fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        if area.width < 110 {
+            if self.focus == 0 {
+                self.draw_list(frame, area, ui);
+            } else {
+                self.draw_look(frame, area, ui);
+            }
+            return;
+        }
+        let [list, look] = Layout::horizontal([Constraint::Percentage(45), Constraint::Min(20)]).areas(area);
+        self.draw_list(frame, list, ui);
+        self.draw_look(frame, look, ui);
+    }
+}
+
+/// A preview with clean text.
+fn look(preview: Preview) -> Look {
+    let clean = |text: String| match text::clean(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(cleaned) => cleaned,
+    };
+    match preview {
+        Preview::Text { lines, truncated } => Look::Lines(lines.into_iter().map(clean).collect(), truncated),
+        Preview::Binary { lines } => Look::Lines(lines, false),
+        Preview::Table { columns, rows, total, truncated } => {
+            let rows = rows.into_iter().map(|row| row.into_iter().map(|v| Some(clean(v))).collect()).collect();
+            Look::Grid(Grid::new(columns.into_iter().map(clean).collect(), rows), total, truncated)
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! 7 Deploy: what would change, the changing resource by resource, and what was changed before.
+
+use std::collections::BTreeMap;
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+};
+use serde_json::Value;
+
+use super::{Cx, Intent, Pane, turn};
+use crate::{
+    backend::overview::PipelineSummary,
+    cloud::stacks::{Action as Planned, Change, ChangeSet, Operation, PropertyChange, Stack, StackEvent},
+    text,
+    tui::{
+        data::{Act, Data, Loaded, Request, Target, duration, moment},
+        glyphs,
+        keymap::{Action, Context},
+        theme::Role,
+        ui::{Ui, below, left, right},
+        widgets::list::{Picker, Scroll},
+    },
+};
+
+/// The pipelines, and one's plan and past.
+pub struct DeployPane {
+    pipelines: Picker<PipelineSummary>,
+    list: Loaded<()>,
+    plan: Loaded<ChangeSet>,
+    past: Loaded<(Option<Stack>, Vec<Operation>)>,
+    /// The pipeline that `plan` and `past` are of, or will be.
+    pipeline: String,
+    /// The operation that is under way: its progress, by logical id in the order of its news.
+    progress: Vec<StackEvent>,
+    at: BTreeMap<String, usize>,
+    going: bool,
+    /// Resources done, and all.
+    done: (u32, u32),
+    changes: Scroll,
+    operations: Scroll,
+    focus: usize,
+}
+
+impl Default for DeployPane {
+    fn default() -> Self {
+        Self {
+            pipelines: Picker::new(|p| &p.name),
+            list: Loaded::default(),
+            plan: Loaded::default(),
+            past: Loaded::default(),
+            pipeline: String::new(),
+            progress: Vec::new(),
+            at: BTreeMap::new(),
+            going: false,
+            done: (0, 0),
+            changes: Scroll::default(),
+            operations: Scroll::default(),
+            focus: 0,
+        }
+    }
+}
+
+fn sign(planned: Planned) -> (&'static str, &'static str, Role) {
+    match planned {
+        Planned::Add => ("+", "add", Role::Added),
+        Planned::Change => ("~", "change", Role::Changed),
+        Planned::Replace => ("!", "replace", Role::Removed),
+        Planned::Remove => ("-", "remove", Role::Removed),
+    }
+}
+
+fn status(status: &str) -> (&'static str, Role) {
+    if status.ends_with("FAILED") || status == "INTERRUPTED" {
+        (glyphs::FAILED, Role::Error)
+    } else if status.ends_with("IN_PROGRESS") {
+        (glyphs::RUNNING, Role::Running)
+    } else {
+        (glyphs::OK, Role::Ok)
+    }
+}
+
+fn value(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".into(),
+        Some(Value::String(text)) => format!("{text:?}"),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn difference(property: &PropertyChange) -> String {
+    let anew = if property.requires_replacement { "  (made anew)" } else { "" };
+    match (&property.before, &property.after) {
+        (None, after) => format!("{}: {}{anew}", property.path, value(after.as_ref())),
+        (before, after) => {
+            format!("{}: {} → {}{anew}", property.path, value(before.as_ref()), value(after.as_ref()))
+        }
+    }
+}
+
+/// A row of the plan: a change, or one of its properties.
+enum Row<'a> {
+    Change(&'a Change),
+    Property(&'a PropertyChange),
+}
+
+fn rows(plan: &ChangeSet) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for change in &plan.changes {
+        rows.push(Row::Change(change));
+        // What is added is new from head to foot; what differs is what one wants to see.
+        if matches!(change.action, Planned::Change | Planned::Replace) {
+            rows.extend(change.properties.iter().map(Row::Property));
+        }
+    }
+    rows
+}
+
+impl DeployPane {
+    fn look(&mut self, again: bool, cx: &mut Cx) {
+        if let Some(name) = self.pipelines.selected().map(|p| p.name.clone()) {
+            self.look_at(name, again, cx);
+        }
+    }
+
+    fn look_at(&mut self, name: String, again: bool, cx: &mut Cx) {
+        if self.pipeline != name {
+            self.pipeline.clone_from(&name);
+            self.plan.clear();
+            self.past.clear();
+            self.changes.select(0);
+            self.operations.select(0);
+            self.progress.clear();
+            self.at.clear();
+        } else if !again {
+            return;
+        }
+        self.plan.ask();
+        self.past.ask();
+        cx.load(Request::Plan(name.clone()));
+        cx.load(Request::Stack(name));
+    }
+
+    fn plan_rows(&self) -> usize {
+        self.plan.value.as_ref().map_or(0, |plan| rows(plan).len())
+    }
+
+    fn change_details(&self, cx: &mut Cx) {
+        let Some(plan) = &self.plan.value else { return };
+        let all = rows(plan);
+        // A property's row belongs to the change above it.
+        let upto = all.get(..=self.changes.selected()).unwrap_or_default();
+        let Some(change) = upto.iter().rev().find_map(|row| match row {
+            Row::Change(change) => Some(*change),
+            Row::Property(_) => None,
+        }) else {
+            return;
+        };
+        let (_, word, _) = sign(change.action);
+        let mut lines = vec![
+            format!("{word} {} {}", change.kind, change.name),
+            format!("physical name  {}", change.physical_name),
+            format!("logical id     {}", change.logical_id),
+        ];
+        if change.loses_data {
+            lines.push("data in it would be lost".into());
+        }
+        lines.push(String::new());
+        lines.extend(change.properties.iter().map(difference));
+        cx.show(change.physical_name.clone(), lines);
+    }
+
+    fn operation_details(&self, cx: &mut Cx) {
+        let Some((_, operations)) = &self.past.value else { return };
+        let Some(operation) = operations.get(self.operations.selected()) else { return };
+        let mut lines = vec![
+            format!("status    {}", operation.status),
+            format!("who       {}", operation.who),
+            format!("started   {}", operation.started),
+            format!("ended     {}", operation.ended.map_or_else(|| "not yet".into(), |t| t.to_string())),
+            format!("changes   {}", operation.changes),
+        ];
+        if let Some(reason) = &operation.reason {
+            lines.push(String::new());
+            lines.push(reason.clone());
+        }
+        cx.show(format!("{} {}", operation.kind, operation.id), lines);
+    }
+
+    fn draw_plan(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        if self.going || !self.progress.is_empty() {
+            self.draw_progress(frame, area, ui);
+            return;
+        }
+        let title = match &self.plan.value {
+            Some(plan) => {
+                let n = |planned| plan.changes.iter().filter(|c| c.action == planned).count();
+                let (add, change) = (n(Planned::Add), n(Planned::Change));
+                let (replace, remove) = (n(Planned::Replace), n(Planned::Remove));
+                let resumes = if plan.resumes { " · carries an interrupted one on" } else { "" };
+                format!("Plan of {} · +{add} ~{change} !{replace} -{remove}{resumes}", plan.stack)
+            }
+            None => "Plan".into(),
+        };
+        let inner = ui.frame(frame, area, &title, self.focus == 1);
+        let buffer = frame.buffer_mut();
+        let empty = "nothing to do: what is deployed is what the pipeline says";
+        let used = ui.loaded(buffer, inner, &self.plan, empty, self.plan_rows() == 0);
+        let inner = below(inner, used);
+        let Some(plan) = &self.plan.value else { return };
+        let all = rows(plan);
+        let width = usize::from(inner.width);
+        for (at, number) in self.changes.visible(usize::from(inner.height), all.len()).enumerate() {
+            let line = match all.get(number) {
+                Some(Row::Change(change)) => {
+                    let (glyph, word, role) = sign(change.action);
+                    let lost = if change.loses_data { "  data would be lost" } else { "" };
+                    Line::from(vec![
+                        ui.span(role, format!("{glyph} {word:<8}")),
+                        ui.span(Role::Dim, format!("{:<16}", change.kind)),
+                        ui.span(Role::Text, text::truncate(&text::clean(&change.name), width / 2).into_owned()),
+                        ui.span(Role::Error, lost),
+                    ])
+                }
+                Some(Row::Property(property)) => {
+                    let said = difference(property);
+                    let said = text::clean(&said);
+                    let said = text::truncate(text::window(&said, 0, width), width.saturating_sub(10)).into_owned();
+                    Line::from(vec![ui.span(Role::Dim, "          "), ui.span(Role::Changed, said)])
+                }
+                None => continue,
+            };
+            ui.line(buffer, inner, at as u16, &line);
+            if number == self.changes.selected() {
+                ui.select(buffer, inner, at as u16, self.focus == 1);
+            }
+        }
+    }
+
+    fn draw_progress(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let (done, total) = self.done;
+        let word = if self.going { "under way" } else { "ended; p plans again" };
+        let title = format!("{} · {done} of {total} · {word}", self.pipeline);
+        let inner = ui.frame(frame, area, &title, self.focus == 1);
+        let buffer = frame.buffer_mut();
+        let width = u32::from(inner.width.saturating_sub(2)).max(1);
+        if let Some(full) = (width * done.min(total)).checked_div(total) {
+            let full = full as usize;
+            let bar = format!("{}{}", "█".repeat(full), "─".repeat(width as usize - full));
+            ui.line(buffer, inner, 0, &Line::from(ui.span(Role::Running, bar)));
+        }
+        let inner = below(inner, 1);
+        // The newest are what one looks at.
+        let skip = self.progress.len().saturating_sub(usize::from(inner.height));
+        for (at, event) in self.progress.iter().skip(skip).enumerate() {
+            let (glyph, role) = status(&event.status);
+            let reason = event.reason.as_deref().unwrap_or_default();
+            let line = Line::from(vec![
+                ui.span(role, format!("{glyph} {:<19}", event.status)),
+                ui.span(Role::Text, event.logical_id.as_str()),
+                ui.span(Role::Dim, format!("  {}", event.kind)),
+                ui.span(Role::Error, format!("  {reason}")),
+            ]);
+            ui.line(buffer, inner, at as u16, &line);
+        }
+    }
+
+    fn draw_past(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let title = match self.past.value.as_ref().map(|(stack, _)| stack) {
+            Some(Some(stack)) => {
+                let cut = if stack.interrupted { " · interrupted: a carries it on" } else { "" };
+                format!("{} · {} · {} resources{cut}", stack.name, stack.status.word(), stack.resources.len())
+            }
+            Some(None) => "Not deployed".into(),
+            None => "History".into(),
+        };
+        let inner = ui.frame(frame, area, &title, self.focus == 2);
+        let buffer = frame.buffer_mut();
+        let none = self.past.value.as_ref().is_none_or(|(_, operations)| operations.is_empty());
+        let used = ui.loaded(buffer, inner, &self.past, "it was never deployed", none);
+        let inner = below(inner, used);
+        let Some((_, operations)) = &self.past.value else { return };
+        if none {
+            return;
+        }
+        let columns = [
+            left("  status", 22),
+            left("what", 8),
+            left("started", 16),
+            right("took", 10),
+            right("changes", 7),
+            left("who or why", 0),
+        ];
+        let visible = self.operations.visible(usize::from(inner.height.saturating_sub(1)), operations.len());
+        let selected = Some((self.operations.selected(), self.focus == 2));
+        ui.table(buffer, inner, &columns, visible, selected, |n| {
+            let Some(operation) = operations.get(n) else { return Vec::new() };
+            let (glyph, role) = status(&operation.status);
+            let took = operation.ended.map(|end| end.as_millisecond() - operation.started.as_millisecond());
+            let said = match &operation.reason {
+                Some(reason) => (Role::Error, reason.clone()),
+                None => (Role::Dim, operation.who.clone()),
+            };
+            vec![
+                (role, format!("{glyph} {}", operation.status)),
+                (Role::Text, operation.kind.clone()),
+                (Role::Text, moment(operation.started, ui.now)),
+                (Role::Text, took.map(duration).unwrap_or_default()),
+                (Role::Text, operation.changes.to_string()),
+                said,
+            ]
+        });
+    }
+}
+
+impl Pane for DeployPane {
+    fn number(&self) -> u8 {
+        7
+    }
+
+    fn title(&self) -> &'static str {
+        "Deploy"
+    }
+
+    fn context(&self) -> Context {
+        Context::Deploy
+    }
+
+    fn refresh(&mut self, cx: &mut Cx) {
+        self.list.ask();
+        cx.load(Request::Deployable);
+        self.look(true, cx);
+    }
+
+    fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
+        match (request, result) {
+            (Request::Deployable, Ok(Data::Pipelines(pipelines))) => {
+                self.pipelines.set(pipelines);
+                self.list.answer(Ok(()));
+                // A pipeline that was jumped to before the list was there.
+                self.pipelines.select(&self.pipeline);
+                self.look(false, cx);
+            }
+            (Request::Deployable, Err(error)) => self.list.answer(Err(error)),
+            (Request::Plan(pipeline), result) if *pipeline == self.pipeline => match result {
+                Ok(Data::Plan(plan)) => {
+                    let rows = rows(&plan).len();
+                    self.changes.select(self.changes.selected().min(rows.saturating_sub(1)));
+                    self.plan.answer(Ok(plan));
+                }
+                Ok(_) => {}
+                Err(error) => self.plan.answer(Err(error)),
+            },
+            (Request::Stack(pipeline), result) if *pipeline == self.pipeline => match result {
+                Ok(Data::Stack(stack, operations, _)) => self.past.answer(Ok((stack, operations))),
+                Ok(_) => {}
+                Err(error) => self.past.answer(Err(error)),
+            },
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        if let Some(focus) = turn(self.focus, 3, action) {
+            self.focus = focus;
+            return true;
+        }
+        let pipeline = self.pipelines.selected().map(|p| p.name.clone());
+        match (action, pipeline) {
+            (Action::Plan, Some(_)) => {
+                if self.going {
+                    cx.tell("wait until what is under way has ended");
+                    return true;
+                }
+                self.progress.clear();
+                self.at.clear();
+                self.look(true, cx);
+            }
+            (Action::Apply | Action::Deploy, Some(pipeline)) => cx.act(Act::Deploy(pipeline)),
+            (Action::Destroy, Some(pipeline)) => cx.act(Act::Destroy(pipeline)),
+            (Action::Run, Some(pipeline)) => cx.act(Act::Run(pipeline)),
+            (Action::GoToError, Some(_)) => {
+                let operations = self.past.value.as_ref().map(|(_, o)| o.as_slice()).unwrap_or_default();
+                match operations.iter().position(|o| status(&o.status).1 == Role::Error) {
+                    Some(at) => {
+                        self.focus = 2;
+                        self.operations.select(at);
+                    }
+                    None => cx.tell("no deploy failed"),
+                }
+            }
+            (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
+            (Action::Enter, _) if self.focus == 1 => self.change_details(cx),
+            (Action::Enter, _) if self.focus == 2 => self.operation_details(cx),
+            (Action::Back, _) if self.focus > 0 => self.focus -= 1,
+            _ if self.focus == 1 => {
+                let rows = self.plan_rows();
+                return self.changes.action(action, rows);
+            }
+            _ if self.focus == 2 => {
+                let rows = self.past.value.as_ref().map_or(0, |(_, o)| o.len());
+                return self.operations.action(action, rows);
+            }
+            _ if self.pipelines.action(action) => self.look(false, cx),
+            _ => return false,
+        }
+        true
+    }
+
+    fn acted(&mut self, act: &Act, _: &Result<String, String>, _: &mut Cx) {
+        if matches!(act, Act::Deploy(_) | Act::Destroy(_)) {
+            self.going = false;
+        }
+    }
+
+    fn progress(&mut self, event: &StackEvent) {
+        if !self.going {
+            self.going = true;
+            self.progress.clear();
+            self.at.clear();
+        }
+        self.done = (event.done, event.total);
+        // One row a resource: its newest word.
+        let at = *self.at.entry(event.logical_id.clone()).or_insert(self.progress.len());
+        match self.progress.get_mut(at) {
+            Some(row) => *row = event.clone(),
+            None => self.progress.push(event.clone()),
+        }
+    }
+
+    fn filter(&mut self, text: &str, cx: &mut Cx) {
+        self.pipelines.set_filter(text);
+        self.look(false, cx);
+    }
+
+    fn filter_text(&self) -> &str {
+        self.pipelines.filter()
+    }
+
+    fn select(&mut self, target: &Target, cx: &mut Cx) {
+        if let Target::Pipeline(name) = target {
+            self.pipelines.set_filter("");
+            self.focus = 1;
+            if self.pipelines.select(name) {
+                self.look(false, cx);
+            } else if self.pipelines.items().is_empty() {
+                self.look_at(name.clone(), false, cx);
+            } else {
+                cx.intents.push(Intent::Fail(format!("no pipeline {name}")));
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.pipelines.items().iter().map(|p| p.name.clone()).collect()
+    }
+
+    fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let list = (area.width / 4).clamp(28, 40);
+        let [left, right] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(area);
+        let past = (area.height / 3).clamp(5, 16);
+        let [plan, history] = Layout::vertical([Constraint::Min(5), Constraint::Length(past)]).areas(right);
+        let inner = ui.frame(frame, left, "Pipelines", self.focus == 0);
+        let used = ui.loaded(frame.buffer_mut(), inner, &self.list, "no pipelines", self.pipelines.is_empty());
+        ui.list(frame.buffer_mut(), below(inner, used), &self.pipelines, self.focus == 0, |pipeline| {
+            let (glyph, role) = super::overview::health(pipeline.health);
+            let words = match pipeline.stack.as_deref() {
+                None => "not deployed".to_owned(),
+                Some("CREATE_COMPLETE" | "UPDATE_COMPLETE") => "deployed".to_owned(),
+                Some(other) => other.to_lowercase().replace('_', " "),
+            };
+            (role, glyph, &pipeline.name, Role::Dim, words)
+        });
+        self.draw_plan(frame, plan, ui);
+        self.draw_past(frame, history, ui);
+    }
+}

@@ -1,0 +1,346 @@
+//! 3 Jobs: the jobs, their runs, and their bookmarks.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+};
+
+use super::{Cx, Intent, Pane, turn};
+use crate::{
+    cloud::jobs::{Bookmark, Job, JobRun, JobRunState},
+    tui::{
+        data::{Act, Data, Loaded, Request, Target, bytes, count, duration, moment},
+        glyphs,
+        keymap::{Action, Context},
+        theme::Role,
+        ui::{Ui, below, left, right},
+        widgets::list::{Picker, Scroll},
+    },
+};
+
+/// The jobs, and the runs of one.
+pub struct JobsPane {
+    jobs: Picker<Job>,
+    list: Loaded<()>,
+    runs: Loaded<(Vec<JobRun>, Option<Bookmark>)>,
+    /// The job that `runs` are of, or will be.
+    job: String,
+    scroll: Scroll,
+    focus: usize,
+    /// Text that a run's error or state must hold.
+    filter: String,
+}
+
+impl Default for JobsPane {
+    fn default() -> Self {
+        Self {
+            jobs: Picker::new(|j| &j.name),
+            list: Loaded::default(),
+            runs: Loaded::default(),
+            job: String::new(),
+            scroll: Scroll::default(),
+            focus: 0,
+            filter: String::new(),
+        }
+    }
+}
+
+/// How a run's state looks.
+pub fn state(state: JobRunState) -> (&'static str, Role) {
+    match state {
+        JobRunState::Starting | JobRunState::Stopping => (glyphs::WAITING, Role::Running),
+        JobRunState::Running => (glyphs::RUNNING, Role::Running),
+        JobRunState::Stopped => (glyphs::STOPPED, Role::Warn),
+        JobRunState::Succeeded => (glyphs::OK, Role::Ok),
+        JobRunState::Failed | JobRunState::Timeout => (glyphs::FAILED, Role::Error),
+    }
+}
+
+fn took(run: &JobRun, now: jiff::Timestamp) -> String {
+    let end = run.ended.unwrap_or(now);
+    duration(end.as_millisecond() - run.started.as_millisecond())
+}
+
+impl JobsPane {
+    fn look(&mut self, again: bool, cx: &mut Cx) {
+        if let Some(name) = self.jobs.selected().map(|j| j.name.clone()) {
+            self.look_at(name, again, cx);
+        }
+    }
+
+    fn look_at(&mut self, name: String, again: bool, cx: &mut Cx) {
+        if self.job != name {
+            self.job.clone_from(&name);
+            self.runs.clear();
+            self.scroll.select(0);
+        } else if !again {
+            return;
+        }
+        self.runs.ask();
+        cx.load(Request::Runs(name));
+    }
+
+    /// The runs that fit the filter.
+    fn shown(&self) -> Vec<&JobRun> {
+        let all = self.runs.value.as_ref().map(|(runs, _)| runs.as_slice()).unwrap_or_default();
+        let wanted = self.filter.to_lowercase();
+        let fits = |run: &&JobRun| {
+            wanted.is_empty()
+                || run.state.word().to_lowercase().contains(&wanted)
+                || run.id.contains(&wanted)
+                || run.error.as_deref().is_some_and(|e| e.to_lowercase().contains(&wanted))
+        };
+        all.iter().filter(fits).collect()
+    }
+
+    fn selected_run(&self) -> Option<&JobRun> {
+        self.shown().get(self.scroll.selected()).copied()
+    }
+
+    fn details(run: &JobRun, cx: &mut Cx) {
+        let number = |n: Option<u64>| n.map_or_else(|| "not known".into(), count);
+        let mut lines = vec![
+            format!("state        {}", run.state.word()),
+            format!("job          {}", run.job),
+            format!("started      {}  by {}", run.started, run.trigger),
+            format!("ended        {}", run.ended.map_or_else(|| "not yet".into(), |t| t.to_string())),
+            format!("took         {}", took(run, cx.now)),
+            format!("files read   {}", number(run.files_in)),
+            format!("bytes read   {}", run.bytes_in.map_or_else(|| "not known".into(), bytes)),
+            format!("rows read    {}", number(run.rows_in)),
+            format!("rows written {}", number(run.rows_out)),
+            format!("log stream   {}", run.log_stream),
+        ];
+        if let Some(error) = &run.error {
+            lines.push(String::new());
+            lines.push(error.clone());
+        }
+        cx.show(format!("Run {}", run.id), lines);
+    }
+
+    fn run_action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        match action {
+            Action::Enter => {
+                if let Some(run) = self.selected_run() {
+                    Self::details(run, cx);
+                }
+            }
+            Action::Back if self.filter.is_empty() => self.focus = 0,
+            _ => {
+                let len = self.shown().len();
+                return self.scroll.action(action, len);
+            }
+        }
+        true
+    }
+
+    fn stop(&self, cx: &mut Cx) {
+        let going = |run: &&JobRun| !run.state.is_final();
+        let chosen = if self.focus == 1 { self.selected_run().filter(going) } else { None };
+        let newest = || self.shown().into_iter().find(going);
+        match chosen.or_else(newest) {
+            Some(run) => cx.act(Act::StopRun { job: run.job.clone(), run: run.id.clone() }),
+            None => cx.tell("no run is at work"),
+        }
+    }
+
+    fn go_to_error(&mut self, cx: &mut Cx) {
+        let bad = |run: &JobRun| matches!(run.state, JobRunState::Failed | JobRunState::Timeout);
+        let shown = self.shown();
+        let from = if self.focus == 1 { self.scroll.selected() + 1 } else { 0 };
+        let next = shown.iter().skip(from).position(|run| bad(run)).map(|at| at + from);
+        if let Some(at) = next.or_else(|| shown.iter().position(|run| bad(run))) {
+            self.scroll.select(at);
+            self.focus = 1;
+            return;
+        }
+        let failed = |job: &&Job| job.last_run.as_ref().is_some_and(bad);
+        match self.jobs.items().iter().find(failed).map(|j| j.name.clone()) {
+            Some(name) => {
+                self.jobs.select(&name);
+                self.look(false, cx);
+            }
+            None => cx.tell("no run failed"),
+        }
+    }
+
+    fn draw_runs(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let mut title = if self.job.is_empty() { "Runs".into() } else { format!("Runs of {}", self.job) };
+        if !self.filter.is_empty() {
+            title = format!("{title} · /{}", self.filter);
+        }
+        let inner = ui.frame(frame, area, &title, self.focus == 1);
+        let buffer = frame.buffer_mut();
+        let mut row = 0;
+        if let Some(job) = self.jobs.selected() {
+            let schedule = job.schedule.as_deref().unwrap_or("no schedule");
+            let next = job.next_run.map(|t| format!(" · next {}", moment(t, ui.now))).unwrap_or_default();
+            let bookmark = match self.runs.value.as_ref().and_then(|(_, b)| b.as_ref()) {
+                _ if !job.bookmark => "reads everything".to_owned(),
+                Some(Bookmark { updated: Some(time), .. }) => format!("bookmark of {}", moment(*time, ui.now)),
+                Some(_) => "bookmark not set".to_owned(),
+                None => "keeps a bookmark".to_owned(),
+            };
+            ui.line(buffer, inner, 0, &Line::from(ui.span(Role::Dim, format!("{schedule}{next} · {bookmark}"))));
+            row = 1;
+        }
+        let inner = below(inner, row);
+        let runs = self.shown();
+        let used = ui.loaded(buffer, inner, &self.runs, "no runs yet: r starts one", runs.is_empty());
+        let inner = below(inner, used);
+        if runs.is_empty() {
+            return;
+        }
+        let columns = [
+            left("  state", 11),
+            left("started", 16),
+            right("took", 10),
+            right("rows in", 9),
+            right("rows out", 9),
+            left("by or error", 0),
+        ];
+        let visible = self.scroll.visible(usize::from(inner.height.saturating_sub(1)), runs.len());
+        let selected = Some((self.scroll.selected(), self.focus == 1));
+        ui.table(buffer, inner, &columns, visible, selected, |n| {
+            let Some(run) = runs.get(n) else { return Vec::new() };
+            let (glyph, role) = state(run.state);
+            let rows = |n: Option<u64>| (Role::Text, n.map(count).unwrap_or_default());
+            let said = match &run.error {
+                Some(error) => (Role::Error, error.lines().next().unwrap_or_default().to_owned()),
+                None => (Role::Dim, run.trigger.clone()),
+            };
+            vec![
+                (role, format!("{glyph} {}", run.state.word())),
+                (Role::Text, moment(run.started, ui.now)),
+                (Role::Text, took(run, ui.now)),
+                rows(run.rows_in),
+                rows(run.rows_out),
+                said,
+            ]
+        });
+    }
+}
+
+impl Pane for JobsPane {
+    fn number(&self) -> u8 {
+        3
+    }
+
+    fn title(&self) -> &'static str {
+        "Jobs"
+    }
+
+    fn context(&self) -> Context {
+        Context::Jobs
+    }
+
+    fn refresh(&mut self, cx: &mut Cx) {
+        self.list.ask();
+        cx.load(Request::Jobs);
+        self.look(true, cx);
+    }
+
+    fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
+        match (request, result) {
+            (Request::Jobs, Ok(Data::Jobs(jobs))) => {
+                self.jobs.set(jobs);
+                self.list.answer(Ok(()));
+                // A job that was jumped to before the list was there.
+                self.jobs.select(&self.job);
+                self.look(false, cx);
+            }
+            (Request::Jobs, Err(error)) => self.list.answer(Err(error)),
+            (Request::Runs(job), result) if *job == self.job => match result {
+                Ok(Data::Runs(runs, bookmark)) => {
+                    // The selection stays on its run when newer ones come.
+                    let selected = self.selected_run().map(|r| r.id.clone());
+                    self.runs.answer(Ok((runs, bookmark)));
+                    let at = self.shown().iter().position(|r| Some(&r.id) == selected.as_ref());
+                    if self.focus == 1 {
+                        self.scroll.select(at.unwrap_or(0));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => self.runs.answer(Err(error)),
+            },
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        if let Some(focus) = turn(self.focus, 2, action) {
+            self.focus = focus;
+            return true;
+        }
+        let job = self.jobs.selected().map(|j| (j.name.clone(), j.log_group.clone(), j.pipeline.clone()));
+        match (action, job) {
+            (Action::Run, Some((job, ..))) => cx.act(Act::StartJob(job)),
+            (Action::ResetBookmark, Some((job, ..))) => cx.act(Act::ResetBookmark(job)),
+            (Action::Stop, Some(_)) => self.stop(cx),
+            (Action::Logs, Some((_, group, _))) => cx.go(Target::LogGroup(group)),
+            (Action::GoToError, Some(_)) => self.go_to_error(cx),
+            (Action::Deploy, Some((.., Some(pipeline)))) => cx.intents.push(Intent::Deploy(pipeline)),
+            (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
+            _ if self.focus == 1 => return self.run_action(action, cx),
+            _ if self.jobs.action(action) => self.look(false, cx),
+            _ => return false,
+        }
+        true
+    }
+
+    fn filter(&mut self, text: &str, cx: &mut Cx) {
+        if self.focus == 0 {
+            self.jobs.set_filter(text);
+            self.look(false, cx);
+        } else {
+            text.clone_into(&mut self.filter);
+            self.scroll.select(0);
+        }
+    }
+
+    fn filter_text(&self) -> &str {
+        if self.focus == 0 { self.jobs.filter() } else { &self.filter }
+    }
+
+    fn select(&mut self, target: &Target, cx: &mut Cx) {
+        if let Target::Job(name) = target {
+            self.jobs.set_filter("");
+            self.filter.clear();
+            if self.jobs.select(name) || self.jobs.items().is_empty() {
+                self.focus = 1;
+                self.look_at(name.clone(), false, cx);
+            } else {
+                cx.intents.push(Intent::Fail(format!("no job {name}")));
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.jobs.items().iter().map(|j| j.name.clone()).collect()
+    }
+
+    fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let split = if area.width >= 110 {
+            Layout::horizontal([Constraint::Length(46), Constraint::Min(20)])
+        } else {
+            let rows = (self.jobs.len() as u16 + 2).clamp(4, area.height / 3);
+            Layout::vertical([Constraint::Length(rows), Constraint::Min(6)])
+        };
+        let [list, runs] = split.areas(area);
+        let inner = ui.frame(frame, list, "Jobs", self.focus == 0);
+        let buffer = frame.buffer_mut();
+        let empty =
+            if self.jobs.filter().is_empty() { "no jobs: a pipeline that is deployed has some" } else { "none fits" };
+        let used = ui.loaded(buffer, inner, &self.list, empty, self.jobs.is_empty());
+        ui.list(buffer, below(inner, used), &self.jobs, self.focus == 0, |job| match &job.last_run {
+            Some(run) => {
+                let (glyph, role) = state(run.state);
+                let said = if role == Role::Error { role } else { Role::Dim };
+                (role, glyph, &job.name, said, run.state.word().to_lowercase())
+            }
+            None => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "never ran".into()),
+        });
+        self.draw_runs(frame, runs, ui);
+    }
+}
