@@ -51,6 +51,7 @@ impl Store {
             for sub in ["objects", "assets", "processes"] {
                 make_private_dir(&dir.join(sub))?;
             }
+            make_private_file(&path)?;
         }
         let store = Self {
             inner: Arc::new(Inner {
@@ -236,6 +237,14 @@ fn make_private_dir(dir: &Path) -> Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| at(dir, e))
 }
 
+/// Makes the database's file, which holds secrets, for its owner alone, in whatever folder; SQLite gives the files
+/// beside it the same mode.
+fn make_private_file(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = fs::File::options().create(true).append(true).mode(0o600).open(path);
+    made.map(drop).map_err(|e| at(path, e))
+}
+
 fn check_version(connection: &Connection, path: &Path) -> Result<()> {
     let found: i64 = connection.query_row("pragma user_version", [], |r| r.get(0)).map_err(|e| at(path, e))?;
     if found == VERSION {
@@ -310,6 +319,21 @@ mod tests {
         assert_eq!(rows, 1);
         drop(store);
         assert_eq!(before, snapshot(left.path()));
+    }
+
+    #[test]
+    fn nobody_else_may_read_the_state_even_in_an_open_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let store = Store::open(dir.path(), false).unwrap();
+        store.write_now(|t| t.execute("insert into meta values ('a', '1')", []).map_err(sql)).unwrap();
+        let entries: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap()).collect();
+        assert!(entries.len() >= 6, "the database, its two files beside it, three folders");
+        for entry in entries {
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
+        }
     }
 
     fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
