@@ -24,7 +24,7 @@ use super::{
         errors::trimmed,
         files::Counters,
         show::{Answer, CatalogView},
-        statement::{self, Show, Statement},
+        statement::{Show, Statement, Text},
         types, values,
     },
     store::sql,
@@ -223,21 +223,24 @@ impl Local {
     }
 
     async fn run_query(self, query: Query, counters: Arc<Counters>) -> Result<QueryResult> {
-        let statement = statement::parse(&query.sql, &query.parameters)?;
+        let text = Text::new(&query.sql)?;
         let view = self.inner.store.read(catalog::view).await?;
         let database = match query.database.as_deref().filter(|d| !d.is_empty()) {
             Some(name) => Some(view.database(name)?.to_owned()),
             None => None,
         };
         let limit = if query.limit == 0 { LIMIT } else { query.limit };
-        match statement {
+        let default = database.as_deref().unwrap_or(NO_DATABASE);
+        let context = engine::catalog_session(&self.inner.store, &view.databases, &view.tables, default, &counters)?;
+        let texts = if query.parameters.is_empty() { Vec::new() } else { text_parameters(&context, &text).await };
+        match text.bound(&query.parameters, |i| texts.contains(&i))? {
             Statement::Show(show) => {
                 let (columns, mut rows) = self.show(view, show, database).await?;
                 let truncated = rows.len() > limit;
                 rows.truncate(limit);
                 Ok(QueryResult { columns, rows, truncated, ..QueryResult::default() })
             }
-            Statement::Query(ast) => self.select(view, *ast, database, limit, counters).await,
+            Statement::Query(ast) => select(&context, &view, *ast, database.as_deref(), limit).await,
         }
     }
 
@@ -257,39 +260,48 @@ impl Local {
         }
         Ok(answer)
     }
+}
 
-    async fn select(
-        &self,
-        view: CatalogView,
-        ast: ast::Statement,
-        database: Option<String>,
-        limit: usize,
-        counters: Arc<Counters>,
-    ) -> Result<QueryResult> {
-        let default = database.as_deref().unwrap_or(NO_DATABASE);
-        let context = engine::catalog_session(&self.inner.store, &view.databases, &view.tables, default, &counters)?;
-        let frame = plan(&context, ast, &view, database.as_deref()).await?;
-        let columns = frame
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| Column { name: f.name().clone(), kind: types::to_athena(f.data_type()) })
-            .collect();
-        let mut stream = frame.execute_stream().await.map_err(trimmed)?;
-        let mut rows = Vec::new();
-        let mut truncated = false;
-        while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(trimmed)?;
-            let room = limit - rows.len();
-            truncated = batch.num_rows() > room;
-            let batch = batch.slice(0, batch.num_rows().min(room));
-            rows.extend(values::rows(&batch).map_err(Error::failed)?);
-            if truncated {
-                break;
-            }
+async fn select(
+    context: &SessionContext,
+    view: &CatalogView,
+    ast: ast::Statement,
+    database: Option<&str>,
+    limit: usize,
+) -> Result<QueryResult> {
+    let frame = plan(context, ast, view, database).await?;
+    let columns = frame
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| Column { name: f.name().clone(), kind: types::to_athena(f.data_type()) })
+        .collect();
+    let mut stream = frame.execute_stream().await.map_err(trimmed)?;
+    let mut rows = Vec::new();
+    let mut truncated = false;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(trimmed)?;
+        let room = limit - rows.len();
+        truncated = batch.num_rows() > room;
+        let batch = batch.slice(0, batch.num_rows().min(room));
+        rows.extend(values::rows(&batch).map_err(Error::failed)?);
+        if truncated {
+            break;
         }
-        Ok(QueryResult { columns, rows, truncated, ..QueryResult::default() })
     }
+    Ok(QueryResult { columns, rows, truncated, ..QueryResult::default() })
+}
+
+/// The parameters, by their index, that stand where a text does. Mistakes are left for when they are bound.
+async fn text_parameters(context: &SessionContext, text: &Text) -> Vec<usize> {
+    let Ok(Statement::Query(ast)) = text.numbered() else { return Vec::new() };
+    let Ok(plan) = context.state().statement_to_plan(AnyStatement::Statement(ast)).await else { return Vec::new() };
+    let Ok(types) = plan.get_parameter_types() else { return Vec::new() };
+    types
+        .into_iter()
+        .filter(|(_, kind)| kind.as_ref().is_some_and(|k| k.is_string()))
+        .filter_map(|(name, _)| name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1))
+        .collect()
 }
 
 async fn plan(

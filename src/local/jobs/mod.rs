@@ -6,7 +6,7 @@ mod run;
 pub(crate) mod tests;
 mod write;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -122,14 +122,21 @@ impl Local {
     /// # Errors
     /// [`Error::Conflict`] while another run of the job is at work, [`Error::NotFound`] without the job.
     pub(crate) async fn start_job(&self, job: &str, trigger: &str) -> Result<JobRun> {
+        let (started, resource) = self.begin_run(job, trigger).await?;
+        let timeout = Duration::from_mins(u64::from(resource.timeout_minutes.max(1)));
+        tokio::spawn(run::supervise(self.clone(), started.id.clone(), started.job.clone(), resource, timeout));
+        Ok(started)
+    }
+
+    /// Writes down that a run has begun.
+    async fn begin_run(&self, job: &str, trigger: &str) -> Result<(JobRun, resources::Job)> {
         let Some(process) = &self.inner.process else {
             return Err(Error::AccessDenied { action: "glue:StartJobRun".into(), target: job.to_owned() });
         };
         let process = process.id().to_owned();
         let (name, trigger, dir) = (job.to_owned(), trigger.to_owned(), self.inner.store.dir().to_owned());
         let now = self.inner.clock.now_ms();
-        let (started, resource) = self
-            .inner
+        self.inner
             .store
             .write(move |t| {
                 let resource = resource(lookup::one(t, "job", &name)?)?;
@@ -155,9 +162,7 @@ impl Local {
                 logs::append(t, &resource.log_group, &id, &[(now, &format!("Run {id} of job {name}, by {trigger}"))])?;
                 Ok((find(t, &dir, &name, &id)?, resource))
             })
-            .await?;
-        tokio::spawn(run::supervise(self.clone(), started.id.clone(), started.job.clone(), resource));
-        Ok(started)
+            .await
     }
 }
 

@@ -80,9 +80,7 @@ struct Done {
 }
 
 /// Does the work of a run and writes down its end.
-pub(super) async fn supervise(local: Local, id: String, job: String, resource: resources::Job) {
-    let timeout = Duration::from_secs(u64::from(resource.timeout_minutes.max(1)) * 60);
-    let minutes = resource.timeout_minutes.max(1);
+pub(super) async fn supervise(local: Local, id: String, job: String, resource: resources::Job, timeout: Duration) {
     let run = Run { local, id, job, resource, blobs: Arc::default() };
     let mut work = runtime::spawn(run.clone().work());
     let (state, why) = tokio::select! {
@@ -93,7 +91,7 @@ pub(super) async fn supervise(local: Local, id: String, job: String, resource: r
         },
         () = run.stop_requested() => (JobRunState::Stopped, "stopped on request".to_owned()),
         () = tokio::time::sleep(timeout) => {
-            (JobRunState::Timeout, format!("it took longer than {minutes} minutes, its timeout"))
+            (JobRunState::Timeout, format!("it took longer than its timeout, {} s", timeout.as_secs_f64()))
         }
     };
     work.abort();

@@ -325,16 +325,33 @@ async fn csv_is_read_by_its_header() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_run_at_a_time_and_it_can_be_stopped() {
-    // A cross join that goes on for long.
-    let (_dir, local) = cloud(|job, _| {
+/// A cloud whose job, a cross join, goes on for long.
+async fn endless() -> (TempDir, Local) {
+    let (dir, local) = cloud(|job, _| {
         job.sql = "select base as currency, cast(count(*) as double) as amount, now() as timestamp_utc, \
                    current_date as \"date\", base, 1 as year, 1 as month, 1 as day, 1 as hour \
                    from input, generate_series(1, 100000) a, generate_series(1, 100000) b group by base"
             .into();
     });
     put(&local, "a.json", &price("BTC", "1", "2020-01-01T00:00:00Z")).await;
+    (dir, local)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_beyond_its_timeout_is_ended() {
+    let (_dir, local) = endless().await;
+    let (started, resource) = local.begin_run("clean", "test").await.unwrap();
+    let timeout = std::time::Duration::from_millis(30);
+    super::run::supervise(local.clone(), started.id.clone(), "clean".into(), resource, timeout).await;
+    let ended = Jobs::run(&local, "clean", &started.id).await.unwrap();
+    assert_eq!(ended.state, JobRunState::Timeout);
+    assert_eq!(ended.error.as_deref(), Some("it took longer than its timeout, 0.03 s"));
+    assert!(keys(&local, "staging").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_run_at_a_time_and_it_can_be_stopped() {
+    let (_dir, local) = endless().await;
     let started = local.start(&permit(), "clean").await.unwrap();
     assert_eq!(started.state, JobRunState::Running);
     match local.start(&permit(), "clean").await {
@@ -418,7 +435,9 @@ async fn the_real_prices_come_out_as_expected() {
     }
     let prices = std::fs::read_to_string(folder.join("spot_prices.jsonl")).unwrap();
     let expected: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
-    let (_dir, local) = cloud(|_, _| ());
+    // The shipped pipeline's own SQL.
+    let sql = include_str!("../../../pipelines/crypto-stream/jobs/clean_prices.sql");
+    let (_dir, local) = cloud(|job, _| job.sql = sql.into());
     put(&local, "2021/07/06/00/prices.json", &prices).await;
     let done = run(&local).await;
     assert_eq!(done.error, None);

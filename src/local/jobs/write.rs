@@ -74,6 +74,8 @@ pub(super) struct Writer {
     /// By the partition's values; none for a result that is not partitioned.
     waiting: HashMap<Option<OwnedRow>, Waiting>,
     bytes: usize,
+    /// The memory that waiting rows may take.
+    buffer: usize,
     written: Vec<Output>,
     /// The files' names, for whoever must remove them should the run fail.
     blobs: Arc<Mutex<Vec<String>>>,
@@ -100,6 +102,7 @@ impl Writer {
             converter: RowConverter::new(fields).map_err(Error::failed)?,
             waiting: HashMap::new(),
             bytes: 0,
+            buffer: BUFFER,
             written: Vec::new(),
             blobs,
             rows: 0,
@@ -141,7 +144,7 @@ impl Writer {
                 from += run.len();
             }
         }
-        if self.bytes > BUFFER {
+        if self.bytes > self.buffer {
             self.make_room()?;
         }
         Ok(())
@@ -172,7 +175,7 @@ impl Writer {
         by_size.sort_by_key(|w| std::cmp::Reverse(w.bytes));
         let mut files = Vec::new();
         for waiting in by_size {
-            if self.bytes <= BUFFER / 2 {
+            if self.bytes <= self.buffer / 2 {
                 break;
             }
             self.bytes = self.bytes.saturating_sub(waiting.bytes);
@@ -293,7 +296,53 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::{
+        arrow::{
+            array::{ArrayRef, AsArray, Int64Array, StringArray},
+            datatypes::{DataType, Field, Int64Type, Schema},
+        },
+        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
+    };
+
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_written_in_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), false).unwrap();
+        let schema = |name, kind| Arc::new(Schema::new(vec![Field::new(name, kind, true)]));
+        let (files, keys) = (schema("n", DataType::Int64), schema("k", DataType::Utf8));
+        let blobs = Arc::default();
+        let mut writer = Writer::new(store.clone(), "p/", "jr_1", files, keys, Arc::clone(&blobs)).unwrap();
+        writer.buffer = 4_096;
+        for from in (0..3_000_i64).step_by(100) {
+            let numbers = Int64Array::from_iter_values(from..from + 100);
+            let words = StringArray::from_iter_values((from..from + 100).map(|n| format!("k{}", n % 3)));
+            let columns: [(&str, ArrayRef); 2] = [("n", Arc::new(numbers)), ("k", Arc::new(words))];
+            writer.push(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+            assert!(writer.bytes <= writer.buffer);
+        }
+        assert_eq!(writer.rows(), 3_000);
+        let outputs = writer.finish().unwrap();
+        assert!(outputs.len() > 6, "{}", outputs.len());
+        assert_eq!(blobs.lock().unwrap().len(), outputs.len());
+        assert!(outputs.is_sorted_by(|a, b| a.key < b.key));
+        assert!(outputs.iter().any(|o| o.key == "p/k=k2/part-00001-jr_1.snappy.parquet"));
+        let mut found = Vec::new();
+        for output in &outputs {
+            let content = std::fs::read(store.blob_path(&output.blob)).unwrap();
+            assert_eq!((content.len() as u64, buckets::etag(&content)), (output.size, output.etag.clone()));
+            for batch in ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content)).unwrap().build().unwrap()
+            {
+                let numbers: Vec<i64> =
+                    batch.unwrap().column(0).as_primitive::<Int64Type>().values().iter().copied().collect();
+                assert!(numbers.iter().all(|n| output.partition.values == [format!("k{}", n % 3)]));
+                found.extend(numbers);
+            }
+        }
+        found.sort_unstable();
+        assert_eq!(found, (0..3_000).collect::<Vec<_>>());
+    }
 
     #[test]
     fn names_are_escaped_as_hive_does() {

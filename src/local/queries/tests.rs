@@ -99,6 +99,12 @@ async fn rows_are_limited_and_parameters_bound() {
     assert_eq!(kinds, ["varchar", "integer", "double", "timestamp", "date"]);
     let exact = Query { limit: 24, ..Query { sql: "select * from crypto.prices".into(), ..Query::default() } };
     assert!(!local.execute(&exact, CancellationToken::new()).await.unwrap().truncated);
+    // A text that looks like a number, or like nothing, is a text where the column is one.
+    for base in ["5", "null", "true", "'BTC'", "date '2020-01-01'"] {
+        let odd = Query { parameters: vec![base.into(), "0".into(), "9".into()], ..query.clone() };
+        let rows = local.execute(&odd, CancellationToken::new()).await.unwrap().rows.len();
+        assert_eq!(rows, if base == "'BTC'" { 2 } else { 0 }, "{base}");
+    }
     let injected = Query { parameters: vec!["' or '1'='1".into(), "0".into(), "9".into()], ..query };
     assert!(local.execute(&injected, CancellationToken::new()).await.unwrap().rows.is_empty());
 }

@@ -45,32 +45,62 @@ pub(crate) enum Show {
     Partitions(Vec<String>),
 }
 
-/// Parses one reading statement and puts the parameters in place of its `?`.
-///
-/// # Errors
-/// [`Error::Invalid`], with line and column where the syntax is wrong.
-pub(crate) fn parse(sql: &str, parameters: &[String]) -> Result<Statement> {
-    let tokens = tokens(sql)?;
-    let first = tokens.iter().find_map(|t| match &t.token {
-        Token::Whitespace(_) | Token::LParen => None,
-        other => Some(other.to_string().to_uppercase()),
-    });
-    match first.as_deref() {
-        Some("SELECT" | "WITH" | "VALUES" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN") => {}
-        None | Some(";" | "EOF") => return Err(Error::invalid("there is no statement")),
-        Some(word) => {
-            let word: String = word.chars().take(40).collect();
-            return Err(refused(&word));
+/// A text that begins as a reading statement does.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    tokens: Vec<TokenWithSpan>,
+}
+
+impl Text {
+    /// Splits a text into tokens.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what cannot be one, or changes something.
+    pub(crate) fn new(sql: &str) -> Result<Self> {
+        let tokens = tokens(sql)?;
+        let first = tokens.iter().find_map(|t| match &t.token {
+            Token::Whitespace(_) | Token::LParen => None,
+            other => Some(other.to_string().to_uppercase()),
+        });
+        match first.as_deref() {
+            Some("SELECT" | "WITH" | "VALUES" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN") => Ok(Self { tokens }),
+            None | Some(";" | "EOF") => Err(Error::invalid("there is no statement")),
+            Some(word) => {
+                let word: String = word.chars().take(40).collect();
+                Err(refused(&word))
+            }
         }
     }
-    let tokens = bind(tokens, parameters)?;
-    let statement = parse_one(tokens)?;
-    classify(statement)
+
+    /// The statement with its `?` numbered, `$1` and so on: to find out which types they stand for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], with line and column where the syntax is wrong.
+    pub(crate) fn numbered(&self) -> Result<Statement> {
+        let mut number = 0;
+        let mut tokens = self.tokens.clone();
+        for token in &mut tokens {
+            if matches!(token.token, Token::Placeholder(_)) {
+                number += 1;
+                token.token = Token::Placeholder(format!("${number}"));
+            }
+        }
+        classify(parse_one(tokens)?)
+    }
+
+    /// The statement with the parameters in place of its `?`; `is_text` says, by their index, which of them stand where
+    /// a text does, so that `5` is a text there.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], with line and column where the syntax is wrong.
+    pub(crate) fn bound(self, parameters: &[String], is_text: impl Fn(usize) -> bool) -> Result<Statement> {
+        classify(parse_one(bind(self.tokens, parameters, is_text)?)?)
+    }
 }
 
 /// Parses the one query of a job.
 pub(crate) fn parse_job(sql: &str) -> Result<Box<ast::Statement>> {
-    match parse(sql, &[])? {
+    match Text::new(sql)?.bound(&[], |_| false)? {
         Statement::Query(query) if matches!(*query, ast::Statement::Query(_)) => Ok(query),
         _ => Err(Error::invalid("a job's SQL is one SELECT")),
     }
@@ -137,7 +167,11 @@ fn chains(token: &Token) -> bool {
 }
 
 /// Puts literals in place of the placeholders: tokens, so no value can become anything else.
-fn bind(tokens: Vec<TokenWithSpan>, parameters: &[String]) -> Result<Vec<TokenWithSpan>> {
+fn bind(
+    tokens: Vec<TokenWithSpan>,
+    parameters: &[String],
+    is_text: impl Fn(usize) -> bool,
+) -> Result<Vec<TokenWithSpan>> {
     let placeholders = tokens.iter().filter(|t| matches!(t.token, Token::Placeholder(_))).count();
     if placeholders != parameters.len() {
         return Err(Error::invalid(format!(
@@ -145,13 +179,14 @@ fn bind(tokens: Vec<TokenWithSpan>, parameters: &[String]) -> Result<Vec<TokenWi
             parameters.len()
         )));
     }
-    let mut parameters = parameters.iter();
+    let mut parameters = parameters.iter().enumerate();
     let mut bound = Vec::with_capacity(tokens.len() + placeholders);
     for token in tokens {
         match &token.token {
             Token::Placeholder(name) if name == "?" => {
-                let value = parameters.next().map(String::as_str).unwrap_or_default();
-                bound.extend(literal(value).into_iter().map(|t| TokenWithSpan::new(t, token.span)));
+                let Some((i, value)) = parameters.next() else { continue };
+                let literal = literal(value, is_text(i)).into_iter();
+                bound.extend(literal.map(|t| TokenWithSpan::new(t, token.span)));
             }
             Token::Placeholder(name) => {
                 return Err(Error::invalid(format!("placeholder {name}: write ?, they are filled in order")));
@@ -163,13 +198,14 @@ fn bind(tokens: Vec<TokenWithSpan>, parameters: &[String]) -> Result<Vec<TokenWi
 }
 
 /// The tokens of a parameter: those of a literal where it is one, else one text.
-fn literal(value: &str) -> Vec<Token> {
+fn literal(value: &str, is_text: bool) -> Vec<Token> {
     let text = || vec![Token::SingleQuotedString(value.to_owned())];
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, value).tokenize() else { return text() };
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
     let is_literal = match tokens.as_slice() {
-        [Token::Number(_, false) | Token::SingleQuotedString(_)]
-        | [Token::Minus | Token::Plus, Token::Number(_, false)] => true,
+        [Token::SingleQuotedString(_)] => true,
+        _ if is_text => false,
+        [Token::Number(_, false)] | [Token::Minus | Token::Plus, Token::Number(_, false)] => true,
         [Token::Word(word)] => {
             word.quote_style.is_none() && matches!(word.keyword, Keyword::TRUE | Keyword::FALSE | Keyword::NULL)
         }
@@ -272,6 +308,10 @@ fn pattern(options: &ShowStatementOptions) -> Result<Option<String>> {
 mod tests {
     use super::*;
 
+    fn parse(sql: &str, parameters: &[String]) -> Result<Statement> {
+        Text::new(sql)?.bound(parameters, |_| false)
+    }
+
     fn bound(sql: &str, parameters: &[&str]) -> String {
         let parameters: Vec<String> = parameters.iter().map(ToString::to_string).collect();
         match parse(sql, &parameters).unwrap() {
@@ -298,6 +338,13 @@ mod tests {
         assert_eq!(bound("select ?, '?'", &["null"]), "SELECT NULL, '?'");
         assert_eq!(bound("select ?", &[""]), "SELECT ''");
         assert!(error("select ?").contains("1 ? and 0 parameters"));
+        let texts = ["5".to_owned(), "null".to_owned(), "'it''s'".to_owned()];
+        let Ok(Statement::Query(query)) = Text::new("select ?, ?, ?").unwrap().bound(&texts, |_| true) else {
+            panic!()
+        };
+        assert_eq!(query.to_string(), "SELECT '5', 'null', 'it''s'");
+        let Ok(Statement::Query(query)) = Text::new("select ? limit ?").unwrap().numbered() else { panic!() };
+        assert_eq!(query.to_string(), "SELECT $1 LIMIT $2");
     }
 
     #[test]
