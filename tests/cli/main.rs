@@ -1,0 +1,16 @@
+//! The binary, run as a user runs it.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+
+#[cfg(feature = "local")]
+mod docs;
+#[cfg(feature = "local")]
+mod end_to_end;
+mod harness;
+#[cfg(feature = "local")]
+mod output;
+#[cfg(feature = "local")]
+mod read_only;
+#[cfg(not(feature = "local"))]
+mod slim;
+#[cfg(feature = "local")]
+mod usage;
