@@ -215,6 +215,12 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
         c.m.add(format.at.clone(), message, suggest(&format.value, FORMATS, ""));
     }
     let input = columns(c, s, "input", &TYPES);
+    if format.as_ref().is_some_and(|f| f.value == "csv") {
+        for column in input.iter().filter(|c| c.value.name != c.value.name.to_lowercase()) {
+            let help = format!("write `{}`", column.value.name.to_lowercase());
+            c.m.add(column.at.clone(), "the header of a CSV file is read in lower case", help);
+        }
+    }
     if input.is_empty() && s.node("input").is_none() {
         s.missing(c.m, "input", "{ name = \"varchar\", amount = \"double\" }");
     }
@@ -271,9 +277,19 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
 fn columns(c: &mut Context<'_>, s: &mut Section<'_>, key: &'static str, types: &[&str]) -> Vec<At<Column>> {
     let mut found = Vec::new();
     for (name, kind) in s.pairs(c.m, key, "{ name = \"varchar\", amount = \"double\" }") {
-        if !column_name(&name.value) {
-            let help = "lower-case letters, digits and `_`, the first no digit";
+        // What a job reads was named by others; what it writes has names that every engine takes.
+        let (fine, help) = if key == "input" {
+            (foreign_name(&name.value), "as the files have it: 1 to 128 characters, no space at either end")
+        } else {
+            (column_name(&name.value), "lower-case letters, digits and `_`, the first no digit")
+        };
+        if !fine {
             c.m.add(name.at.clone(), format!("{} is no name for a column", quote(&name.value)), help);
+        }
+        let same = |other: &At<Column>| other.value.name.to_lowercase() == name.value.to_lowercase();
+        if let Some(other) = found.iter().find(|o| same(o)) {
+            let message = format!("{} differs from {} only in its case", quote(&name.value), quote(&other.value.name));
+            c.m.add(name.at.clone(), message, "SQL takes them for one column: read one of them");
         }
         if !types.contains(&kind.value.as_str()) {
             let alias = match kind.value.to_ascii_lowercase().as_str() {
@@ -294,6 +310,11 @@ fn columns(c: &mut Context<'_>, s: &mut Section<'_>, key: &'static str, types: &
         found.push(At { value: Column { name: name.value, kind: kind.value }, at: name.at });
     }
     found
+}
+
+/// Whether a name is fit for a column that others made.
+fn foreign_name(name: &str) -> bool {
+    (1..=128).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(char::is_control)
 }
 
 pub(super) fn alarm(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Alarm> {
