@@ -181,3 +181,18 @@ pub type Handler = fn(Context, Value) -> HandlerFuture;
 
 /// Finds a handler by the name that a pipeline.toml gives: `crypto_stream::fetch_prices`.
 pub type Handlers = fn(&str) -> Option<Handler>;
+
+tokio::task_local! {
+    static IN_HANDLER: ();
+}
+
+/// Runs a handler so that [`in_handler`] can tell.
+pub async fn as_handler<F: Future>(handler: F) -> F::Output {
+    IN_HANDLER.scope((), handler).await
+}
+
+/// Whether the running task is a function's handler. A panic there is the function's failure, which its log tells: the
+/// process's panic hook has nothing to do then.
+pub fn in_handler() -> bool {
+    IN_HANDLER.try_with(|()| ()).is_ok()
+}

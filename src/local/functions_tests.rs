@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     cloud::{
         Grant,
-        functions::{Context, Handler, HandlerFuture, SourceMode},
+        functions::{Context, Handler, HandlerFuture, SourceMode, in_handler},
         logs::{Logs, ReadLogs},
         resources::{self, Recording, Runtime, Source},
         streams::{Record, Streams},
@@ -27,7 +27,7 @@ fn handlers(name: &str) -> Option<Handler> {
             })
         },
         "fail" => |_, _| Box::pin(async { Err(Error::failed("no luck")) }),
-        "panic" => |_, _| Box::pin(async { panic!("out of {}", "steam") }),
+        "panic" => |_, _| Box::pin(async { panic!("out of {}, in a handler: {}", "steam", in_handler()) }),
         "sleep" => |_, _| {
             Box::pin(async {
                 tokio::time::sleep(std::time::Duration::from_hours(1)).await;
@@ -141,8 +141,8 @@ async fn a_failure_is_told_with_its_type() {
 #[tokio::test]
 async fn a_panic_is_the_function_s_own_failure() {
     let (_dir, local) = cloud_with(function("panic"), &[]);
-    assert_eq!(invoke(&local).await.error.as_deref(), Some("Runtime.Panic: out of steam"));
-    assert!(!super::super::invoke::in_handler());
+    assert_eq!(invoke(&local).await.error.as_deref(), Some("Runtime.Panic: out of steam, in a handler: true"));
+    assert!(!in_handler());
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Grant, Permit, Result,
-    functions::{Context, Handler, Invocation, LogSink, SourceMode},
+    functions::{Context, Handler, Invocation, LogSink, SourceMode, as_handler},
     resources::{self, Properties, Runtime},
 };
 
@@ -42,16 +42,6 @@ const MAX_LOGGED: usize = 16 << 20;
 const MAX_ERROR: usize = 2_000;
 /// How often the lines of a long invocation are stored.
 const FLUSH: Duration = Duration::from_secs(1);
-
-tokio::task_local! {
-    static IN_HANDLER: ();
-}
-
-/// Whether the running task is a function's handler. A panic there is the function's failure, which its log tells: no
-/// affair of the process's panic hook.
-pub fn in_handler() -> bool {
-    IN_HANDLER.try_with(|()| ()).is_ok()
-}
 
 /// An invocation to be done.
 #[derive(Debug, Clone)]
@@ -202,6 +192,7 @@ impl Local {
             now: timestamp(started_ms),
             meter: meter.clone(),
             next_steps: Mutex::default(),
+            opened: tokio::sync::Mutex::default(),
         });
         let outcome = {
             let work = async {
@@ -343,9 +334,10 @@ impl Local {
 /// Runs a handler as a task of its own, so that its panic is its own, and ends it when dropped.
 async fn run_handler(handler: Handler, context: Context, event: Value) -> std::result::Result<Value, Failure> {
     let task = async move { AssertUnwindSafe(async move { handler(context, event).await }).catch_unwind().await };
-    let task = AbortOnDropHandle::new(tokio::spawn(IN_HANDLER.scope((), task)));
+    let task = AbortOnDropHandle::new(tokio::spawn(as_handler(task)));
     match task.await {
-        Ok(Ok(result)) => result.map_err(Failure::from),
+        // What the handler cannot reach is its own failure, not the machine's.
+        Ok(Ok(result)) => result.map_err(|e| Failure { unavailable: false, ..Failure::from(e) }),
         Ok(Err(panic)) => {
             let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

@@ -10,6 +10,8 @@ pub mod buckets;
 pub mod catalog;
 pub mod changes;
 pub mod clock;
+#[cfg(test)]
+mod crypto_stream_tests;
 pub mod deliveries;
 pub mod driver;
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub(crate) struct InvocationSources {
     pub(crate) meter: Arc<Meter>,
     /// The steps at which the next invocation goes on, for the samples that were asked.
     pub(crate) next_steps: Mutex<BTreeMap<String, u64>>,
+    /// The recordings that were asked: one invocation sees one state of a file.
+    pub(crate) opened: tokio::sync::Mutex<HashMap<PathBuf, Arc<Observations>>>,
 }
 
 #[async_trait]
@@ -125,8 +127,14 @@ impl InvocationSources {
     }
 
     async fn observations(&self, path: PathBuf, name: String, recording: &Recording) -> Result<Arc<Observations>> {
-        let (local, recording) = (self.local.clone(), recording.clone());
-        self.local.blocking(move || local.inner.recordings.read(&path, &name, &recording)).await
+        let mut opened = self.opened.lock().await;
+        if let Some(found) = opened.get(&path) {
+            return Ok(found.clone());
+        }
+        let (local, recording, file) = (self.local.clone(), recording.clone(), path.clone());
+        let read = self.local.blocking(move || local.inner.recordings.read(&file, &name, &recording)).await?;
+        opened.insert(path, read.clone());
+        Ok(read)
     }
 }
 

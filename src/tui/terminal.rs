@@ -30,6 +30,10 @@ impl Screen {
         HOOK.call_once(|| {
             let earlier = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                // A function's panic is its own failure: the console goes on.
+                if crate::cloud::functions::in_handler() {
+                    return;
+                }
                 give_back();
                 earlier(panic);
             }));
