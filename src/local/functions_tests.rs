@@ -259,7 +259,8 @@ async fn a_dead_process_s_work_is_taken_over_and_a_living_one_s_waited_for() {
         let local = local.clone();
         async move { local.settle(&testing::permit(), &["f".into()]).await }
     });
-    tokio::task::yield_now().await;
+    // Long enough to be seen at work by another.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     drop(other);
     assert_eq!(settling.await.unwrap().unwrap().succeeded, 1);
     assert_eq!(waiting(&local), []);

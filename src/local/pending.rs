@@ -83,6 +83,10 @@ impl Local {
                 tokio::time::sleep(LOOK).await;
                 continue;
             }
+            // What another process was at work on before it died is this one's now, and counted as such.
+            for claim in &claims {
+                others.remove(&claim.id);
+            }
             count += claims.len() as u64;
             if count > MAX_SETTLED {
                 return Err(Error::Conflict(format!(
