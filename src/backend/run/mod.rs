@@ -188,7 +188,7 @@ impl Work {
 
     /// Goes through the stages that are not done.
     async fn go(&self, run: &mut PipelineRun) -> cloud::Result<()> {
-        "SUCCEEDED".clone_into(&mut run.status);
+        let mut failed = false;
         for index in 0..self.stages.len() {
             if run.stages.get(index).is_none_or(|s| s.status == "SUCCEEDED") {
                 continue;
@@ -200,18 +200,17 @@ impl Work {
                     Err(e) => {
                         "FAILED".clone_into(&mut stage.status);
                         stage.error = Some(e.to_string());
-                        "FAILED".clone_into(&mut run.status);
+                        failed = true;
                     }
                 }
                 let _ = self.progress.send(RunProgress::Stage(stage.clone()));
             }
-            if run.status == "FAILED" {
+            if failed {
                 break;
             }
-            let mut saved = run.clone();
-            "RUNNING".clone_into(&mut saved.status);
-            self.cloud.runs.save(&self.permit, &saved).await?;
+            self.cloud.runs.save(&self.permit, run).await?;
         }
+        run.status = if failed { "FAILED" } else { "SUCCEEDED" }.to_owned();
         run.ended = Some(self.cloud.clock.now());
         self.cloud.runs.save(&self.permit, run).await
     }
