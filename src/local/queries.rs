@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use datafusion::{
+    arrow::datatypes::DataType,
     execution::context::SQLOptions,
     prelude::{DataFrame, SessionContext},
     sql::{parser::Statement as AnyStatement, sqlparser::ast},
@@ -269,12 +270,12 @@ async fn select(
     database: Option<&str>,
     limit: usize,
 ) -> Result<QueryResult> {
-    let frame = plan(context, ast, view, database).await?;
+    let (frame, tables) = plan(context, ast, view, database).await?;
     let columns = frame
         .schema()
         .fields()
         .iter()
-        .map(|f| Column { name: f.name().clone(), kind: types::to_athena(f.data_type()) })
+        .map(|f| Column { name: short_name(f.name(), &tables), kind: types::to_athena(f.data_type()) })
         .collect();
     let mut stream = frame.execute_stream().await.map_err(trimmed)?;
     let mut rows = Vec::new();
@@ -299,7 +300,7 @@ async fn text_parameters(context: &SessionContext, text: &Text) -> Vec<usize> {
     let Ok(types) = plan.get_parameter_types() else { return Vec::new() };
     types
         .into_iter()
-        .filter(|(_, kind)| kind.as_ref().is_some_and(|k| k.is_string()))
+        .filter(|(_, kind)| kind.as_ref().is_some_and(DataType::is_string))
         .filter_map(|(name, _)| name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1))
         .collect()
 }
@@ -309,11 +310,13 @@ async fn plan(
     ast: ast::Statement,
     view: &CatalogView,
     database: Option<&str>,
-) -> Result<DataFrame> {
+) -> Result<(DataFrame, Vec<String>)> {
     let state = context.state();
+    let mut tables = Vec::new();
     let statement = AnyStatement::Statement(Box::new(ast));
     for reference in state.resolve_table_references(&statement).map_err(trimmed)? {
         let mut name = reference.to_vec();
+        tables.push(format!("{}.", name.join(".")));
         let is_function = name.len() == 1 && name.iter().all(|n| state.table_functions().contains_key(n));
         if is_function || name.iter().any(|part| part == "information_schema") {
             continue;
@@ -330,7 +333,15 @@ async fn plan(
         .with_allow_statements(false)
         .verify_plan(&plan)
         .map_err(trimmed)?;
-    Ok(DataFrame::new(state, plan))
+    Ok((DataFrame::new(state, plan), tables))
+}
+
+/// The name of an expression without the names of the tables in it: `min(amount)`, not `min(crypto.prices.amount)`.
+fn short_name(name: &str, tables: &[String]) -> String {
+    if !name.contains('(') {
+        return name.to_owned();
+    }
+    tables.iter().fold(name.to_owned(), |name, table| name.replace(table, ""))
 }
 
 #[cfg(test)]

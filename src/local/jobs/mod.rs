@@ -1,5 +1,8 @@
 //! Jobs: their runs and bookmarks. How a run does its work is in [`run`], how it writes in [`write`].
 
+#[cfg(test)]
+mod bookmark_tests;
+mod locate;
 mod output;
 mod run;
 #[cfg(test)]

@@ -7,8 +7,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     fmt::Write,
     fs,
-    io::BufRead,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,10 +18,10 @@ use datafusion::{
     sql::parser::Statement as AnyStatement,
 };
 use futures::StreamExt;
-use regex::Regex;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{
+    locate::{locate, quoted},
     output::Shape,
     write::{Output, Writer},
 };
@@ -47,8 +46,6 @@ use crate::{
 const POLL: Duration = Duration::from_millis(200);
 /// The name of the input in the SQL.
 const INPUT: &str = "input";
-/// How much input is searched for a value that could not be cast, in bytes.
-const SEARCHED: u64 = 64 * 1_024 * 1_024;
 
 /// One run at work.
 #[derive(Clone)]
@@ -431,40 +428,6 @@ fn scanned_rows(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     children.into_iter().map(scanned_rows).sum()
 }
 
-/// The value in an error like: Cannot cast string 'abc' to value of Float64 type.
-fn quoted(text: &str) -> Option<&str> {
-    static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)(?:string|from) '(.*?)'").ok());
-    QUOTED.as_ref()?.captures(text)?.get(1).map(|m| m.as_str())
-}
-
-/// The first line with a field of just this value.
-fn locate(files: &[DataFile], value: &str, csv: bool) -> Option<(String, usize)> {
-    let mut searched = 0;
-    for file in files {
-        let mut content = std::io::BufReader::new(fs::File::open(&file.path).ok()?);
-        let (mut line, mut number) = (Vec::new(), 0);
-        while content.read_until(b'\n', &mut line).ok()? > 0 {
-            number += 1;
-            searched += line.len() as u64;
-            let found = if csv {
-                let mut records = ::csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
-                records.records().flatten().any(|r| r.iter().any(|field| field == value))
-            } else {
-                let fields: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(&line).ok();
-                fields.is_some_and(|f| f.values().any(|v| v.as_str() == Some(value)))
-            };
-            if found {
-                return Some((file.uri.clone(), number));
-            }
-            if searched > SEARCHED {
-                return None;
-            }
-            line.clear();
-        }
-    }
-    None
-}
-
 async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(f)
         .await
@@ -504,12 +467,5 @@ mod tests {
         assert_eq!(written_by("prices/base=BTC/part-00000-jr_1.snappy.parquet"), Some("jr_1"));
         assert_eq!(written_by("part-00000-jr_1.snappy.parquet"), Some("jr_1"));
         assert_eq!(written_by("prices/part-jr_1.csv"), None);
-    }
-
-    #[test]
-    fn the_value_of_a_failed_cast_is_found_in_the_message() {
-        assert_eq!(quoted("Cannot cast string 'a b' to value of Float64 type"), Some("a b"));
-        assert_eq!(quoted("Error parsing timestamp from 'x': no"), Some("x"));
-        assert_eq!(quoted("nothing"), None);
     }
 }

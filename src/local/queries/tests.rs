@@ -73,6 +73,12 @@ async fn a_query_reads_only_the_partitions_that_it_needs() {
     let scanned = ask(&local, "select count(*) from crypto.prices where base = 'BTC'").await.unwrap();
     assert_eq!(scanned.rows, [[json!(12)]]);
     assert_eq!(scanned.columns[0].kind, "bigint");
+    let named = ask(&local, "select min(p.amount), max(amount), count(*) as n from crypto.prices p").await.unwrap();
+    let names: Vec<_> = named.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["min(p.amount)", "max(p.amount)", "n"]);
+    let named = ask(&local, "select min(amount), count(*) from crypto.prices").await.unwrap();
+    let names: Vec<_> = named.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["min(amount)", "count(*)"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
