@@ -184,7 +184,8 @@ impl App {
                 }
                 commands
             }
-            Msg::Resize => vec![Command::Redraw],
+            // The next frame is drawn for the size that the terminal has then.
+            Msg::Resize => Vec::new(),
             Msg::Opened(Ok(session)) => {
                 self.session = session;
                 self.phase = Phase::Open;

@@ -333,12 +333,15 @@ pub fn count(n: u64) -> String {
 
 /// A measured number: whole ones without decimals.
 pub fn number(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e15 {
-        let whole = count(value.abs() as u64);
-        if value < 0.0 { format!("-{whole}") } else { whole }
-    } else {
-        format!("{value:.2}")
+    if !value.is_finite() || value.abs() >= 1e15 {
+        return format!("{value:e}");
     }
+    let sign = if value < 0.0 { "-" } else { "" };
+    // Rounded first, so that 0.999 is 1 and not 0.100.
+    let text = format!("{:.2}", value.abs());
+    let (whole, part) = text.split_once('.').unwrap_or((&text, "00"));
+    let whole = count(whole.parse().unwrap_or(0));
+    if value.fract() == 0.0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
 }
 
 /// A duration as a person reads it: `4.1 s`, `12 min 3 s`.
@@ -367,6 +370,9 @@ mod tests {
         assert_eq!(count(1_000_000), "1,000,000");
         assert_eq!(number(100_000.0), "100,000");
         assert_eq!(number(-1.5), "-1.50");
+        assert_eq!(number(99_501.32), "99,501.32");
+        assert_eq!(number(0.999), "1.00");
+        assert_eq!(number(f64::NAN), "NaN");
         assert_eq!(duration(4_100), "4.1 s");
         assert_eq!(duration(723_000), "12 min 3 s");
     }

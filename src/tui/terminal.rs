@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Stdout, Write},
+    mem::ManuallyDrop,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -19,7 +20,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while the console has it; given back when dropped.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: its own way of showing the cursor again complains on standard error, and a terminal that is gone
+    /// makes that a panic.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
 }
 
@@ -41,7 +44,7 @@ impl Screen {
         enter(mouse)?;
         // One frame of a large screen fits, so that it goes out in one write.
         let backend = CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, io::stdout()));
-        Ok(Self { terminal: Terminal::new(backend)?, mouse })
+        Ok(Self { terminal: ManuallyDrop::new(Terminal::new(backend)?), mouse })
     }
 
     /// Draws a frame; the terminal shows it at once or not at all.
@@ -54,7 +57,9 @@ impl Screen {
 
     /// Forgets what the terminal shows: the next frame is drawn whole.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` would ask the terminal for its cursor and wait for the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Gives the terminal back, stops this process until the shell continues it, and takes the terminal again.
@@ -63,7 +68,7 @@ impl Screen {
         #[cfg(unix)]
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         enter(self.mouse)?;
-        self.terminal.clear()
+        self.clear()
     }
 }
 

@@ -174,7 +174,7 @@ impl QueriesPane {
     fn take_catalog(&mut self, databases: Databases) {
         let mut leaves = Vec::new();
         for (database, tables) in &databases {
-            let said = format!("{} tables", tables.len());
+            let said = if tables.len() == 1 { "1 table".into() } else { format!("{} tables", tables.len()) };
             leaves.push(Leaf { path: database.clone(), label: database.clone(), said, depth: 0 });
             for table in tables {
                 let path = format!("{database}.{}", table.name);

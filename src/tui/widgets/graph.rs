@@ -39,8 +39,9 @@ impl Node {
     fn width(&self) -> u16 {
         let name = text::width(&text::clean(&self.name)) + 2;
         let figure = text::width(&text::clean(&self.figure)) + 2;
-        // A long figure, such as an error, does not push the others away.
-        name.max(figure.min(name.max(16))) as u16
+        // A long figure, such as an error, does not push the others away; and a figure that grows by a digit does not
+        // move the whole graph.
+        name.max(figure.next_multiple_of(6).min(name.max(18))) as u16
     }
 }
 

@@ -14,7 +14,7 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
             if !value.is_finite() {
                 return ' ';
             }
-            let share = if high > low { (value - low) / (high - low) } else { 0.5 };
+            let share = if high > low { (value - low) / (high - low) } else { 0.0 };
             *BARS.get((share * 7.0).round() as usize).unwrap_or(&'█')
         })
         .collect()
@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn bars_lie_between_the_extremes() {
         assert_eq!(sparkline(&[0.0, 1.0, 2.0, 7.0], 9), "▁▂▃█");
-        assert_eq!(sparkline(&[5.0, 5.0], 9), "▅▅");
+        assert_eq!(sparkline(&[5.0, 5.0], 9), "▁▁");
         assert_eq!(sparkline(&[9.0, 0.0, 1.0], 2), "▁█");
         assert_eq!(sparkline(&[0.0, f64::NAN, 1.0], 9), "▁ █");
         assert_eq!(sparkline(&[], 9), "");
