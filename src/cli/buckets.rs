@@ -210,10 +210,11 @@ impl Objects {
             note("no objects");
             return Ok(());
         }
-        let mut titles = vec!["key".to_owned(), "size".into(), "modified".into()];
+        let mut titles = vec!["key", "size", "modified"];
         if self.versions {
-            titles.extend(["version".into(), "state".into()]);
+            titles.extend(["version", "state"]);
         }
+        let titles: Vec<_> = titles.into_iter().map(|t| s.out.title(t)).collect();
         let width = titles.len();
         let folded = all.prefixes.iter().map(|p| {
             let mut row = vec![Cell::text(p)];

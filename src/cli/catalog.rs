@@ -95,7 +95,7 @@ async fn show(s: &Session, backend: &Backend, name: &str, limit: usize) -> Resul
     let columns = shown.table.columns.iter().map(|c| (c, false));
     let keys = shown.table.partition_keys.iter().map(|c| (c, true));
     let rows = columns.chain(keys).map(|(c, key)| vec![Cell::text(&c.name), Cell::text(&c.kind), Cell::Flag(key)]);
-    let titles = ["column".to_owned(), "type".into(), "partition key".into()];
+    let titles = ["column", "type", "partition key"].map(|t| s.out.title(t));
     if s.out.format == Format::Csv {
         return s.out.rows(&titles, rows);
     }

@@ -4,11 +4,9 @@
 #[cfg(not(feature = "local"))]
 use super::failure::Failure;
 use super::failure::Result;
-use crate::{
-    backend::{Backend, Pipelines},
-    config::Settings,
-    functions, spec,
-};
+#[cfg(feature = "local")]
+use crate::backend::Pipelines;
+use crate::{backend::Backend, config::Settings, functions, spec};
 
 /// An open cloud.
 pub struct Connection {
@@ -50,7 +48,8 @@ pub const NO_CLOUD: &str = "this build of pumphouse has no embedded cloud, and n
                             build it with the feature \"local\" (cargo's default)";
 
 /// Where pipelines are described.
-pub fn pipelines(settings: &Settings) -> Pipelines {
+#[cfg(feature = "local")]
+fn pipelines(settings: &Settings) -> Pipelines {
     Pipelines { dir: settings.pipelines.value.clone(), handlers: known_handler }
 }
 

@@ -8,7 +8,10 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -43,7 +46,7 @@ pub struct Demo {
     #[arg(long)]
     headless: bool,
     /// With --headless: for so long
-    #[arg(long = "for", value_name = "DURATION", value_parser = seconds, default_value = "20s")]
+    #[arg(long = "for", requires = "headless", value_name = "DURATION", value_parser = seconds, default_value = "20s")]
     time: Duration,
 }
 
@@ -150,6 +153,7 @@ impl Demo {
         };
         let mut pipelines = Vec::new();
         let mut failure = None;
+        let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failure::failed(format!("no signals: {e}")))?;
         let end = tokio::time::sleep(self.time);
         tokio::pin!(work, end);
         let mut working = true;
@@ -164,6 +168,7 @@ impl Demo {
                 }
                 () = &mut end => break,
                 _ = tokio::signal::ctrl_c() => break,
+                _ = terminate.recv() => break,
             }
         }
         if let Some(failure) = failure {

@@ -115,10 +115,8 @@ async fn print(s: &Session, backend: &Backend, request: &mut ReadLogs) -> Result
         let page = backend.cloud.logs.read(request).await?;
         if s.out.format == Format::Table {
             // A page at a time: there may be millions.
-            for event in &page.events {
-                s.out.line(&line(event, many))?;
-                printed = true;
-            }
+            s.out.lines(page.events.iter().map(|event| line(event, many)))?;
+            printed |= !page.events.is_empty();
         } else {
             all.extend(page.events);
         }

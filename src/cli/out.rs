@@ -145,7 +145,7 @@ impl Out {
                 Ok(())
             }
             _ => {
-                let titles: Vec<_> = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
+                let titles: Vec<_> = columns.iter().map(|(title, _)| self.title(title)).collect();
                 self.rows(&titles, items.iter().map(|i| columns.iter().map(|(_, cell)| cell(i)).collect()))
             }
         }
@@ -157,7 +157,7 @@ impl Out {
             Format::Json => self.json(item),
             Format::Csv => self.rows(
                 &["field".into(), "value".into()],
-                fields.into_iter().map(|(name, cell)| vec![Cell::text(name), cell]),
+                fields.into_iter().map(|(name, cell)| vec![Cell::Text(self.title(name)), cell]),
             ),
             Format::Table => {
                 let mut table = plain();
@@ -171,7 +171,12 @@ impl Out {
         }
     }
 
-    /// Rows under titles, as a table or CSV.
+    /// How a column is called: in capitals for a person, as one word for a program.
+    pub fn title(self, title: &str) -> String {
+        if self.format == Format::Csv { title.replace(' ', "_") } else { title.to_uppercase() }
+    }
+
+    /// Rows under titles as they are, as a table or CSV.
     pub fn rows(self, titles: &[String], rows: impl Iterator<Item = Vec<Cell>>) -> Result {
         if self.format == Format::Csv {
             let mut writer = csv::Writer::from_writer(io::stdout().lock());
@@ -179,14 +184,14 @@ impl Out {
                 csv::ErrorKind::Io(e) => Failure::output(&e),
                 other => Failure::failed(format!("{other:?}")),
             };
-            writer.write_record(titles.iter().map(|t| t.to_lowercase())).map_err(broken)?;
+            writer.write_record(titles).map_err(broken)?;
             for row in rows {
                 writer.write_record(row.iter().map(Cell::exact)).map_err(broken)?;
             }
             return writer.flush().map_err(|e| Failure::output(&e));
         }
         let mut table = plain();
-        table.set_header(titles.iter().map(|t| text::clean(t).to_uppercase()));
+        table.set_header(titles.iter().map(|t| text::clean(t).into_owned()));
         let mut right: Vec<Option<bool>> = vec![None; titles.len()];
         for row in rows {
             for (seen, cell) in right.iter_mut().zip(&row) {
@@ -220,7 +225,7 @@ impl Out {
     pub fn csv_line<T>(self, columns: &[Column<T>], item: &T, header: bool) -> Result {
         let mut writer = csv::Writer::from_writer(Vec::new());
         if header {
-            writer.write_record(columns.iter().map(|(title, _)| *title)).map_err(Failure::failed)?;
+            writer.write_record(columns.iter().map(|(title, _)| self.title(title))).map_err(Failure::failed)?;
         }
         writer.write_record(columns.iter().map(|(_, cell)| cell(item).exact())).map_err(Failure::failed)?;
         self.bytes(&writer.into_inner().map_err(Failure::failed)?)
@@ -229,6 +234,16 @@ impl Out {
     /// One line of a stream of JSON documents.
     pub fn json_line<T: Serialize + ?Sized>(self, value: &T) -> Result {
         self.line(&serde_json::to_string(value).map_err(Failure::failed)?)
+    }
+
+    /// Lines as they are, written at once.
+    pub fn lines(self, lines: impl Iterator<Item = String>) -> Result {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        if text.is_empty() { Ok(()) } else { self.bytes(text.as_bytes()) }
     }
 
     /// One line (or more) as it is.

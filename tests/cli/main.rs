@@ -5,6 +5,7 @@
 mod docs;
 #[cfg(feature = "local")]
 mod end_to_end;
+#[cfg_attr(not(feature = "local"), allow(dead_code))]
 mod harness;
 #[cfg(feature = "local")]
 mod output;

@@ -94,9 +94,9 @@ fn documents_have_the_shapes_that_the_guide_tells() {
 #[test]
 fn csv_has_a_header_and_exact_values() {
     let p = Pumphouse::deployed();
-    let out = p.ok(&["query", "select 1234567 as n, 'a,b' as t", "--output", "csv"]).out;
-    assert_eq!(out, "n,t\n1234567,\"a,b\"\n");
-    assert!(p.ok(&["jobs", "list", "--output", "csv"]).out.starts_with("job,last run,"));
+    let out = p.ok(&["query", "select 1234567 as n, 'a,b' as \"T t\"", "--output", "csv"]).out;
+    assert_eq!(out, "n,T t\n1234567,\"a,b\"\n");
+    assert!(p.ok(&["jobs", "list", "--output", "csv"]).out.starts_with("job,last_run,"));
 }
 
 #[test]
