@@ -261,7 +261,10 @@ pub fn query_prices(ctx: Context, event: Value) -> HandlerFuture {
         let saved = saved.into_iter().find(|q| q.name == name).ok_or_else(|| Error::not_found("query", name))?;
         let query =
             Query { sql: saved.sql, database: saved.database, parameters: vec![base, limit.to_string()], limit };
-        let result = ctx.cloud.queries.execute(&query, CancellationToken::new()).await?;
+        // An invocation that is ended (its time is up) ends its query.
+        let cancel = CancellationToken::new();
+        let _guard = cancel.clone().drop_guard();
+        let result = ctx.cloud.queries.execute(&query, cancel).await?;
         ctx.log.line(&format!("{} rows, {} bytes scanned", result.rows.len(), result.scanned_bytes));
         Ok(answer(200, &objects(result)))
     })

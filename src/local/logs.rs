@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 use memchr::memmem::Finder;
-use rusqlite::{Connection, OptionalExtension, Row, Rows, Statement, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, Statement, ToSql, Transaction, params};
 
 use super::{Local, clock::timestamp, lookup, store::sql};
 use crate::cloud::{
@@ -276,7 +276,7 @@ impl Cursor<'_> {
 
 fn arrived_sql(by_stream: bool, newest: bool) -> String {
     let order = if newest { "desc" } else { "asc" };
-    let which = if by_stream { "e.stream in (select id from log_streams where name = ?3) and" } else { "" };
+    let which = if by_stream { "e.stream = ?3 and" } else { "" };
     // A cross join keeps SQLite from starting with the streams, which would cost the order.
     format!(
         "select {COLUMNS} from log_events e cross join log_streams s on s.id = e.stream \
@@ -287,32 +287,57 @@ fn arrived_sql(by_stream: bool, newest: bool) -> String {
 /// Events in the order of their arrival, after the last page.
 fn arrived(connection: &Connection, wanted: &Wanted<'_>, request: &ReadLogs, top: i64) -> Result<LogPage> {
     let (mut low, mut high) = (request.after_id.map_or(0, |id| id.min(i64::MAX as u64) as i64), top);
-    if request.stream.is_none() && (request.since.is_some() || request.until.is_some()) {
-        let (first, last) = id_range(connection, wanted)?;
-        low = low.max(first - 1);
-        high = high.min(last);
-    }
-    let text = arrived_sql(request.stream.is_some(), request.newest);
-    let mut statement = connection.prepare_cached(&text).map_err(sql)?;
-    let mut rows = match &request.stream {
-        Some(stream) => statement.query(params![low, high, stream]),
-        None => statement.query(params![low, high]),
-    }
-    .map_err(sql)?;
-    let mut events: Vec<LogEvent> = Vec::new();
-    let mut more = false;
-    while let Some(row) = rows.next().map_err(sql)? {
-        let Some(event) = wanted.event(row)? else { continue };
-        if events.len() == wanted.limit {
-            more = !request.newest;
-            break;
+    let mut events = Vec::new();
+    if let Some(stream) = &request.stream {
+        // Several groups may have a stream of this name.
+        for id in stream_ids(connection, wanted, stream)? {
+            events.extend(scan(connection, wanted, request, params![low, high, id])?);
         }
-        events.push(event);
+    } else {
+        if request.since.is_some() || request.until.is_some() {
+            let (first, last) = id_range(connection, wanted)?;
+            low = low.max(first - 1);
+            high = high.min(last);
+        }
+        events = scan(connection, wanted, request, params![low, high])?;
     }
+    events.sort_unstable_by_key(|e| e.id);
+    if request.newest {
+        events.drain(..events.len().saturating_sub(wanted.limit));
+    }
+    let more = events.len() > wanted.limit;
+    events.truncate(wanted.limit);
     // What lies beyond a page that was cut is still to be read.
     let next = if more { events.last().map(|e| e.id) } else { Some(top as u64) };
     events.sort_by_key(|e| (e.timestamp, e.id));
     Ok(LogPage { events, next, more })
+}
+
+/// Up to one event more than a page holds, which tells that there is more.
+fn scan(
+    connection: &Connection,
+    wanted: &Wanted<'_>,
+    request: &ReadLogs,
+    values: &[&dyn ToSql],
+) -> Result<Vec<LogEvent>> {
+    let text = arrived_sql(request.stream.is_some(), request.newest);
+    let mut statement = connection.prepare_cached(&text).map_err(sql)?;
+    let mut rows = statement.query(values).map_err(sql)?;
+    let mut events = Vec::new();
+    while events.len() <= wanted.limit {
+        let Some(row) = rows.next().map_err(sql)? else { break };
+        events.extend(wanted.event(row)?);
+    }
+    Ok(events)
+}
+
+fn stream_ids(connection: &Connection, wanted: &Wanted<'_>, name: &str) -> Result<Vec<i64>> {
+    let mut statement =
+        connection.prepare_cached("select id from log_streams where grp = ?1 and name = ?2").map_err(sql)?;
+    let found = wanted.groups.keys().filter_map(|group| {
+        statement.query_row(params![group, name], |r| r.get(0)).optional().map_err(sql).transpose()
+    });
+    found.collect()
 }
 
 /// Between which ids the events of a time range lie, from the index alone.
@@ -422,8 +447,16 @@ mod tests {
         let read = async |r: ReadLogs| local.read(&r).await;
         let stream = ReadLogs { stream: Some("late".into()), ..ReadLogs::default() };
         assert_eq!(messages(&read(stream.clone()).await.unwrap()), ["late"]);
-        let newest = ReadLogs { newest: true, groups: vec!["b".into()], ..stream };
+        let newest = ReadLogs { newest: true, groups: vec!["b".into()], ..stream.clone() };
         assert_eq!(read(newest).await.unwrap().events, []);
+        put(&local, "b", "late", &[(100, "b's"), (6_000, "b's, later")]);
+        assert_eq!(messages(&read(stream.clone()).await.unwrap()), ["b's", "late", "b's, later"]);
+        let newest = ReadLogs { newest: true, limit: 2, ..stream.clone() };
+        assert_eq!(messages(&read(newest).await.unwrap()), ["b's", "b's, later"]);
+        let first = read(ReadLogs { limit: 1, ..stream.clone() }).await.unwrap();
+        assert_eq!((messages(&first), first.more), (vec!["late"], true));
+        let second = read(ReadLogs { limit: 2, after_id: first.next, ..stream }).await.unwrap();
+        assert_eq!((messages(&second), second.more), (vec!["b's", "b's, later"], false));
         let filter = ReadLogs { filter: Some("[x]".into()), ..ReadLogs::default() };
         assert_eq!(messages(&read(filter).await.unwrap()), ["third [x]"]);
         let empty = ReadLogs { groups: vec!["empty".into()], ..ReadLogs::default() };
@@ -466,10 +499,10 @@ mod tests {
         let arrived = plan(&arrived_sql(false, false), 2);
         assert!(arrived.contains("SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"), "{arrived}");
         let stream = plan(&arrived_sql(true, true), 3);
-        assert!(stream.contains("log_events_by_stream"), "{stream}");
+        assert!(stream.contains("log_events_by_stream (stream=? AND id>? AND id<?)"), "{stream}");
         let range = plan("select min(id), max(id) from log_events where grp = ?1 and ts >= ?2 and ts < ?3", 3);
         assert!(range.contains("COVERING INDEX log_events_by_time"), "{range}");
-        for plan in [newest, arrived] {
+        for plan in [newest, arrived, stream] {
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
     }
