@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
-use ratatui::{Terminal, backend::TestBackend};
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 
 use super::{
     app::{App, Options},
@@ -102,11 +102,16 @@ impl Console {
         self
     }
 
-    /// The screen.
-    pub fn screen(&self, width: u16, height: u16) -> String {
+    /// The screen with its colours.
+    pub fn buffer(&self, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         terminal.draw(|frame| view(&self.app, frame, self.ascii)).expect("a frame");
-        let buffer = terminal.backend().buffer();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The screen.
+    pub fn screen(&self, width: u16, height: u16) -> String {
+        let buffer = self.buffer(width, height);
         let mut out = String::new();
         for row in buffer.content.chunks(usize::from(width)) {
             let mut line = String::new();

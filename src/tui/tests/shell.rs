@@ -187,3 +187,71 @@ fn the_header_keeps_what_matters() {
     let header = screen.lines().next().unwrap_or_default();
     assert!(header.contains("local · dev") && header.contains("READ-ONLY") && header.contains("×60"), "{header}");
 }
+
+#[test]
+fn colours_are_those_that_there_are() {
+    use ratatui::style::{Color, Modifier};
+
+    for depth in [Depth::None, Depth::Sixteen, Depth::Indexed] {
+        let mut console = Console::closed(Box::new(|r| Ok(answer(r))), depth);
+        console.send(Msg::Opened(Ok(crate::tui::data::Session::default())));
+        for keys in ["j", "2", "3", "4", "5", "6", "7", "?"] {
+            console.keys(keys);
+            let buffer = console.buffer(160, 50);
+            for cell in &buffer.content {
+                let plain = |c: Color| c == Color::Reset;
+                let few = |c: Color| !matches!(c, Color::Rgb(..) | Color::Indexed(_));
+                let fits = |c: Color| match depth {
+                    Depth::None => plain(c),
+                    Depth::Sixteen => few(c),
+                    Depth::Indexed | Depth::True => !matches!(c, Color::Rgb(..)),
+                };
+                assert!(fits(cell.fg) && fits(cell.bg), "{depth:?}: {cell:?}");
+            }
+            // What is selected, or is the tab that is shown, is seen without any colour.
+            let seen = |m: Modifier| m.intersects(Modifier::REVERSED | Modifier::UNDERLINED | Modifier::BOLD);
+            assert!(buffer.content.iter().any(|cell| seen(cell.modifier)));
+        }
+    }
+}
+
+#[test]
+fn nothing_hostile_comes_through_in_any_pane_at_any_size() {
+    let mut console = console();
+    for keys in [
+        "",
+        "2<enter>",
+        "jj<enter>",
+        "<esc>3",
+        "<enter>jj",
+        "4<enter>",
+        "w",
+        "5",
+        "<tab><enter>",
+        "6h",
+        "<f5>",
+        "7",
+        "<enter>",
+    ] {
+        console.keys(keys);
+        for (width, height) in [(60, 15), (80, 24), (109, 30), (110, 30), (160, 50), (300, 100), (61, 100)] {
+            let screen = console.screen(width, height);
+            assert!(super::fixture::harmless(&screen), "after {keys}: {screen}");
+            let widest = screen.lines().map(crate::text::width).max().unwrap_or(0);
+            assert!(widest <= usize::from(width), "after {keys}: {widest} columns in {width}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_is_made_smaller_and_larger_is_no_harm() {
+    let mut console = console();
+    for keys in ["1", "2<enter><enter>G", "3G", "4<enter>G", "w", "5", "6", "7", "?", "<esc>5<enter>"] {
+        console.keys(keys);
+        for size in [1u16, 2, 5, 14, 15, 16, 59, 60, 61, 200] {
+            console.screen(size, size);
+            console.screen(200, size);
+            console.screen(size, 60);
+        }
+    }
+}
