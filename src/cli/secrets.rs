@@ -1,8 +1,10 @@
 //! `secret`: secrets are set and listed; a value is never shown, and never in an argument list.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 
 use clap::Subcommand;
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     failure::{Failure, Result},
@@ -13,6 +15,7 @@ use super::{
 use crate::{
     backend::{Backend, Kind, secrets},
     cloud::secrets::{Secret, SecretValue},
+    text,
 };
 
 /// What to do with secrets.
@@ -62,7 +65,7 @@ impl Command {
 /// From a prompt that shows nothing, or from stdin without the newline at its end.
 fn value(name: &str) -> Result<String> {
     let mut text = if io::stdin().is_terminal() {
-        rpassword::prompt_password(format!("value of {name}: ")).map_err(Failure::failed)?
+        typed(name)?
     } else {
         let mut text = String::new();
         io::stdin().lock().read_to_string(&mut text).map_err(|e| Failure::failed(format!("stdin: {e}")))?;
@@ -78,4 +81,21 @@ fn value(name: &str) -> Result<String> {
         return Err(Failure::usage("the value is empty: give it on stdin, or at the prompt of a terminal"));
     }
     Ok(text)
+}
+
+/// What is typed at a prompt. The terminal stops echoing before the prompt is there to be answered.
+fn typed(name: &str) -> Result<String> {
+    // With this in place Ctrl-C ends the reading rather than the process, and the terminal can be given back.
+    let _interrupt = signal(SignalKind::interrupt()).map_err(|e| Failure::failed(format!("no signals: {e}")))?;
+    enable_raw_mode().map_err(Failure::failed)?;
+    let mut err = io::stderr().lock();
+    let asked = write!(err, "value of {}: ", text::clean(name)).and_then(|()| err.flush());
+    let typed = asked.and_then(|()| rpassword::read_password());
+    let restored = disable_raw_mode();
+    let _ = write!(err, "\r");
+    restored.map_err(Failure::failed)?;
+    typed.map_err(|e| match e.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Failure::failed("nothing was typed"),
+        _ => Failure::failed(e),
+    })
 }

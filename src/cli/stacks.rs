@@ -234,3 +234,46 @@ pub struct Pipeline {
     /// The pipeline's name
     pub pipeline: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud::stacks::PropertyChange;
+
+    #[test]
+    fn a_plan_shows_what_differs_and_what_is_lost() {
+        let change = |action, name: &str, loses_data| Change {
+            action,
+            logical_id: name.into(),
+            name: format!("bucket.{name}"),
+            physical_name: format!("x-dev-{name}"),
+            kind: "bucket".into(),
+            properties: vec![PropertyChange {
+                path: "expire_days".into(),
+                before: Some(json!(90)),
+                after: None,
+                requires_replacement: action == Action::Replace,
+            }],
+            loses_data,
+        };
+        let plan = ChangeSet {
+            stack: "x-dev".into(),
+            resumes: true,
+            changes: vec![change(Action::Replace, "a", true), change(Action::Remove, "b", false)],
+        };
+        assert_eq!(
+            lines(&plan),
+            [
+                "x-dev: the last operation was interrupted; this carries it on",
+                "! replace bucket bucket.a (x-dev-a)  (its data is lost)",
+                "      expire_days: 90 -> (none)  (makes it anew)",
+                "- remove  bucket bucket.b (x-dev-b)",
+                "x-dev: 0 to add, 0 to change, 1 to replace, 1 to remove",
+            ]
+        );
+        let nothing = ChangeSet { stack: "x-dev".into(), resumes: false, changes: Vec::new() };
+        assert_eq!(lines(&nothing), ["x-dev: nothing to change"]);
+    }
+}

@@ -10,6 +10,8 @@ mod harness;
 #[cfg(feature = "local")]
 mod output;
 #[cfg(feature = "local")]
+mod prompts;
+#[cfg(feature = "local")]
 mod read_only;
 #[cfg(not(feature = "local"))]
 mod slim;
