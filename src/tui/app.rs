@@ -315,6 +315,10 @@ impl App {
             self.status = Some(Status::Failed(told));
             return Vec::new();
         }
+        if self.acting.contains(&act) {
+            self.status = Some(Status::Failed(format!("{} is under way already", act.words())));
+            return Vec::new();
+        }
         match act.effect() {
             Some(effect) => self.judged(act, effect),
             None => vec![Command::Judge(act)],

@@ -47,6 +47,8 @@ pub enum Popup {
         effect: Effect,
         /// Whether yes is chosen; No is at first.
         yes: bool,
+        /// Whether a letter came that is no answer: somebody types, and a `y` in what they type is no yes.
+        stray: bool,
         /// What is typed, where the name must be.
         typed: LineEdit,
     },
@@ -100,7 +102,7 @@ impl Popup {
 
     /// A confirmation.
     pub fn confirm(act: Act, effect: Effect) -> Self {
-        Self::Confirm { act, effect, yes: false, typed: LineEdit::default() }
+        Self::Confirm { act, effect, yes: false, stray: false, typed: LineEdit::default() }
     }
 
     /// A value to type.
@@ -115,7 +117,7 @@ impl Popup {
         }
         match self {
             Self::Help { scroll, .. } | Self::Text { scroll, .. } => read_key(key, scroll),
-            Self::Confirm { act, effect, yes, typed } => match &effect.strength {
+            Self::Confirm { act, effect, yes, stray, typed } => match &effect.strength {
                 Strength::TypeName(name) => {
                     if key.code != KeyCode::Enter {
                         typed.key(key);
@@ -127,13 +129,18 @@ impl Popup {
                     }
                 }
                 Strength::Free | Strength::Confirm => match key.code {
-                    KeyCode::Char('y' | 'Y') => Outcome::Act(act.clone(), Consent::Yes),
-                    KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab | KeyCode::Char('h' | 'l') => {
+                    KeyCode::Char('y' | 'Y') if !*stray => Outcome::Act(act.clone(), Consent::Yes),
+                    KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
                         *yes = !*yes;
                         Outcome::Stay
                     }
                     KeyCode::Enter if *yes => Outcome::Act(act.clone(), Consent::Yes),
-                    KeyCode::Enter | KeyCode::Char('n' | 'N' | 'q') => Outcome::Close,
+                    KeyCode::Enter => Outcome::Close,
+                    KeyCode::Char('n' | 'N' | 'q') if !*stray => Outcome::Close,
+                    KeyCode::Char(_) => {
+                        *stray = true;
+                        Outcome::Stay
+                    }
                     _ => Outcome::Stay,
                 },
             },
@@ -207,7 +214,9 @@ impl Popup {
                     ui.line(frame.buffer_mut(), inner, at as u16, &Line::from(ui.span(Role::Text, *row)));
                 }
             }
-            Self::Confirm { effect, yes, typed, .. } => draw_confirm(frame, area, &ui, effect, *yes, typed),
+            Self::Confirm { effect, yes, stray, typed, .. } => {
+                draw_confirm(frame, area, &ui, effect, (*yes, *stray), typed);
+            }
             Self::Input { title, hint, edit, problem, .. } => {
                 let inner = window(frame, area, &ui, title, 64, 6);
                 let used = ui.paragraph(frame.buffer_mut(), inner, 0, Role::Dim, hint);
@@ -235,7 +244,7 @@ impl Purpose {
     }
 }
 
-fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, yes: bool, typed: &LineEdit) {
+fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, (yes, stray): (bool, bool), typed: &LineEdit) {
     let inner = window(frame, area, ui, &format!("Confirm: {}", effect.what), 64, 7);
     let used = ui.paragraph(frame.buffer_mut(), inner, 0, Role::Text, &effect.sentence);
     if let Strength::TypeName(name) = &effect.strength {
@@ -253,12 +262,12 @@ fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, yes: bo
     };
     let line = Line::from(vec![choice(!yes, "No"), Span::raw("   "), choice(yes, "Yes")]);
     ui.line(frame.buffer_mut(), inner, used + 1, &line);
-    ui.line(
-        frame.buffer_mut(),
-        inner,
-        used + 3,
-        &Line::from(ui.span(Role::Dim, "y: yes   n, Esc: no   Left, Right: choose")),
-    );
+    let hint = if stray {
+        "Left, Right: choose   Enter: do what is chosen   Esc: no"
+    } else {
+        "y: yes   n, Esc: no   Left, Right: choose"
+    };
+    ui.line(frame.buffer_mut(), inner, used + 3, &Line::from(ui.span(Role::Dim, hint)));
 }
 
 fn draw_edit(frame: &mut Frame, inner: Rect, row: u16, ui: &Ui, edit: &LineEdit) {

@@ -144,6 +144,10 @@ fn no_is_the_default() {
     screens!(console);
     console.keys("<enter>");
     assert!(console.acts.is_empty() && console.app.popups.is_empty());
+    // Whoever types the name where a y would do has not said yes with the y in it.
+    ask(&mut console, Strength::Confirm);
+    console.keys("crypto-stream-dev<enter>");
+    assert!(console.acts.is_empty() && console.app.popups.is_empty());
     ask(&mut console, Strength::Confirm);
     console.keys("<left><enter>");
     assert_eq!(console.acts, [(Act::Destroy("crypto-stream".into()), Consent::Yes)]);

@@ -278,13 +278,15 @@ fn draw_tree(
         let Some(item) = nodes.get(*node) else { continue };
         let name = text::clean(&item.name);
         let room = widest.saturating_sub(text::width(lead) + 2);
+        let figure = text::clean(&item.figure);
+        let left = usize::from(area.width).saturating_sub(widest + 2);
         let line = Line::from(vec![
             Span::styled(lead.as_str(), ui.style(Role::Border)),
             Span::styled(item.glyph, ui.style(item.role)),
             Span::raw(" "),
             ui.span(Role::Text, text::fit(&name, room)),
             Span::raw("  "),
-            ui.span(figure_role(item.role), item.figure.as_str()),
+            ui.span(figure_role(item.role), text::truncate(&figure, left).into_owned()),
         ]);
         ui.line(buffer, area, row as u16, &line);
         if let Some((wanted, focused)) = selected
