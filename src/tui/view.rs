@@ -102,7 +102,11 @@ fn draw_header(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
 
 fn draw_tabs(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
     let mut spans = Vec::new();
+    let all: usize = app.panes.titles().map(|(_, title)| title.len() + 4).sum();
+    let tight = all > usize::from(area.width);
     for (number, title) in app.panes.titles() {
+        // Where there is little room, a number is all that the other tabs have.
+        let title = if tight && number != app.current { "" } else { title };
         if number == app.current {
             spans.push(ui.span(Role::Tab, format!(" {number} {title} ")));
         } else {

@@ -425,7 +425,7 @@ impl Pane for OverviewPane {
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
         let timeline = if area.height >= 18 { TIMELINE } else { 0 };
         let [main, bottom] = Layout::vertical([Constraint::Min(8), Constraint::Length(timeline)]).areas(area);
-        let list = (main.width / 4).clamp(31, 40);
+        let list = (main.width / 4).clamp(if main.width < 76 { 22 } else { 31 }, 40);
         let [left, right] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(main);
         self.draw_list(frame, left, ui);
         self.draw_view(frame, right, ui);

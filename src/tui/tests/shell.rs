@@ -48,6 +48,7 @@ fn commands_complete_and_are_remembered() {
 
 #[test]
 fn a_small_terminal_is_told() {
+    insta::assert_snapshot!(console().screen(60, 15));
     insta::assert_snapshot!(console().screen(59, 14));
     console().screen(1, 1);
     console().screen(60, 15);
