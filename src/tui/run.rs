@@ -72,6 +72,12 @@ where
     let mut gone = std::pin::pin!(terminal::gone());
     let mut dirty = false;
     loop {
+        // Without a timer where it can be: the shortest one takes a millisecond, and a key wants its frame sooner.
+        if dirty && drawn.elapsed() >= pace {
+            screen.draw(|frame| view(&app, frame, ascii))?;
+            drawn = Instant::now();
+            dirty = false;
+        }
         let msg = tokio::select! {
             biased;
             () = &mut gone => return Ok(()),
@@ -91,12 +97,7 @@ where
                 // The end of input: nobody is there any more.
                 Some(Err(_)) | None => return Ok(()),
             },
-            () = tokio::time::sleep(pace.saturating_sub(drawn.elapsed())), if dirty => {
-                screen.draw(|frame| view(&app, frame, ascii))?;
-                drawn = Instant::now();
-                dirty = false;
-                continue;
-            }
+            () = tokio::time::sleep(pace.saturating_sub(drawn.elapsed())), if dirty => continue,
             Some(msg) = rx.recv() => msg,
         };
         if matches!(msg, Msg::Opened(Ok(_)))

@@ -145,6 +145,7 @@ impl LogsPane {
     }
 
     fn forget_found(&mut self) {
+        self.lines.give_up_searches();
         self.found.clear();
         self.searched = self.lines.numbers().start;
         self.searching = false;

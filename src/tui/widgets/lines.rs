@@ -3,7 +3,15 @@
 //! A line costs what its compressed text costs and two or three bytes for its time. Reading one line decompresses its
 //! block, and the last few blocks stay decompressed. A search decompresses every block, on all cores.
 
-use std::{cell::RefCell, collections::VecDeque, ops::Range, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use memchr::memmem::Finder;
 
@@ -38,9 +46,15 @@ impl Block {
         Self { text, len: raw.text.len(), times, lines: raw.times.len() }
     }
 
+    /// The text, in a buffer that is used again: a new one for each block costs as much as what is done with it.
+    ///
     /// A block that we made ourselves decompresses; were its memory broken, it would read as empty lines.
-    fn text(&self) -> Vec<u8> {
-        lz4_flex::block::decompress(&self.text, self.len).unwrap_or_else(|_| vec![b'\n'; self.lines])
+    fn text_into(&self, buffer: &mut Vec<u8>) {
+        buffer.resize(self.len, 0);
+        if lz4_flex::block::decompress_into(&self.text, buffer).is_err() {
+            buffer.clear();
+            buffer.resize(self.lines, b'\n');
+        }
     }
 
     fn decompress(&self) -> Raw {
@@ -50,7 +64,8 @@ impl Block {
             last = last.wrapping_add(delta);
             times.push(last);
         }
-        let text = self.text();
+        let mut text = Vec::new();
+        self.text_into(&mut text);
         let mut ends = Vec::with_capacity(self.lines);
         ends.extend(memchr::memchr_iter(b'\n', &text));
         Raw { text, ends, times }
@@ -128,6 +143,8 @@ pub struct Lines {
     end: usize,
     limit: usize,
     cache: RefCell<VecDeque<(usize, Raw)>>,
+    /// Set when nobody waits any more for the searches that have this one.
+    given_up: Arc<AtomicBool>,
 }
 
 impl Lines {
@@ -140,6 +157,7 @@ impl Lines {
             end: 0,
             limit: limit.max(1),
             cache: RefCell::default(),
+            given_up: Arc::default(),
         }
     }
 
@@ -215,7 +233,14 @@ impl Lines {
             tail: self.tail.text.clone(),
             tail_start: self.end - self.tail.times.len(),
             end: self.end,
+            given_up: self.given_up.clone(),
         }
+    }
+
+    /// Ends the searches that are under way on snapshots; what they found so far is all they return.
+    pub fn give_up_searches(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.given_up = Arc::default();
     }
 
     /// Bytes of memory that the lines take, about.
@@ -232,6 +257,7 @@ pub struct Snapshot {
     tail: Vec<u8>,
     tail_start: usize,
     end: usize,
+    given_up: Arc<AtomicBool>,
 }
 
 impl Snapshot {
@@ -249,9 +275,13 @@ impl Snapshot {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(blocks.len().max(1));
         let share = blocks.len().div_ceil(threads).max(1);
         let scan = |blocks: &[(usize, Arc<Block>)]| {
-            let mut out = Vec::new();
+            let (mut out, mut text) = (Vec::new(), Vec::new());
             for (start, block) in blocks {
-                matches(&mut block.text(), *start, &finder, needle.ignore_case, &mut out);
+                if self.given_up.load(Ordering::Relaxed) {
+                    break;
+                }
+                block.text_into(&mut text);
+                matches(&mut text, *start, &finder, needle.ignore_case, &mut out);
             }
             out
         };
@@ -369,6 +399,17 @@ mod tests {
         assert_eq!(store.snapshot().search(&Needle::smart("error"), 1), [2]);
         assert_eq!(store.snapshot().search(&Needle::smart(""), 0), [0, 1, 2]);
         assert_eq!(Needle::smart("error").find_all("error, Error"), [0..5, 7..12]);
+    }
+
+    #[test]
+    fn a_search_that_is_given_up_ends_and_the_next_one_does_not() {
+        let lines: Vec<String> = (0..50_000).map(|n| format!("line {n} of the log with some text")).collect();
+        let mut store = filled(&lines, usize::MAX);
+        let before = store.snapshot();
+        store.give_up_searches();
+        let needle = Needle::smart("line");
+        assert!(before.search(&needle, 0).len() < 10_000, "the blocks are not searched");
+        assert_eq!(store.snapshot().search(&needle, 0).len(), 50_000);
     }
 
     proptest! {
