@@ -23,7 +23,7 @@ const MARKS: u8 = 3;
 /// Text that is clean already, as nearly all is, comes back borrowed. A newline becomes a visible `␊`; split text of
 /// many lines with [`clean_lines`].
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) || is_clean(text) {
+    if is_plain(text) || is_clean(text) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(scrub(text.as_bytes()))
@@ -41,6 +41,11 @@ pub fn clean_bytes(bytes: &[u8]) -> Cow<'_, str> {
 pub fn clean_lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.split('\n').map(|line| clean(line.strip_suffix('\r').unwrap_or(line)))
+}
+
+/// Whether text is nothing but printable ASCII, which is cheap to find out: one clean line.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
 /// Whether text can be shown as it is.

@@ -149,11 +149,11 @@ fn logs(what: &str, per_request: u64) {
             probe.settle(Duration::from_millis(200));
             let typed = Instant::now();
             probe.send(&format!("/{needle}\r"));
-            let shown = probe.until(needle, |text| text.matches(log_lines::RARE).count() > 30);
+            let shown = probe.until(needle, |text| text.matches("WARN RequestId").count() > 30);
             filters.push(shown - typed);
             probe.settle(Duration::from_millis(200));
             probe.send("\x1b");
-            probe.until("all lines", |text| text.matches("price pair").count() > 30);
+            probe.until("all lines", |text| text.matches("INFO RequestId").count() > 30);
         }
         durations(&format!("filter over all lines, `/` to the filtered screen: {what}"), filters);
     }
