@@ -154,12 +154,6 @@ impl Term {
         assert!(status.is_ok_and(|s| s.success()), "kill -{name}");
     }
 
-    /// Takes the terminal away, as a dropped connection does.
-    pub fn vanish(&mut self) {
-        self.writer = None;
-        self.master = None;
-    }
-
     /// Waits for the program's end.
     ///
     /// # Panics
