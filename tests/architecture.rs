@@ -1,5 +1,6 @@
 //! The arrows of the design, as tests: tui, cli -> backend -> cloud <- local; functions -> cloud; and the two places at
 //! which a permit is made.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 use std::{
     fs,

@@ -1,5 +1,6 @@
 //! The console in a real terminal: it comes up, follows keys and other processes, and leaves the terminal as it was.
 #![cfg(feature = "local")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 #[path = "support/term.rs"]
 mod term;

@@ -1,5 +1,6 @@
 //! kill -9 at random moments of deploy and run: the totals are exact, nothing lost, nothing twice.
 #![cfg(feature = "local")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 use std::{
     path::{Path, PathBuf},

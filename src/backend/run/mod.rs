@@ -210,7 +210,7 @@ impl Work {
             }
             self.cloud.runs.save(&self.permit, run).await?;
         }
-        run.status = if failed { "FAILED" } else { "SUCCEEDED" }.to_owned();
+        if failed { "FAILED" } else { "SUCCEEDED" }.clone_into(&mut run.status);
         run.ended = Some(self.cloud.clock.now());
         self.cloud.runs.save(&self.permit, run).await
     }
