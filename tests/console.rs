@@ -2,6 +2,8 @@
 #![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+#[path = "support/svg.rs"]
+mod svg;
 #[path = "support/term.rs"]
 mod term;
 
@@ -88,11 +90,26 @@ fn every_pane_shows_what_is_there_at_160x50() {
 #[test]
 fn the_demo_moves_by_itself() {
     let state = tempfile::tempdir().unwrap();
-    let mut term = console(&state.path().join("demo"), &["demo", "--speed", "600"], 160, 50);
+    let mut term = console(&state.path().join("demo"), &["demo", "--speed", "600"], 140, 36);
     term.wait_for("crypto-stream");
     term.wait_until("a job run", |text| text.contains("SUCCEEDED"));
-    term.send("5");
-    term.wait_for("Thresholds and alarms");
+    term.wait_until("an alert", |text| text.contains("!"));
+    for (key, name, wanted) in [
+        ("1", "overview", "Timeline"),
+        ("2", "buckets", "crypto-stream-dev-landing"),
+        ("3", "jobs", "SUCCEEDED"),
+        ("4", "logs", "fetch_prices"),
+        ("5", "alerts", "Thresholds and alarms"),
+        ("6", "queries", "Catalog"),
+        ("7", "deploy", "CREATE_COMPLETE"),
+    ] {
+        term.send(key);
+        term.wait_for(wanted);
+        if let Some(folder) = std::env::var_os("PUMPHOUSE_SCREENSHOTS") {
+            std::thread::sleep(Duration::from_secs(1));
+            std::fs::write(Path::new(&folder).join(format!("{name}.svg")), term.look(svg::svg)).unwrap();
+        }
+    }
     quit(term);
 }
 

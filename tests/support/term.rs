@@ -79,6 +79,11 @@ impl Term {
         lines.join("\n")
     }
 
+    /// What `look` sees in the screen.
+    pub fn look<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.screen.lock().unwrap().parser.screen())
+    }
+
     /// Bytes that the program has written so far.
     pub fn bytes(&self) -> u64 {
         self.screen.lock().unwrap().bytes
