@@ -49,6 +49,9 @@ pub struct PipelineSummary {
     pub health: Health,
     /// The same in words: "job clean_prices failed".
     pub words: String,
+    /// Whether an alarm is what is wrong.
+    #[serde(skip)]
+    pub in_alarm: bool,
 }
 
 /// One pipeline in full.
@@ -129,17 +132,22 @@ impl Backend {
                     let stack = stacks.iter().find(|s| s.name == self.stack_name(&p.name));
                     summarize(&p.name, &p.description, stack, &facts)
                 }
-                Err(report) => PipelineSummary {
-                    name: location.name(),
-                    description: String::new(),
-                    stack: None,
-                    deployed: None,
-                    health: Health::Bad,
-                    words: match report.diagnostics.first() {
-                        Some(d) => format!("pipeline.toml:{}:{}: {}", d.line, d.column, d.message),
-                        None => "pipeline.toml is wrong".into(),
-                    },
-                },
+                Err(report) => {
+                    // What it made before somebody broke the file is still there.
+                    let stack = stacks.iter().find(|s| s.name == self.stack_name(&location.name()));
+                    PipelineSummary {
+                        name: location.name(),
+                        description: String::new(),
+                        stack: stack.map(|s| s.status.word().to_owned()),
+                        deployed: stack.map(|s| s.updated),
+                        health: Health::Bad,
+                        in_alarm: false,
+                        words: match report.diagnostics.first() {
+                            Some(d) => format!("pipeline.toml:{}:{}: {}", d.line, d.column, d.message),
+                            None => "pipeline.toml is wrong".into(),
+                        },
+                    }
+                }
             };
             all.push(summary);
         }
@@ -253,6 +261,7 @@ fn summarize(name: &str, description: &str, stack: Option<&Stack>, facts: &Facts
         description: description.to_owned(),
         stack: stack.map(|s| s.status.word().to_owned()),
         deployed: stack.map(|s| s.updated),
+        in_alarm: health == Health::Warning && stack.is_some_and(|s| !s.interrupted),
         health,
         words,
     }
@@ -290,7 +299,12 @@ impl Facts {
         match stage.kind {
             "function" => {
                 let Some(f) = self.functions.iter().find(|f| f.name == name) else { return view };
-                view.figure = format!("{} calls", thousands(f.invocations));
+                let calls = if f.invocations == 1 { "call" } else { "calls" };
+                view.figure = match f.errors {
+                    0 => format!("{} {calls}", thousands(f.invocations)),
+                    1 => format!("{} {calls} · 1 error", thousands(f.invocations)),
+                    n => format!("{} {calls} · {} errors", thousands(f.invocations), thousands(n)),
+                };
                 view.activity = f.invocations;
                 view.log_group = Some(f.log_group.clone());
                 view.detail.clone_from(&f.last_error);

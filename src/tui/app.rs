@@ -93,6 +93,10 @@ pub enum Phase {
     Open,
 }
 
+fn refused(what: &str) -> Status {
+    Status::Failed(format!("read-only: {what} is refused; start without --read-only to allow it"))
+}
+
 /// The console's state.
 pub struct App {
     /// Who and where we are.
@@ -124,6 +128,8 @@ pub struct App {
     changed: bool,
     /// Whether somebody asked to leave while a change was under way.
     quit_asked: bool,
+    /// Whether a query was answered since the last key.
+    just_answered: bool,
     remembered: Vec<String>,
 }
 
@@ -152,6 +158,7 @@ impl App {
             generation: 0,
             changed: false,
             quit_asked: false,
+            just_answered: false,
             remembered: Vec::new(),
         }
     }
@@ -203,6 +210,7 @@ impl App {
                 }
                 self.asked.remove(&request.slot());
                 self.now = now;
+                self.just_answered |= matches!(request, Request::Query { .. });
                 let mut commands = self.pane_at(request.pane(), |pane, cx| pane.loaded(&request, result, cx));
                 if self.changed {
                     commands.extend(self.change());
@@ -287,6 +295,10 @@ impl App {
                 vec![Command::Search { snapshot, needle, from, generation }]
             }
             Intent::Act(act) => self.ask(act),
+            Intent::Popup(Popup::Input { purpose, .. }) if self.session.read_only => {
+                self.status = Some(refused(&purpose.words()));
+                Vec::new()
+            }
             Intent::Popup(popup) => {
                 self.popups.push(popup);
                 Vec::new()
@@ -311,8 +323,7 @@ impl App {
     /// Asks for the confirmation that a change deserves, or does it.
     fn ask(&mut self, act: Act) -> Vec<Command> {
         if self.session.read_only {
-            let told = format!("read-only: {} is refused; start without --read-only to allow it", act.words());
-            self.status = Some(Status::Failed(told));
+            self.status = Some(refused(&act.words()));
             return Vec::new();
         }
         if self.acting.contains(&act) {
@@ -327,6 +338,11 @@ impl App {
 
     fn judged(&mut self, act: Act, effect: Effect) -> Vec<Command> {
         if effect.strength == Strength::Free {
+            if matches!(act, Act::Deploy(_)) {
+                let told = format!("nothing to do: {} is what the pipeline says", effect.target);
+                self.status = Some(Status::Told(told));
+                return Vec::new();
+            }
             return self.act(act, Consent::None);
         }
         self.popups.push(Popup::confirm(act, effect));
@@ -355,6 +371,8 @@ impl App {
     }
 
     fn paste(&mut self, pasted: &str) -> Vec<Command> {
+        // Terminals paste a line's end as the key that makes one: a carriage return.
+        let pasted = &pasted.replace("\r\n", "\n").replace('\r', "\n");
         if let Some(popup) = self.popups.last_mut() {
             popup.paste(pasted);
             return Vec::new();
@@ -380,6 +398,7 @@ impl App {
         if ctrl && key.code == KeyCode::Char('c') {
             return self.interrupt();
         }
+        self.just_answered = false;
         if ctrl && key.code == KeyCode::Char('z') {
             return vec![Command::Suspend];
         }
@@ -426,10 +445,27 @@ impl App {
         Vec::new()
     }
 
-    /// Ctrl-C: ends a query that runs, else leaves; asks once more where that would break a change off.
+    /// Ctrl-C: out of what is open or typed, then ends a query that runs in any pane, else leaves; asks once more where
+    /// that would break a change off, or where it may have been meant for a query that has just ended.
     fn interrupt(&mut self) -> Vec<Command> {
-        if self.shown().is_some_and(Pane::running) {
-            return self.pane(|pane, cx| _ = pane.action(Action::Cancel, cx));
+        if self.popups.pop().is_some() {
+            return Vec::new();
+        }
+        match self.typing.take() {
+            Some(Typing::Filter(_, before)) => return self.pane(|pane, cx| pane.filter(&before, cx)),
+            Some(Typing::Command { .. }) => return Vec::new(),
+            None => {}
+        }
+        let running = self.panes.numbers().into_iter().find(|n| self.panes.get(*n).is_some_and(Pane::running));
+        if let Some(pane) = running {
+            return self.pane_at(pane, |pane, cx| _ = pane.action(Action::Cancel, cx));
+        }
+        if self.shown().is_some_and(Pane::typing) {
+            return self.pane(|pane, cx| _ = pane.action(Action::LeaveEditor, cx));
+        }
+        if std::mem::take(&mut self.just_answered) {
+            self.status = Some(Status::Told("the query has ended; Ctrl-C once more to quit".into()));
+            return Vec::new();
         }
         self.quit()
     }
@@ -527,7 +563,6 @@ impl App {
         past: Option<usize>,
         completions: Option<(Vec<String>, usize)>,
     ) -> Vec<Command> {
-        let mut next = |edit, past, completions| self.typing = Some(Typing::Command { edit, past, completions });
         match key.code {
             KeyCode::Esc => {}
             KeyCode::Backspace if edit.text().is_empty() => {}
@@ -565,7 +600,16 @@ impl App {
             }
             _ => {
                 edit.key(key);
-                next(edit, past, None);
+                // The names that Tab is to complete are read while they are typed.
+                let word = edit.text().split_once(' ').map(|(word, _)| word);
+                let unread = word
+                    .filter(|_| key.code == KeyCode::Char(' '))
+                    .and_then(|word| commands::parse(word).ok())
+                    .and_then(|(command, _)| self.panes.nameless(command));
+                self.typing = Some(Typing::Command { edit, past, completions: None });
+                if let Some(pane) = unread {
+                    return self.pane_at(pane, |pane, cx| pane.refresh(cx));
+                }
             }
         }
         Vec::new()

@@ -230,8 +230,14 @@ pub enum Target {
     Pipeline(String),
     Bucket(String),
     Job(String),
+    /// The newest run of the job that failed.
+    FailedRun(String),
     LogGroup(String),
+    /// The last error in the group.
+    LogError(String),
     Alert(String),
+    /// What is in ALARM, of the pipeline with this name.
+    Alarm(String),
     Topic(String),
     Sql(String),
 }
@@ -242,12 +248,19 @@ impl Target {
         match self {
             Self::Pipeline(_) => 1,
             Self::Bucket(_) => 2,
-            Self::Job(_) => 3,
-            Self::LogGroup(_) => 4,
-            Self::Alert(_) | Self::Topic(_) => 5,
+            Self::Job(_) | Self::FailedRun(_) => 3,
+            Self::LogGroup(_) | Self::LogError(_) => 4,
+            Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) => 5,
             Self::Sql(_) => 6,
         }
     }
+}
+
+/// The physical name of what goes by PIPELINE/NAME in an environment; none where it is not written like this.
+pub fn physical(name: &str, env: &str) -> Option<String> {
+    let (pipeline, name) = name.split_once('/')?;
+    let plain = |word: &str| !word.is_empty() && !word.contains('/');
+    (plain(pipeline) && plain(name)).then(|| format!("{pipeline}-{env}-{name}"))
 }
 
 /// Something that is read: the newest that came, and how the last attempt went.

@@ -85,6 +85,19 @@ impl Ui<'_> {
         at - row
     }
 
+    /// Writes clean text over the area's rows, wrapped; the last ends in an ellipsis where there is more.
+    pub fn wrapped(&self, buffer: &mut Buffer, area: Rect, role: Role, text: &str) {
+        let (width, height) = (usize::from(area.width), usize::from(area.height));
+        let rows = text::wrap(text, width, height);
+        let mut rest = text;
+        for (at, row) in rows.iter().enumerate() {
+            rest = rest.trim_start_matches(' ');
+            let shown = if at + 1 == height { text::truncate(rest, width) } else { Cow::Borrowed(*row) };
+            self.line(buffer, area, at as u16, &Line::styled(shown.into_owned(), self.style(role)));
+            rest = rest.get(row.len()..).unwrap_or_default();
+        }
+    }
+
     /// Marks a row as selected: strongly where the keys go, weakly elsewhere.
     pub fn select(&self, buffer: &mut Buffer, area: Rect, row: u16, focused: bool) {
         if row < area.height {
@@ -102,7 +115,9 @@ impl Ui<'_> {
     pub fn loaded<T>(&self, buffer: &mut Buffer, area: Rect, loaded: &Loaded<T>, empty: &str, is_empty: bool) -> u16 {
         if let Some(error) = &loaded.error {
             let old = if loaded.value.is_some() { "old: " } else { "" };
-            let area = Rect { height: area.height.min(3), ..area };
+            // It leaves room for what is old.
+            let height = if loaded.value.is_some() { area.height.min(3) } else { area.height };
+            let area = Rect { height, ..area };
             return self.paragraph(buffer, area, 0, Role::Error, &format!("✖ {old}{error}"));
         }
         if loaded.value.is_none() {

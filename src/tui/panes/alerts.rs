@@ -34,6 +34,8 @@ pub struct AlertsPane {
     topic: String,
     scroll: Scroll,
     focus: usize,
+    /// The pipeline whose ALARM is to be selected once the list is there.
+    seeks_alarm: Option<String>,
 }
 
 impl Default for AlertsPane {
@@ -46,6 +48,7 @@ impl Default for AlertsPane {
             topic: String::new(),
             scroll: Scroll::default(),
             focus: 0,
+            seeks_alarm: None,
         }
     }
 }
@@ -81,6 +84,14 @@ impl AlertsPane {
     fn message(&self, row: usize) -> Option<&Message> {
         let messages = self.inbox.value.as_ref()?;
         messages.get(messages.len().checked_sub(row + 1)?)
+    }
+
+    /// Selects what is in ALARM of a pipeline.
+    fn select_alarm(&mut self, pipeline: &str) {
+        let on = |a: &&Alert| a.state == AlarmState::Alarm && a.pipeline.as_deref() == Some(pipeline);
+        if let Some(name) = self.alerts.items().iter().find(on).map(|a| a.name.clone()) {
+            self.alerts.select(&name);
+        }
     }
 
     fn set(&self, cx: &mut Cx) {
@@ -233,6 +244,9 @@ impl Pane for AlertsPane {
                 self.alerts.set(alerts);
                 self.topics.set(topics);
                 self.list.answer(Ok(()));
+                if let Some(pipeline) = self.seeks_alarm.take() {
+                    self.select_alarm(&pipeline);
+                }
                 // A topic that was jumped to before the list was there.
                 self.topics.select(&self.topic);
                 self.look(false, cx);
@@ -317,6 +331,12 @@ impl Pane for AlertsPane {
                 self.alerts.set_filter("");
                 self.alerts.select(name);
                 self.focus = 0;
+            }
+            Target::Alarm(pipeline) => {
+                self.alerts.set_filter("");
+                self.focus = 0;
+                self.select_alarm(pipeline);
+                self.seeks_alarm = Some(pipeline.clone());
             }
             Target::Topic(name) => {
                 self.topics.set_filter("");

@@ -13,7 +13,7 @@ use crate::{
     cloud::buckets::{Bucket, BucketDetail, Object},
     text,
     tui::{
-        data::{Act, Data, Loaded, Request, Target, bytes, count, moment},
+        data::{self, Act, Data, Loaded, Request, Target, bytes, count, moment},
         keymap::{Action, Context},
         theme::Role,
         ui::{Ui, below, left, right},
@@ -65,6 +65,10 @@ pub struct BucketsPane {
     scroll: Scroll,
     skip: usize,
     focus: usize,
+    /// The buckets' names, when they were last read.
+    names: Vec<String>,
+    /// A bucket to open that was not among them: the list that is being read will tell.
+    wanted: Option<String>,
 }
 
 impl Default for BucketsPane {
@@ -81,6 +85,8 @@ impl Default for BucketsPane {
             scroll: Scroll::default(),
             skip: 0,
             focus: 0,
+            names: Vec::new(),
+            wanted: None,
         }
     }
 }
@@ -88,6 +94,13 @@ impl Default for BucketsPane {
 impl BucketsPane {
     fn place(&self) -> String {
         self.bucket.as_ref().map_or_else(|| "Buckets".into(), |bucket| format!("s3://{bucket}/{}", self.prefix))
+    }
+
+    /// The bucket that is meant: by its own name, or by PIPELINE/NAME.
+    fn find(&self, name: &str, env: &str) -> Option<String> {
+        let physical = data::physical(name, env).map(|physical| physical.replace('_', "-"));
+        let is = |bucket: &&String| *bucket == name || Some(*bucket) == physical.as_ref();
+        self.names.iter().find(is).cloned()
     }
 
     fn walk(&mut self, bucket: Option<String>, prefix: String, cx: &mut Cx) {
@@ -141,7 +154,8 @@ impl BucketsPane {
             self.walk(None, String::new(), cx);
             self.from(bucket);
         } else {
-            let parent = from.trim_end_matches('/').rfind('/').map_or("", |at| from.get(..=at).unwrap_or_default());
+            let parent =
+                from.strip_suffix('/').unwrap_or(&from).rfind('/').map_or("", |at| from.get(..=at).unwrap_or_default());
             self.walk(Some(bucket), parent.to_owned(), cx);
             self.from(from);
         }
@@ -385,11 +399,24 @@ impl Pane for BucketsPane {
         match (request, result) {
             (Request::Buckets, result) if self.bucket.is_none() => match result {
                 Ok(Data::Buckets(buckets)) => {
+                    self.names = buckets.iter().map(|b| b.name.clone()).collect();
                     self.entries.set(buckets.into_iter().map(Entry::Bucket).collect());
                     self.list.answer(Ok(()));
+                    if let Some(wanted) = self.wanted.take() {
+                        match self.find(&wanted, &cx.session.env) {
+                            Some(bucket) => self.walk(Some(bucket), String::new(), cx),
+                            None => cx.intents.push(Intent::Fail(format!("no bucket {wanted}"))),
+                        }
+                    }
                 }
                 Ok(_) => {}
-                Err(error) => self.list.answer(Err(error)),
+                Err(error) => {
+                    self.list.answer(Err(error));
+                    // Who may not list buckets may still look into one.
+                    if let Some(wanted) = self.wanted.take() {
+                        self.walk(Some(wanted), String::new(), cx);
+                    }
+                }
             },
             (Request::Objects { bucket, prefix, after, .. }, result)
                 if self.bucket.as_ref() == Some(bucket) && self.prefix == *prefix =>
@@ -486,16 +513,14 @@ impl Pane for BucketsPane {
     fn select(&mut self, target: &Target, cx: &mut Cx) {
         if let Target::Bucket(bucket) = target {
             self.focus = 0;
-            self.walk(Some(bucket.clone()), String::new(), cx);
+            let found = self.find(bucket, &cx.session.env);
+            self.wanted = if found.is_none() { Some(bucket.clone()) } else { None };
+            self.walk(found, String::new(), cx);
         }
     }
 
     fn names(&self) -> Vec<String> {
-        let buckets = self.entries.items().iter().filter_map(|e| match e {
-            Entry::Bucket(bucket) => Some(bucket.name.clone()),
-            _ => None,
-        });
-        buckets.collect()
+        self.names.clone()
     }
 
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {

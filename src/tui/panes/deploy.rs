@@ -41,6 +41,8 @@ pub struct DeployPane {
     changes: Scroll,
     operations: Scroll,
     focus: usize,
+    /// Whether the pipeline was jumped to before the list was there, which has to tell whether there is one.
+    jumped: bool,
 }
 
 impl Default for DeployPane {
@@ -58,6 +60,7 @@ impl Default for DeployPane {
             changes: Scroll::default(),
             operations: Scroll::default(),
             focus: 0,
+            jumped: false,
         }
     }
 }
@@ -144,6 +147,13 @@ impl DeployPane {
 
     fn plan_rows(&self) -> usize {
         self.plan.value.as_ref().map_or(0, |plan| rows(plan).len())
+    }
+
+    /// Shows why there is no plan; whether that is so.
+    fn show_mistakes(&self, cx: &mut Cx) -> bool {
+        let Some(error) = &self.plan.error else { return false };
+        cx.show(format!("Plan of {}", self.pipeline), error.lines().map(str::to_owned).collect());
+        true
     }
 
     fn change_details(&self, cx: &mut Cx) {
@@ -339,7 +349,12 @@ impl Pane for DeployPane {
                 self.pipelines.set(pipelines);
                 self.list.answer(Ok(()));
                 // A pipeline that was jumped to before the list was there.
-                self.pipelines.select(&self.pipeline);
+                if !self.pipelines.select(&self.pipeline) && self.jumped {
+                    cx.intents.push(Intent::Fail(format!("no pipeline {}", self.pipeline)));
+                    // What `a` would deploy is not what was named.
+                    self.focus = 0;
+                }
+                self.jumped = false;
                 self.look(false, cx);
             }
             (Request::Deployable, Err(error)) => self.list.answer(Err(error)),
@@ -368,7 +383,7 @@ impl Pane for DeployPane {
         }
         let pipeline = self.pipelines.selected().map(|p| p.name.clone());
         match (action, pipeline) {
-            (Action::Plan, Some(_)) => {
+            (Action::Plan | Action::Deploy, Some(_)) => {
                 if self.going {
                     cx.tell("wait until what is under way has ended");
                     return true;
@@ -377,10 +392,13 @@ impl Pane for DeployPane {
                 self.at.clear();
                 self.look(true, cx);
             }
-            (Action::Apply | Action::Deploy, Some(pipeline)) => cx.act(Act::Deploy(pipeline)),
+            (Action::Apply, Some(pipeline)) => cx.act(Act::Deploy(pipeline)),
             (Action::Destroy, Some(pipeline)) => cx.act(Act::Destroy(pipeline)),
             (Action::Run, Some(pipeline)) => cx.act(Act::Run(pipeline)),
             (Action::GoToError, Some(_)) => {
+                if self.show_mistakes(cx) {
+                    return true;
+                }
                 let operations = self.past.value.as_ref().map(|(_, o)| o.as_slice()).unwrap_or_default();
                 match operations.iter().position(|o| status(&o.status).1 == Role::Error) {
                     Some(at) => {
@@ -391,7 +409,11 @@ impl Pane for DeployPane {
                 }
             }
             (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
-            (Action::Enter, _) if self.focus == 1 => self.change_details(cx),
+            (Action::Enter, _) if self.focus == 1 => {
+                if !self.show_mistakes(cx) {
+                    self.change_details(cx);
+                }
+            }
             (Action::Enter, _) if self.focus == 2 => self.operation_details(cx),
             (Action::Back, _) if self.focus > 0 => self.focus -= 1,
             _ if self.focus == 1 => {
@@ -442,9 +464,15 @@ impl Pane for DeployPane {
         if let Target::Pipeline(name) = target {
             self.pipelines.set_filter("");
             self.focus = 1;
+            if !self.going {
+                // The plan is what is asked for, not how an earlier deploy went.
+                self.progress.clear();
+                self.at.clear();
+            }
             if self.pipelines.select(name) {
                 self.look(false, cx);
-            } else if self.pipelines.items().is_empty() {
+            } else if self.list.value.is_none() {
+                self.jumped = true;
                 self.look_at(name.clone(), false, cx);
             } else {
                 cx.intents.push(Intent::Fail(format!("no pipeline {name}")));

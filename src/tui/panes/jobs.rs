@@ -10,7 +10,7 @@ use super::{Cx, Intent, Pane, turn};
 use crate::{
     cloud::jobs::{Bookmark, Job, JobRun, JobRunState},
     tui::{
-        data::{Act, Data, Loaded, Request, Target, bytes, count, duration, moment},
+        data::{self, Act, Data, Loaded, Request, Target, bytes, count, duration, moment},
         glyphs,
         keymap::{Action, Context},
         theme::Role,
@@ -30,6 +30,17 @@ pub struct JobsPane {
     focus: usize,
     /// Text that a run's error or state must hold.
     filter: String,
+    /// What to select once the runs are there.
+    wanted: Option<Wanted>,
+    /// Whether the job was jumped to before the list was there, which has to tell whether there is one.
+    jumped: bool,
+}
+
+/// A run that was jumped to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Newest,
+    NewestFailed,
 }
 
 impl Default for JobsPane {
@@ -42,6 +53,8 @@ impl Default for JobsPane {
             scroll: Scroll::default(),
             focus: 0,
             filter: String::new(),
+            wanted: None,
+            jumped: false,
         }
     }
 }
@@ -55,6 +68,10 @@ pub fn state(state: JobRunState) -> (&'static str, Role) {
         JobRunState::Succeeded => (glyphs::OK, Role::Ok),
         JobRunState::Failed | JobRunState::Timeout => (glyphs::FAILED, Role::Error),
     }
+}
+
+fn failed(run: &JobRun) -> bool {
+    matches!(run.state, JobRunState::Failed | JobRunState::Timeout)
 }
 
 fn took(run: &JobRun, now: jiff::Timestamp) -> String {
@@ -146,17 +163,20 @@ impl JobsPane {
     }
 
     fn go_to_error(&mut self, cx: &mut Cx) {
-        let bad = |run: &JobRun| matches!(run.state, JobRunState::Failed | JobRunState::Timeout);
         let shown = self.shown();
         let from = if self.focus == 1 { self.scroll.selected() + 1 } else { 0 };
-        let next = shown.iter().skip(from).position(|run| bad(run)).map(|at| at + from);
-        if let Some(at) = next.or_else(|| shown.iter().position(|run| bad(run))) {
+        let next = shown.iter().skip(from).position(|run| failed(run)).map(|at| at + from);
+        if let Some(at) = next.or_else(|| shown.iter().position(|run| failed(run))) {
             self.scroll.select(at);
             self.focus = 1;
             return;
         }
-        let failed = |job: &&Job| job.last_run.as_ref().is_some_and(bad);
-        match self.jobs.items().iter().find(failed).map(|j| j.name.clone()) {
+        if !self.filter.is_empty() {
+            cx.tell("none of the runs that fit the filter failed");
+            return;
+        }
+        let other = self.jobs.items().iter().find(|job| job.last_run.as_ref().is_some_and(failed));
+        match other.map(|j| j.name.clone()) {
             Some(name) => {
                 self.jobs.select(&name);
                 self.look(false, cx);
@@ -187,7 +207,8 @@ impl JobsPane {
         }
         let inner = below(inner, row);
         let runs = self.shown();
-        let used = ui.loaded(buffer, inner, &self.runs, "no runs yet: r starts one", runs.is_empty());
+        let empty = if self.filter.is_empty() { "no runs yet: r starts one" } else { "no run fits the filter" };
+        let used = ui.loaded(buffer, inner, &self.runs, empty, runs.is_empty());
         let inner = below(inner, used);
         if runs.is_empty() {
             return;
@@ -247,7 +268,10 @@ impl Pane for JobsPane {
                 self.jobs.set(jobs);
                 self.list.answer(Ok(()));
                 // A job that was jumped to before the list was there.
-                self.jobs.select(&self.job);
+                if !self.jobs.select(&self.job) && std::mem::take(&mut self.jumped) {
+                    cx.intents.push(Intent::Fail(format!("no job {}", self.job)));
+                }
+                self.jumped = false;
                 self.look(false, cx);
             }
             (Request::Jobs, Err(error)) => self.list.answer(Err(error)),
@@ -257,8 +281,14 @@ impl Pane for JobsPane {
                     let selected = self.selected_run().map(|r| r.id.clone());
                     self.runs.answer(Ok((runs, bookmark)));
                     let at = self.shown().iter().position(|r| Some(&r.id) == selected.as_ref());
-                    if self.focus == 1 {
-                        self.scroll.select(at.unwrap_or(0));
+                    match self.wanted.take() {
+                        Some(Wanted::Newest) => self.scroll.select(0),
+                        Some(Wanted::NewestFailed) => {
+                            let at = self.shown().iter().position(|run| failed(run));
+                            self.scroll.select(at.unwrap_or(0));
+                        }
+                        None if self.focus == 1 => self.scroll.select(at.unwrap_or(0)),
+                        None => {}
                     }
                 }
                 Ok(_) => {}
@@ -304,12 +334,17 @@ impl Pane for JobsPane {
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
-        if let Target::Job(name) = target {
+        if let Target::Job(name) | Target::FailedRun(name) = target {
             self.jobs.set_filter("");
             self.filter.clear();
-            if self.jobs.select(name) || self.jobs.items().is_empty() {
+            let name = &data::physical(name, &cx.session.env).unwrap_or_else(|| name.clone());
+            let here = self.jobs.select(name);
+            self.jumped = !here && self.list.value.is_none();
+            if here || self.jumped {
                 self.focus = 1;
-                self.look_at(name.clone(), false, cx);
+                self.look_at(name.clone(), true, cx);
+                let failed = matches!(target, Target::FailedRun(_));
+                self.wanted = Some(if failed { Wanted::NewestFailed } else { Wanted::Newest });
             } else {
                 cx.intents.push(Intent::Fail(format!("no job {name}")));
             }

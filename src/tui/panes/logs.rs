@@ -24,6 +24,8 @@ use crate::{
     },
 };
 
+/// What marks a line as an error.
+const ERRORS: [&str; 3] = ["error", "fatal", "panic"];
 /// Lines that are held; the oldest are dropped.
 const HELD: usize = 1_000_000;
 /// Lines that are searched at once, without a task of its own.
@@ -61,6 +63,10 @@ pub struct LogsPane {
     times: bool,
     skip: usize,
     focus: usize,
+    /// Whether to go to the last error once everything is read.
+    seeks_error: bool,
+    /// A group to open that was not in the list: the one that is being read will tell.
+    wanted: Option<String>,
 }
 
 impl Default for LogsPane {
@@ -87,6 +93,8 @@ impl Default for LogsPane {
             times: true,
             skip: 0,
             focus: 0,
+            seeks_error: false,
+            wanted: None,
         }
     }
 }
@@ -108,6 +116,13 @@ impl LogsPane {
             self.read_on(cx);
         }
         self.focus = 1;
+    }
+
+    /// The group that is meant: by its own name, or by PIPELINE/NAME of what writes it.
+    fn find(&self, name: &str, env: &str) -> Option<String> {
+        let end = data::physical(name, env).map(|physical| format!("/{physical}"));
+        let is = |group: &&LogGroup| group.name == name || end.as_ref().is_some_and(|end| group.name.ends_with(end));
+        self.groups.items().iter().find(is).map(|group| group.name.clone())
     }
 
     fn read_on(&mut self, cx: &mut Cx) {
@@ -211,17 +226,32 @@ impl LogsPane {
     }
 
     fn jump_to_error(&mut self, cx: &mut Cx) {
-        let needle = Needle::smart("error");
-        let from = self.cursor.saturating_add(1);
-        let found = self.lines.snapshot().search(&needle, from).first().copied();
-        match found {
+        let below = if self.follow { None } else { self.errors(self.cursor.saturating_add(1)).first().copied() };
+        let wanted = below.or_else(|| {
+            let all = self.errors(0);
+            // Whoever stands on the last one begins again at the first.
+            let last = all.last().filter(|last| self.follow || **last as usize != self.cursor);
+            last.or(all.first()).copied()
+        });
+        match wanted {
             Some(number) => {
                 self.narrow = false;
                 self.follow = false;
                 self.cursor = number as usize;
+                // What led to it stands above it, what followed below.
+                self.top.set(self.position(self.cursor).saturating_sub(self.height.get() / 2));
             }
-            None => cx.tell("no \"error\" below this line"),
+            None => cx.tell("no line of this group speaks of an error"),
         }
+    }
+
+    /// Numbers of the lines that speak of an error, from one on.
+    fn errors(&self, from: usize) -> Vec<u32> {
+        let snapshot = self.lines.snapshot();
+        let mut found: Vec<u32> = ERRORS.iter().flat_map(|word| snapshot.search(&Needle::smart(word), from)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     fn line_action(&mut self, action: Action, cx: &mut Cx) -> bool {
@@ -408,10 +438,10 @@ impl LogsPane {
 
 /// What a line's beginning says of it.
 fn line_role(line: &str) -> Role {
-    let head = text::window(line, 0, 80).to_ascii_uppercase();
-    if head.contains("ERROR") || head.contains("FATAL") || head.contains("PANIC") {
+    let head = text::window(line, 0, 80).to_ascii_lowercase();
+    if ERRORS.iter().any(|word| head.contains(word)) {
         Role::Error
-    } else if head.contains("WARN") {
+    } else if head.contains("warn") {
         Role::Warn
     } else {
         Role::Text
@@ -453,8 +483,23 @@ impl Pane for LogsPane {
             (Request::LogGroups, Ok(Data::LogGroups(groups))) => {
                 self.groups.set(groups);
                 self.list.answer(Ok(()));
+                if let Some(wanted) = self.wanted.take() {
+                    match self.find(&wanted, &cx.session.env) {
+                        Some(group) => {
+                            self.groups.select(&group);
+                            self.open(&group, cx);
+                        }
+                        None => cx.intents.push(Intent::Fail(format!("no log group {wanted}"))),
+                    }
+                }
             }
-            (Request::LogGroups, Err(error)) => self.list.answer(Err(error)),
+            (Request::LogGroups, Err(error)) => {
+                self.list.answer(Err(error));
+                // Who may not list groups may still read one.
+                if let Some(wanted) = self.wanted.take() {
+                    self.open(&wanted, cx);
+                }
+            }
             (Request::Logs { group, .. }, result) if self.group.as_ref() == Some(group) => match result {
                 Ok(Data::Logs { lines, next, more }) => {
                     for (time, line) in &lines {
@@ -470,6 +515,8 @@ impl Pane for LogsPane {
                     self.search(cx);
                     if more {
                         self.read_on(cx);
+                    } else if std::mem::take(&mut self.seeks_error) {
+                        self.jump_to_error(cx);
                     }
                 }
                 Ok(_) => {}
@@ -539,10 +586,21 @@ impl Pane for LogsPane {
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
-        if let Target::LogGroup(group) = target {
+        if let Target::LogGroup(group) | Target::LogError(group) = target {
             self.groups.set_filter("");
-            self.groups.select(group);
-            self.open(group, cx);
+            match self.find(group, &cx.session.env) {
+                Some(group) => {
+                    self.groups.select(&group);
+                    self.open(&group, cx);
+                    self.wanted = None;
+                }
+                None => self.wanted = Some(group.clone()),
+            }
+            self.seeks_error = matches!(target, Target::LogError(_));
+            if self.seeks_error {
+                // The newest is what it is about, wherever one has read before.
+                self.follow = true;
+            }
         }
     }
 

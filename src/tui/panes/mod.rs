@@ -194,9 +194,17 @@ impl Panes {
         if command == "theme" {
             return super::theme::built_in().into_iter().map(|(name, _)| name).collect();
         }
+        self.of(command).map(|pane| pane.names()).unwrap_or_default()
+    }
+
+    /// The number of the pane whose names complete a command, where none of them is known yet.
+    pub fn nameless(&self, command: &str) -> Option<u8> {
+        self.of(command).filter(|pane| pane.names().is_empty()).map(Pane::number)
+    }
+
+    fn of(&self, command: &str) -> Option<&dyn Pane> {
         let word = if command == "query" { "queries" } else { command };
-        let pane = self.0.iter().find(|pane| pane.title().eq_ignore_ascii_case(word));
-        pane.map(|pane| pane.names()).unwrap_or_default()
+        self.0.iter().find(|pane| pane.title().eq_ignore_ascii_case(word)).map(AsRef::as_ref)
     }
 }
 

@@ -1,6 +1,6 @@
 //! 1 Overview: the pipelines, the chosen one stage by stage, and what happened.
 
-use std::fmt::Write;
+use std::{cell::Cell, fmt::Write};
 
 use ratatui::{
     Frame,
@@ -22,7 +22,7 @@ use crate::{
         theme::Role,
         ui::{Ui, below},
         widgets::{
-            graph::{self, Node},
+            graph::{self, Node, Shape},
             list::Picker,
             timeline::{self, Event},
         },
@@ -39,13 +39,16 @@ pub struct OverviewPane {
     view: Loaded<PipelineView>,
     /// The pipeline that `view` is of, or will be.
     viewed: String,
-    /// The graph of `view`, and the order in which the selection goes through it.
+    /// The graph of `view`, and how it was last drawn: the selection goes through what is seen.
     nodes: Vec<Node>,
-    order: Vec<usize>,
-    stage: usize,
+    shape: Cell<Shape>,
+    /// The selected stage among `nodes`; none: the first that is seen.
+    stage: Option<usize>,
     focus: usize,
     /// What the run that is under way is doing.
     running: Option<(String, String)>,
+    /// Whether the pipeline was jumped to before the list was there, which has to tell whether there is one.
+    jumped: bool,
 }
 
 impl Default for OverviewPane {
@@ -56,10 +59,11 @@ impl Default for OverviewPane {
             view: Loaded::default(),
             viewed: String::new(),
             nodes: Vec::new(),
-            order: Vec::new(),
-            stage: 0,
+            shape: Cell::default(),
+            stage: None,
             focus: 0,
             running: None,
+            jumped: false,
         }
     }
 }
@@ -77,8 +81,7 @@ impl OverviewPane {
             self.viewed.clone_from(&name);
             self.view.clear();
             self.nodes.clear();
-            self.order.clear();
-            self.stage = 0;
+            self.stage = None;
         } else if !again {
             return;
         }
@@ -86,9 +89,21 @@ impl OverviewPane {
         cx.load(Request::View(name));
     }
 
+    /// The selected stage's number among `nodes`.
+    fn selected_node(&self) -> Option<usize> {
+        self.stage.or_else(|| graph::order(&self.nodes, self.shape.get()).first().copied())
+    }
+
     fn selected_stage(&self) -> Option<&StageView> {
-        let node = self.order.get(self.stage)?;
-        self.view.value.as_ref()?.stages.get(*node)
+        self.view.value.as_ref()?.stages.get(self.selected_node()?)
+    }
+
+    /// Moves the selection through the stages as they are seen.
+    fn step(&mut self, to: impl Fn(usize, usize) -> usize) {
+        let order = graph::order(&self.nodes, self.shape.get());
+        let last = order.len().saturating_sub(1);
+        let at = self.selected_node().and_then(|node| order.iter().position(|n| *n == node)).unwrap_or(0);
+        self.stage = order.get(to(at, last).min(last)).copied();
     }
 
     /// Opens the pane that shows a stage.
@@ -111,12 +126,11 @@ impl OverviewPane {
     }
 
     fn stage_action(&mut self, action: Action, cx: &mut Cx) -> bool {
-        let last = self.order.len().saturating_sub(1);
         match action {
-            Action::Up | Action::Left => self.stage = self.stage.saturating_sub(1),
-            Action::Down | Action::Right => self.stage = (self.stage + 1).min(last),
-            Action::Top => self.stage = 0,
-            Action::Bottom => self.stage = last,
+            Action::Up | Action::Left => self.step(|at, _| at.saturating_sub(1)),
+            Action::Down | Action::Right => self.step(|at, _| at + 1),
+            Action::Top => self.step(|_, _| 0),
+            Action::Bottom => self.step(|_, last| last),
             Action::Back => self.focus = 0,
             Action::Enter => {
                 if let Some(stage) = self.selected_stage() {
@@ -137,25 +151,51 @@ impl OverviewPane {
         true
     }
 
-    /// To what went wrong: the logs of the first stage that failed.
+    /// The stage that is worst, where one is not well.
+    fn worst_stage(&self) -> Option<&StageView> {
+        let stages = &self.view.value.as_ref()?.stages;
+        let with = |health| stages.iter().find(move |s| s.health == health);
+        with(Health::Bad).or_else(|| with(Health::Warning))
+    }
+
+    /// To what went wrong in the pipeline that is shown, or else to a pipeline in which something did.
     fn go_to_error(&mut self, cx: &mut Cx) {
-        let bad = |s: &&StageView| matches!(s.health, Health::Bad | Health::Warning);
-        let stages = self.view.value.as_ref().map(|v| v.stages.as_slice()).unwrap_or_default();
-        match stages.iter().find(bad) {
-            Some(stage) if stage.stage.kind == "job" => cx.go(Target::Job(stage.stage.physical_name.clone())),
-            Some(StageView { log_group: Some(group), .. }) => cx.go(Target::LogGroup(group.clone())),
+        if let Some(error) = &self.view.error {
+            cx.show(self.viewed.clone(), error.lines().map(str::to_owned).collect());
+            return;
+        }
+        match self.worst_stage() {
+            Some(stage) if stage.stage.kind == "job" => cx.go(Target::FailedRun(stage.stage.physical_name.clone())),
+            Some(StageView { log_group: Some(group), .. }) => cx.go(Target::LogError(group.clone())),
             Some(stage) => cx.show(stage.stage.name.clone(), details(stage)),
-            None => {
-                let at = self.pipelines.items().iter().find(|p| p.health == Health::Bad).map(|p| p.name.clone());
-                match at {
-                    Some(name) => {
-                        self.pipelines.set_filter("");
-                        self.pipelines.select(&name);
-                        self.look(false, cx);
-                    }
-                    None => cx.tell("nothing is wrong"),
+            None => match self.pipelines.selected() {
+                Some(pipeline) if matches!(pipeline.health, Health::Bad | Health::Warning) => {
+                    Self::go_to_trouble(pipeline, cx);
                 }
+                _ => self.go_to_worst(cx),
+            },
+        }
+    }
+
+    /// To what is wrong with a pipeline as a whole: an alarm, or its deploy.
+    fn go_to_trouble(pipeline: &PipelineSummary, cx: &mut Cx) {
+        if pipeline.in_alarm {
+            cx.go(Target::Alarm(pipeline.name.clone()));
+        } else {
+            cx.intents.push(Intent::Deploy(pipeline.name.clone()));
+        }
+    }
+
+    /// To the pipeline that is worst.
+    fn go_to_worst(&mut self, cx: &mut Cx) {
+        let with = |health| self.pipelines.items().iter().find(move |p| p.health == health);
+        match with(Health::Bad).or_else(|| with(Health::Warning)).map(|p| p.name.clone()) {
+            Some(name) => {
+                self.pipelines.set_filter("");
+                self.pipelines.select(&name);
+                self.look(false, cx);
             }
+            None => cx.tell("nothing is wrong"),
         }
     }
 
@@ -193,25 +233,25 @@ impl OverviewPane {
         if let Some((role, note)) = note
             && inner.height > 4
         {
-            let bottom = Rect { y: inner.y + inner.height - 1, height: 1, ..inner };
-            ui.line(buffer, bottom, 0, &Line::from(ui.span(role, note)));
-            inner.height -= 1;
+            let note = text::clean(&note);
+            let width = usize::from(inner.width);
+            // What went wrong may take a second row.
+            let rows = if role == Role::Error { text::wrap(&note, width, 2).len() as u16 } else { 1 };
+            let bottom = Rect { y: inner.y + inner.height - rows, height: rows, ..inner };
+            if rows == 1 {
+                ui.line(buffer, bottom, 0, &Line::from(ui.span(role, text::truncate(&note, width).into_owned())));
+            } else {
+                ui.wrapped(buffer, bottom, role, &note);
+            }
+            inner.height -= rows;
         }
-        let selected = self.order.get(self.stage).map(|node| (*node, self.focus == 1)).filter(|_| self.focus == 1);
-        graph::draw(frame, inner, ui, &self.nodes, selected);
+        let selected = self.selected_node().filter(|_| self.focus == 1).map(|node| (node, true));
+        self.shape.set(graph::draw(frame, inner, ui, &self.nodes, selected));
     }
 
     /// What the selected stage has to say, or else the worst that any has.
     fn note(&self) -> Option<(Role, String)> {
-        let stages = &self.view.value.as_ref()?.stages;
-        let stage = if self.focus == 1 {
-            self.selected_stage()
-        } else {
-            stages
-                .iter()
-                .find(|s| s.health == Health::Bad)
-                .or_else(|| stages.iter().find(|s| s.health == Health::Warning))
-        }?;
+        let stage = if self.focus == 1 { self.selected_stage() } else { self.worst_stage() }?;
         let (glyph, role) = health(stage.health);
         let words = stage.detail.as_deref().unwrap_or(&stage.figure);
         let words = text::clean_lines(words).next().unwrap_or_default().into_owned();
@@ -315,15 +355,17 @@ impl Pane for OverviewPane {
                 self.pipelines.set(pipelines);
                 self.list.answer(Ok(()));
                 // A pipeline that was jumped to before the list was there.
-                self.pipelines.select(&self.viewed);
+                if !self.pipelines.select(&self.viewed) && self.jumped {
+                    cx.intents.push(Intent::Fail(format!("no pipeline {}", self.viewed)));
+                }
+                self.jumped = false;
                 self.look(false, cx);
             }
             (Request::Pipelines, Err(error)) => self.list.answer(Err(error)),
             (Request::View(name), result) if *name == self.viewed => match result {
                 Ok(Data::View(view)) => {
                     self.nodes = view.stages.iter().map(node).collect();
-                    self.order = graph::order(&self.nodes);
-                    self.stage = self.stage.min(self.order.len().saturating_sub(1));
+                    self.stage = self.stage.filter(|stage| *stage < self.nodes.len());
                     self.view.answer(Ok(*view));
                 }
                 Ok(_) => {}
@@ -406,7 +448,8 @@ impl Pane for OverviewPane {
     fn select(&mut self, target: &Target, cx: &mut Cx) {
         if let Target::Pipeline(name) = target {
             self.pipelines.set_filter("");
-            if self.pipelines.items().is_empty() {
+            if self.list.value.is_none() {
+                self.jumped = true;
                 self.look_at(name.clone(), false, cx);
                 self.focus = 1;
             } else if self.pipelines.select(name) {

@@ -455,7 +455,13 @@ impl Pane for QueriesPane {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let error = if self.cancelling { "the query was cancelled".into() } else { error };
+                    let error = if self.cancelling {
+                        // In place of the word that it is being cancelled.
+                        cx.tell("cancelled");
+                        "the query was cancelled".into()
+                    } else {
+                        error
+                    };
                     self.result.answer(Err(error));
                 }
             },

@@ -47,7 +47,8 @@ pub enum Popup {
         effect: Effect,
         /// Whether yes is chosen; No is at first.
         yes: bool,
-        /// Whether a letter came that is no answer: somebody types, and a `y` in what they type is no yes.
+        /// Whether a letter came that is no answer: somebody types, and a `y` in what they type is no yes. Where a name
+        /// must be typed: whether Enter came after another.
         stray: bool,
         /// What is typed, where the name must be.
         typed: LineEdit,
@@ -121,10 +122,12 @@ impl Popup {
                 Strength::TypeName(name) => {
                     if key.code != KeyCode::Enter {
                         typed.key(key);
+                        *stray = false;
                         Outcome::Stay
                     } else if typed.text() == name {
                         Outcome::Act(act.clone(), Consent::Name(name.clone()))
                     } else {
+                        *stray = !typed.text().is_empty();
                         Outcome::Stay
                     }
                 }
@@ -230,6 +233,14 @@ impl Popup {
 }
 
 impl Purpose {
+    /// What it is, in a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::SetAlert(name) => format!("set {name}"),
+            Self::Publish(topic) => format!("publish to {topic}"),
+        }
+    }
+
     fn act(&self, typed: &str) -> Result<Act, String> {
         match self {
             Self::SetAlert(name) => match typed.trim().replace([',', '_'], "").parse::<f64>() {
@@ -252,8 +263,12 @@ fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, (yes, s
         let hint = format!("Type {name} to go on:");
         let more = ui.paragraph(frame.buffer_mut(), inner, used + 1, Role::Warn, &hint);
         draw_edit(frame, inner, used + more + 1, ui, typed);
-        let note = if right { "Enter: do it   Esc: leave it" } else { "Esc: leave it" };
-        ui.line(frame.buffer_mut(), inner, used + more + 3, &Line::from(ui.span(Role::Dim, note)));
+        let (role, note) = match (right, stray) {
+            (true, _) => (Role::Dim, "Enter: do it   Esc: leave it".to_owned()),
+            (false, true) => (Role::Error, format!("that is not {name}   Esc: leave it")),
+            (false, false) => (Role::Dim, "Esc: leave it".to_owned()),
+        };
+        ui.line(frame.buffer_mut(), inner, used + more + 3, &Line::from(ui.span(role, note)));
         return;
     }
     let choice = |chosen: bool, word: &'static str| {

@@ -71,6 +71,7 @@ fn summary(name: &str, health: Health, words: &str, stack: Option<&str>) -> Pipe
         deployed: stack.map(|_| at(-7_140)),
         health,
         words: words.into(),
+        in_alarm: false,
     }
 }
 

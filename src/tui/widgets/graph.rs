@@ -72,8 +72,18 @@ enum From {
     Margin(usize),
 }
 
-/// Draws the graph, with one stage selected.
-pub fn draw(frame: &mut Frame, area: Rect, ui: &Ui, nodes: &[Node], selected: Option<(usize, bool)>) {
+/// The two ways to draw a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// From left to right.
+    #[default]
+    Rows,
+    /// One stage a row.
+    Tree,
+}
+
+/// Draws the graph, with one stage selected, in the shape for which there is room.
+pub fn draw(frame: &mut Frame, area: Rect, ui: &Ui, nodes: &[Node], selected: Option<(usize, bool)>) -> Shape {
     let children = children(nodes);
     let places = layout(nodes, &children, area.width);
     let width = places.iter().map(|p| p.x + nodes.get(p.node).map_or(0, Node::width)).max().unwrap_or(0);
@@ -82,8 +92,10 @@ pub fn draw(frame: &mut Frame, area: Rect, ui: &Ui, nodes: &[Node], selected: Op
     let round = places.iter().filter(|p| matches!(p.from, From::Margin(_))).all(|p| p.x == 3);
     if round && width <= area.width && height <= area.height {
         draw_places(frame, area, ui, nodes, &places, selected);
+        Shape::Rows
     } else {
         draw_tree(frame, area, ui, nodes, &children, selected);
+        Shape::Tree
     }
 }
 
@@ -102,8 +114,22 @@ fn children(nodes: &[Node]) -> Vec<Vec<usize>> {
 }
 
 /// The order in which stages are drawn, which is the order in which the selection goes through them.
-pub fn order(nodes: &[Node]) -> Vec<usize> {
-    layout(nodes, &children(nodes), u16::MAX).iter().map(|p| p.node).collect()
+pub fn order(nodes: &[Node], shape: Shape) -> Vec<usize> {
+    let children = children(nodes);
+    match shape {
+        Shape::Rows => layout(nodes, &children, u16::MAX).iter().map(|p| p.node).collect(),
+        Shape::Tree => tree_rows(&children).into_iter().map(|(_, node)| node).collect(),
+    }
+}
+
+/// The tree's rows: what leads to a stage, and the stage.
+fn tree_rows(children: &[Vec<usize>]) -> Vec<(String, usize)> {
+    let mut rows = Vec::new();
+    let is_child: BTreeSet<usize> = children.iter().flatten().copied().collect();
+    for root in (0..children.len()).filter(|n| !is_child.contains(n)) {
+        branch(children, root, "", "", &mut rows);
+    }
+    rows
 }
 
 /// Each root begins a row; the longest way on from a stage stays in its row, the others begin rows below it, those of the
@@ -259,14 +285,23 @@ fn draw_tree(
     children: &[Vec<usize>],
     selected: Option<(usize, bool)>,
 ) {
-    let mut rows = Vec::new();
-    let is_child: BTreeSet<usize> = children.iter().flatten().copied().collect();
-    for root in (0..nodes.len()).filter(|n| !is_child.contains(n)) {
-        branch(children, root, "", "", &mut rows);
-    }
-    let height = usize::from(area.height);
+    let rows = tree_rows(children);
+    let mut height = usize::from(area.height);
     let at = selected.and_then(|(wanted, _)| rows.iter().position(|(_, node)| *node == wanted)).unwrap_or(0);
-    let first = (at + 1).saturating_sub(height);
+    let mut first = (at + 1).saturating_sub(height);
+    // Where not all fit, the last row tells how many more there are.
+    if rows.len() > height && height > 2 {
+        height -= 1;
+        first = (at + 1).saturating_sub(height);
+        let (above, below) = (first, rows.len().saturating_sub(first + height));
+        let told = match (above, below) {
+            (0, below) => format!("… {below} more below"),
+            (above, 0) => format!("… {above} more above"),
+            (above, below) => format!("… {above} more above, {below} below"),
+        };
+        let line = Line::from(ui.span(Role::Dim, told));
+        ui.line(frame.buffer_mut(), area, height as u16, &line);
+    }
     let widest = rows
         .iter()
         .filter_map(|(lead, node)| Some(text::width(lead) + 2 + text::width(&text::clean(&nodes.get(*node)?.name))))
@@ -345,7 +380,7 @@ mod tests {
         let theme = Theme::load("calm", Depth::None).unwrap();
         let ui = Ui { theme: &theme, now: jiff::Timestamp::UNIX_EPOCH, covered: false };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, frame.area(), &ui, nodes, Some((0, true)))).unwrap();
+        terminal.draw(|frame| _ = draw(frame, frame.area(), &ui, nodes, Some((0, true)))).unwrap();
         terminal.backend().to_string()
     }
 

@@ -1,0 +1,127 @@
+//! What keys do where somebody may mean something else, and what is then said.
+
+use super::{console, fixture::answer, testing::Console};
+use crate::{
+    backend::{Effect, Strength},
+    tui::{
+        data::{Act, Request},
+        msg::Msg,
+    },
+};
+
+#[test]
+fn ctrl_c_first_closes_what_is_open() {
+    let mut console = console();
+    for keys in ["?", ":jobs", "/wat", "6i", "5s"] {
+        console.keys(keys);
+        console.keys("<ctrl-c>");
+        assert!(!console.quit, "after {keys}");
+        assert!(console.app.popups.is_empty() && console.app.typing.is_none(), "after {keys}");
+        console.keys("1");
+        assert_eq!(console.app.current, 1, "after {keys} letters are keys again");
+    }
+    assert!(console.screen(80, 24).contains("dataops"), "the filter that was typed is gone");
+    console.keys("<ctrl-c>");
+    assert!(console.quit);
+}
+
+#[test]
+fn ctrl_c_keeps_the_sql_that_is_typed() {
+    let mut console = console();
+    console.keys("6iselect 42<ctrl-c>");
+    assert!(!console.quit && console.screen(80, 24).contains("select 42"));
+}
+
+#[test]
+fn ctrl_c_cancels_a_query_that_runs_in_another_pane() {
+    let mut console = console();
+    console.keys("6iselect 1");
+    console.hang = true;
+    console.keys("<f5>1<ctrl-c>");
+    assert!(!console.quit && console.screen(80, 24).contains("cancelling"));
+    console.keys("<ctrl-c>");
+    assert!(console.quit);
+}
+
+#[test]
+fn ctrl_c_for_a_query_that_has_just_ended_does_not_quit() {
+    let mut console = console();
+    console.keys("6iselect 1<f5><ctrl-c>");
+    assert!(!console.quit && console.screen(80, 24).contains("once more to quit"));
+    console.keys("<ctrl-c>");
+    assert!(console.quit);
+    let mut console = self::console();
+    console.keys("6iselect 1<f5>j<ctrl-c>");
+    assert!(console.quit, "whoever has done something since means the console");
+}
+
+#[test]
+fn what_was_cancelled_is_no_longer_being_cancelled() {
+    let mut console = Console::open(Box::new(|request| Ok(answer(request))));
+    console.keys("6iselect 1");
+    console.hang = true;
+    console.keys("<f5>");
+    console.asked.clear();
+    console.keys("<ctrl-c>");
+    let request = Request::Query { sql: "select 1".into(), database: Some("crypto_stream".into()) };
+    let now = super::testing::at(0);
+    // The generation is that of the newest load.
+    for generation in 0..100 {
+        console.send(Msg::Loaded { request: request.clone(), generation, result: Err("gone".into()), now });
+    }
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("the query was cancelled") && !screen.contains("cancelling"), "{screen}");
+}
+
+#[test]
+fn another_name_is_said_to_be_another() {
+    let mut console = console();
+    let effect = Effect {
+        what: "destroy",
+        target: "crypto-stream-prod".into(),
+        sentence: "crypto-stream-prod is destroyed".into(),
+        strength: Strength::TypeName("crypto-stream-prod".into()),
+    };
+    console.send(Msg::Judged { act: Act::Destroy("crypto-stream".into()), result: Ok(effect) });
+    console.keys("crypto-stream<enter>");
+    assert!(console.screen(80, 24).contains("that is not crypto-stream-prod"));
+    console.keys("-");
+    assert!(!console.screen(80, 24).contains("that is not"));
+    assert!(console.acts.is_empty());
+}
+
+#[test]
+fn read_only_refuses_before_anything_is_typed() {
+    let mut console = console();
+    console.app.session.read_only = true;
+    for keys in ["5s", "<tab>p"] {
+        console.keys(keys);
+        let screen = console.screen(80, 24);
+        assert!(
+            console.app.popups.is_empty() && screen.contains("read-only: ") && screen.contains(" is refused"),
+            "{screen}"
+        );
+    }
+}
+
+#[test]
+fn nothing_to_do_is_said_and_not_done() {
+    let mut console = console();
+    let effect = Effect {
+        what: "deploy",
+        target: "crypto-stream-dev".into(),
+        sentence: "crypto-stream-dev: 0 to add".into(),
+        strength: Strength::Free,
+    };
+    console.send(Msg::Judged { act: Act::Deploy("crypto-stream".into()), result: Ok(effect) });
+    assert!(console.acts.is_empty() && console.screen(80, 24).contains("nothing to do"));
+}
+
+#[test]
+fn a_filter_that_hides_all_runs_says_so() {
+    let mut console = console();
+    console.keys("3<enter>/zzzz<enter>");
+    assert!(console.screen(80, 24).contains("no run fits the filter"));
+    console.keys("e");
+    assert!(console.screen(80, 24).contains("none of the runs that fit the filter failed"));
+}
