@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 use std::{
+    fmt::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
@@ -24,10 +25,10 @@ fn recording(dir: &Path) -> (PathBuf, u64) {
         crossings += u64::from(high);
         let btc = if high { 60_001 + step } else { 10_000 + step };
         for (base, amount) in [("BTC", btc), ("ETH", 100 + step), ("XRP", 1 + step)] {
-            text.push_str(&format!(
-                "{{\"base\": \"{base}\", \"currency\": \"USD\", \"amount\": \"{amount}\", \
-                 \"timestamp_utc\": \"{day}T23:59:00Z\"}}\n"
-            ));
+            let observation = serde_json::json!({
+                "base": base, "currency": "USD", "amount": amount.to_string(), "timestamp_utc": format!("{day}T23:59:00Z"),
+            });
+            writeln!(text, "{observation}").unwrap();
         }
     }
     let path = dir.join("prices.jsonl");

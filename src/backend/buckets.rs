@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Backend, Consent, Effect, Result, Strength};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::buckets::Object;
 
 /// Putting an object.
@@ -25,6 +25,8 @@ pub fn delete_effect(bucket: &str, key: &str, version: Option<&str>) -> Effect {
         strength: Strength::Confirm,
     }
 }
+
+impl Outcome for Object {}
 
 impl Backend {
     /// Puts an object.

@@ -1,13 +1,16 @@
 //! Planning, deploying and destroying a pipeline's stack.
 
-use super::{Backend, Consent, Effect, Error, Result, Strength};
+use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength};
 use crate::{
     cloud::{
+        Error as CloudError,
         resources::Graph,
         stacks::{Action, ChangeSet, Progress, Stack, StackRequest},
     },
     deploy, spec,
 };
+
+impl Outcome for Stack {}
 
 impl Backend {
     /// The pipeline's own description.
@@ -58,6 +61,7 @@ impl Backend {
     /// Deploys the pipeline, or carries its interrupted deploy on.
     pub async fn deploy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<Stack> {
         let effect = self.deploy_effect(pipeline).await?;
+        self.no_run(&effect.target).await?;
         let request = StackRequest { graph: self.graph(pipeline)?, template: None };
         let stacks = self.cloud.stacks.clone();
         self.gate
@@ -79,6 +83,7 @@ impl Backend {
     /// Destroys the pipeline's stack with everything in it.
     pub async fn destroy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<()> {
         let effect = self.destroy_effect(pipeline).await?;
+        self.no_run(&effect.target).await?;
         let stacks = self.cloud.stacks.clone();
         let stack = effect.target.clone();
         self.gate
@@ -89,6 +94,17 @@ impl Backend {
     /// The pipeline's stack; none where it is not deployed.
     pub async fn status(&self, pipeline: &str) -> Result<Option<Stack>> {
         Ok(self.cloud.stacks.get(&self.stack_name(pipeline)).await?)
+    }
+
+    /// Refuses to change a stack under a run that is at work in it.
+    async fn no_run(&self, stack: &str) -> Result<()> {
+        match self.cloud.runs.list(stack, 1).await?.first() {
+            Some(run) if run.status == "RUNNING" => Err(Error::Cloud(CloudError::Conflict(format!(
+                "run {} of {stack} is at work in another process: wait for it, or end that process",
+                run.id
+            )))),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the environment asks for the stack's name. Where the pipeline cannot be read, it does.

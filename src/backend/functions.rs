@@ -1,6 +1,6 @@
 //! Invoking functions.
 
-use super::{Backend, Consent, Effect, Result, Strength};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::functions::{Invocation, Invoke};
 
 /// Invoking a function.
@@ -10,6 +10,12 @@ pub fn invoke_effect(function: &str) -> Effect {
         target: function.to_owned(),
         sentence: format!("{function} is invoked, with all that it does"),
         strength: Strength::Free,
+    }
+}
+
+impl Outcome for Invocation {
+    fn failure(&self) -> Option<String> {
+        self.error.clone()
     }
 }
 

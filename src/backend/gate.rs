@@ -58,6 +58,16 @@ impl Consent {
     }
 }
 
+/// What a change came to: it may have been made and still have failed, as an invocation does whose handler fails.
+pub trait Outcome {
+    /// Why it failed; nothing where it did not.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Outcome for () {}
+
 /// The one way to a permit.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -91,6 +101,7 @@ impl Gate {
     /// [`Refusal`] where it does not; else what `work` says.
     pub async fn perform<T, F, W>(&self, effect: &Effect, consent: &Consent, work: W) -> Result<T>
     where
+        T: Outcome,
         W: FnOnce(Permit) -> F,
         F: Future<Output = cloud::Result<T>>,
     {
@@ -104,10 +115,11 @@ impl Gate {
         let unfinished = Unfinished { gate: self, effect, id: &id };
         let result = work(Permit::operator(&self.who)).await;
         std::mem::forget(unfinished);
-        let outcome = match &result {
-            Ok(_) => "ok".to_owned(),
-            Err(e) => format!("failed: {e}"),
+        let failure = match &result {
+            Ok(value) => value.failure(),
+            Err(e) => Some(e.to_string()),
         };
+        let outcome = failure.map_or_else(|| "ok".to_owned(), |why| format!("failed: {why}"));
         if let Err(e) = self.note(&id, effect, &outcome) {
             // The change is done and its beginning is on record: its result counts for more than the second line.
             tracing::error!(%e, what = effect.what, "the outcome could not be written to the audit file");
@@ -190,6 +202,21 @@ mod tests {
             outcomes(&path),
             ["started", "failed: no", "started", "abandoned: the caller went away before the end"]
         );
+    }
+
+    #[tokio::test]
+    async fn what_was_done_and_failed_is_on_record_as_failed() {
+        struct Half;
+        impl Outcome for Half {
+            fn failure(&self) -> Option<String> {
+                Some("half".into())
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let gate = Gate::new(false, "me", Audit::new(&path));
+        gate.perform(&effect(Strength::Free), &Consent::None, |_| async { Ok(Half) }).await.unwrap();
+        assert_eq!(outcomes(&path), ["started", "failed: half"]);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Backend, Consent, Effect, Result, Strength};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::jobs::JobRun;
 
 /// How often a run that is waited for is looked at.
@@ -37,6 +37,9 @@ pub fn reset_effect(job: &str) -> Effect {
         strength: Strength::Confirm,
     }
 }
+
+// A run that starts has not failed yet; how it ends stands in its own history.
+impl Outcome for JobRun {}
 
 impl Backend {
     /// Starts a run and returns at once.

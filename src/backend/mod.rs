@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use crate::cloud::Cloud;
 
 pub use error::{Error, Refusal, Result};
-pub use gate::{Consent, Effect, Gate, Strength};
+pub use gate::{Consent, Effect, Gate, Outcome, Strength};
 pub use names::Kind;
 
 /// A cloud, an environment, and the gate before every change. Cheap to clone.

@@ -1,6 +1,6 @@
 //! Setting secrets, and reading the one kind that a person needs: an API's key.
 
-use super::{Backend, Consent, Effect, Result, Strength};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::secrets::SecretValue;
 
 /// Setting a secret.
@@ -22,6 +22,8 @@ pub fn key_effect(api: &str) -> Effect {
         strength: Strength::Free,
     }
 }
+
+impl Outcome for SecretValue {}
 
 impl Backend {
     /// Sets a secret.

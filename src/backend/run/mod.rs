@@ -15,7 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Backend, Consent, Effect, Result, Strength};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::{
     self, Cloud, Error, Permit,
     flow::{self, Stage},
@@ -101,6 +101,13 @@ impl From<&StageRun> for StageReport {
     }
 }
 
+impl Outcome for PipelineRun {
+    fn failure(&self) -> Option<String> {
+        let failed = self.stages.iter().find(|s| s.status == "FAILED")?;
+        Some(format!("{} {}: {}", failed.kind, failed.name, failed.error.as_deref().unwrap_or("no reason given")))
+    }
+}
+
 /// Where news of a run goes.
 pub type Progress = UnboundedSender<RunProgress>;
 
@@ -130,6 +137,10 @@ impl Backend {
         self.gate.check("run", &self.stack_name(pipeline))?;
         let stack_name = self.stack_name(pipeline);
         let stack = self.cloud.stacks.get(&stack_name).await?;
+        if stack.is_none() {
+            // A name that nothing has is told apart from a pipeline that is not deployed.
+            self.pipeline(pipeline)?;
+        }
         let (stack, graph) = runnable(stack, &stack_name, pipeline)?;
         let inputs = Inputs::read(&graph, options)?;
         let earlier = self.cloud.runs.list(&stack.name, 1).await?.into_iter().next();
@@ -286,7 +297,22 @@ fn next_run(
         if earlier.inputs == inputs.words {
             fresh.scope.clone_from(&earlier.scope);
         }
+        if earlier.inputs == inputs.words && same_stages {
+            // What the earlier run has written counts as this one's: it will not be written again.
+            let anew = |s: StageRun| StageRun {
+                status: "PENDING".into(),
+                name: s.name,
+                kind: s.kind,
+                baseline: s.baseline,
+                ..StageRun::default()
+            };
+            fresh.stages = earlier.stages.into_iter().map(anew).collect();
+        }
         let _ = progress.send(RunProgress::Restarted { run: earlier.id });
+        return Ok(fresh);
+    }
+    if earlier.status == "FAILED" && (earlier.inputs != inputs.words || !same_stages) {
+        // It ended and said so; only what reads the same again carries on where it failed.
         return Ok(fresh);
     }
     if earlier.inputs != inputs.words || !same_stages {
@@ -397,6 +423,7 @@ mod tests {
         assert_eq!(next("INTERRUPTED", "a", false).unwrap().id, "old");
         assert_eq!(next("FAILED", "a", false).unwrap().id, "old");
         assert!(matches!(next("INTERRUPTED", "b", false), Err(Error::Conflict(_))));
+        assert_ne!(next("FAILED", "b", false).unwrap().scope, "scope");
         assert!(matches!(next("RUNNING", "a", false), Err(Error::Conflict(_))));
         assert_ne!(next("SUCCEEDED", "a", false).unwrap().scope, "scope");
     }
