@@ -1,4 +1,4 @@
-//! Thresholds that functions read, what they measure, topics and their messages. Alarms: see [`super::alarms`].
+//! Thresholds that functions read, what they measure, topics and their messages. Alarms: see `alarms`.
 //!
 //! No message leaves this machine: a topic's inbox holds what a subscriber would have got.
 

@@ -1,6 +1,6 @@
 //! Buckets: objects as files, their keys and versions as rows.
 //!
-//! A file counts for nothing until a row names it, and [`insert_object`] is the one place that makes such a row, so
+//! A file counts for nothing until a row names it, and `insert_object` is the one place that makes such a row, so
 //! whoever creates an object sets off what the bucket does when one is created.
 
 use std::{

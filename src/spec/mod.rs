@@ -1,6 +1,6 @@
 //! `pipeline.toml`: read, checked, and told where it is wrong.
 //!
-//! [`find`] and [`load`] give a [`Pipeline`] with every default filled in, every file read and each environment's own
+//! [`find`] and [`load()`] give a [`Pipeline`] with every default filled in, every file read and each environment's own
 //! values applied, or a [`Report`] of every mistake. See docs/pipeline.md for the sections and their keys.
 
 mod compute;

@@ -1,6 +1,6 @@
 //! A run: once through every stage of a pipeline, in the order in which data flows.
 //!
-//! How far it has come is written down after each stage (and every [`stages::CHECKPOINT`] steps within one), so that a
+//! How far it has come is written down after each stage (and every `stages::CHECKPOINT` steps within one), so that a
 //! run whose process was killed is carried on by the next. Steps that were done but not yet written down are done
 //! again under the same invocation ids, and the cloud tells that it has their records already.
 

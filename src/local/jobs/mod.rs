@@ -1,4 +1,4 @@
-//! Jobs: their runs and bookmarks. How a run does its work is in [`run`], how it writes in [`write`].
+//! Jobs: their runs and bookmarks. How a run does its work is in `run`, how it writes in `write`.
 
 #[cfg(test)]
 mod bookmark_tests;
