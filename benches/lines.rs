@@ -99,8 +99,13 @@ fn read_anywhere(bencher: Bencher) {
 fn console() -> App {
     let theme = Theme::load("calm", Depth::True).unwrap();
     let mut app = App::new(&Options::default(), theme, Depth::True);
-    let session =
-        Session { cloud: "local".into(), env: "dev".into(), identity: String::new(), read_only: true, speed: 1.0 };
+    let session = Session {
+        cloud: "local".into(),
+        env: "dev".into(),
+        identity: String::new(),
+        read_only: true,
+        ..Session::default()
+    };
     let mut todo = app.update(Msg::Opened(Ok(session)));
     for key in [KeyCode::Char('4'), KeyCode::Enter] {
         todo.extend(app.update(press(key)));

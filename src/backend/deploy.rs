@@ -107,6 +107,22 @@ impl Backend {
         }
     }
 
+    /// Whether the pipeline says that this environment is protected. A pipeline that is not here says nothing; one that
+    /// is broken may have said so.
+    pub(super) fn protects(&self, pipeline: &str) -> bool {
+        match spec::find(self.pipelines.dir.as_deref(), pipeline, &self.pipelines.handlers) {
+            Ok(pipeline) => pipeline.env(&self.env).is_some_and(|e| e.protected),
+            Err(error) => matches!(error, spec::FindError::Invalid(_)),
+        }
+    }
+
+    /// Whether any pipeline says that this environment is protected: for a face that marks it.
+    pub fn protected_env(&self) -> bool {
+        let all = spec::pipelines(self.pipelines.dir.as_deref()).unwrap_or_default();
+        let mut read = all.iter().filter_map(|location| spec::load(location, &self.pipelines.handlers).ok());
+        read.any(|pipeline| pipeline.env(&self.env).is_some_and(|e| e.protected))
+    }
+
     /// Whether the environment asks for the stack's name. Where the pipeline cannot be read, it does.
     fn protected(&self, pipeline: &str) -> bool {
         match self.pipeline(pipeline) {

@@ -8,7 +8,8 @@ use super::failure::Result;
 use crate::backend::Pipelines;
 use crate::{backend::Backend, config::Settings, functions, spec};
 
-/// An open cloud.
+/// An open cloud. Cheap to clone.
+#[derive(Clone)]
 pub struct Connection {
     /// What both faces call.
     pub backend: Backend,

@@ -36,7 +36,8 @@ pub fn terminal() -> Result {
 }
 
 /// Shows the console; `then` is done once the cloud is open. The cloud is opened while the first frame is drawn. While
-/// the console is open, this process drives the embedded cloud, unless another one does.
+/// the console is open, this process drives the embedded cloud, unless another one does; while it is suspended, another
+/// one may.
 pub async fn show<T, F>(settings: &Settings, then: T) -> Result
 where
     T: Fn(Backend) -> F + Clone + Send + 'static,
@@ -53,7 +54,15 @@ where
             Ok(connection.backend)
         }
     };
-    let result = tui::run(connect, options(settings)).await;
+    let (leaving, back) = (driver.clone(), driver.clone());
+    let absence = tui::Absence {
+        leave: Box::new(move || {
+            let driver = leaving.clone();
+            Box::pin(async move { driver.pause().await })
+        }),
+        back: Box::new(move || back.resume()),
+    };
+    let result = tui::run(connect, options(settings), absence).await;
     for wrong in driver.stop().await {
         note(&wrong);
     }

@@ -1,6 +1,6 @@
 //! What keeps an embedded cloud going while a command is open: its driver, and its HTTP APIs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -50,22 +50,91 @@ impl Driver {
 
 /// A place for a driver that is started while the console is open, and stopped when it has closed. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Slot(Arc<Mutex<Option<Driver>>>);
+pub struct Slot(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    driver: Option<Driver>,
+    /// What it drives, to start it again after a pause.
+    connection: Option<Connection>,
+}
 
 impl Slot {
     /// Starts the driver, unless the cloud is open for reading alone.
     pub fn start(&self, connection: &Connection) {
         if !connection.backend.read_only() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Driver::start(connection));
+            let mut held = self.held();
+            held.driver = Some(Driver::start(connection));
+            held.connection = Some(connection.clone());
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets another process drive while this one is stopped.
+    pub async fn pause(&self) {
+        let driver = self.held().driver.take();
+        if let Some(driver) = driver {
+            for wrong in driver.stop().await {
+                tracing::warn!(%wrong, "the driver was stopped");
+            }
+        }
+    }
+
+    /// Drives again after a pause, as soon as no other process does.
+    pub fn resume(&self) {
+        let mut held = self.held();
+        if held.driver.is_none() {
+            held.driver = held.connection.as_ref().map(Driver::start);
         }
     }
 
     /// Stops it, where it was started.
     pub async fn stop(&self) -> Vec<String> {
-        let driver = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let driver = self.held().driver.take();
         match driver {
             Some(driver) => driver.stop().await,
             None => Vec::new(),
         }
+    }
+}
+
+#[cfg(all(test, feature = "local"))]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use super::*;
+    use crate::{
+        cli::connect,
+        config::{Flags, Settings},
+        local::process,
+    };
+
+    async fn until(dir: &Path, driven: bool) {
+        while process::driver(dir).is_some() != driven {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pause_gives_the_lease_up_and_a_resume_takes_it_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = Flags { local: true, state_dir: Some(dir.path().to_owned()), ..Flags::default() };
+        let settings = Settings::load(&flags, &|_| None).unwrap();
+        let Ok(connection) = connect::open(&settings) else { panic!("the cloud opens") };
+        let slot = Slot::default();
+        slot.pause().await;
+        slot.resume();
+        assert!(process::driver(dir.path()).is_none(), "there is nothing to drive yet");
+        slot.start(&connection);
+        until(dir.path(), true).await;
+        slot.pause().await;
+        assert!(process::driver(dir.path()).is_none(), "another process may drive");
+        slot.resume();
+        until(dir.path(), true).await;
+        assert!(slot.stop().await.is_empty());
+        assert!(process::driver(dir.path()).is_none());
     }
 }

@@ -154,3 +154,28 @@ impl Bars {
         }
     }
 }
+
+#[cfg(all(test, feature = "local"))]
+mod tests {
+    use crate::{
+        backend::Strength,
+        cli::connect,
+        config::{Flags, Settings},
+    };
+
+    #[test]
+    fn a_run_in_a_protected_environment_wants_a_yes() {
+        for (env, protected) in [("dev", false), ("prod", true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let state_dir = Some(dir.path().to_owned());
+            let flags = Flags { local: true, state_dir, env: Some(env.to_owned()), ..Flags::default() };
+            let settings = Settings::load(&flags, &|_| None).unwrap();
+            let Ok(connection) = connect::open(&settings) else { panic!("the cloud opens") };
+            let backend = connection.backend;
+            assert_eq!(backend.protected_env(), protected);
+            let wanted = if protected { Strength::Confirm } else { Strength::Free };
+            assert_eq!(backend.run_effect("crypto-stream").strength, wanted);
+            assert_eq!(backend.run_effect("nope").strength, Strength::Free, "the run itself says that there is none");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::{
@@ -55,6 +56,15 @@ impl Default for Options {
             read_only: false,
         }
     }
+}
+
+/// What is to be done while the console is suspended, by whoever opened it: a process that is stopped must not hold what
+/// others wait for.
+pub struct Absence {
+    /// Done before the process stops, for a short time at the most.
+    pub leave: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Done when it has been continued.
+    pub back: Box<dyn Fn() + Send + Sync>,
 }
 
 /// What is typed in the last line.
@@ -142,6 +152,7 @@ impl App {
                 env: options.env.clone(),
                 identity: String::new(),
                 read_only: options.read_only,
+                protected: false,
                 speed: 1.0,
             },
             phase: Phase::Opening,

@@ -33,6 +33,8 @@ pub struct Session {
     pub identity: String,
     /// Whether every change is refused.
     pub read_only: bool,
+    /// Whether the environment is protected: people should see where they are.
+    pub protected: bool,
     /// How many times faster than the wall clock the cloud's runs.
     pub speed: f64,
 }

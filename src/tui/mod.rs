@@ -22,5 +22,5 @@ pub mod ui;
 pub mod view;
 pub mod widgets;
 
-pub use app::Options;
+pub use app::{Absence, Options};
 pub use run::run;

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 
 use super::{
-    app::{App, Options},
+    app::{Absence, App, Options},
     command::{Command, Executor},
     data::Session,
     glyphs,
@@ -26,15 +26,18 @@ use crate::backend::{Backend, Result as BackendResult};
 const FRAME: Duration = Duration::from_millis(33);
 /// The same over SSH.
 const FRAME_REMOTE: Duration = Duration::from_millis(100);
+/// How long what is to be given up before the process stops may take.
+const LEAVE: Duration = Duration::from_secs(2);
 /// Rows that one turn of the wheel scrolls.
 const WHEEL: i16 = 3;
 
 /// Runs the console until somebody quits or the terminal is gone. The first frame is drawn before `connect` is asked for
-/// the first time; it is asked again when it failed and the user wants to retry.
+/// the first time; it is asked again when it failed and the user wants to retry. `absence` is told when the process
+/// stops, and when it goes on.
 ///
 /// # Errors
 /// The terminal cannot be used, or the theme does not exist.
-pub async fn run<F, C>(connect: C, options: Options) -> io::Result<()>
+pub async fn run<F, C>(connect: C, options: Options, absence: Absence) -> io::Result<()>
 where
     C: Fn() -> F,
     F: Future<Output = BackendResult<Backend>> + Send + 'static,
@@ -84,7 +87,7 @@ where
             signal = signals.next() => match signal {
                 Signal::End => return Ok(()),
                 Signal::Stop => {
-                    screen.suspend()?;
+                    suspend(&mut screen, &absence).await?;
                     dirty = true;
                     continue;
                 }
@@ -109,7 +112,7 @@ where
         for command in app.update(msg) {
             match command {
                 Command::Quit => return Ok(()),
-                Command::Suspend => screen.suspend()?,
+                Command::Suspend => suspend(&mut screen, &absence).await?,
                 Command::Redraw => screen.clear()?,
                 Command::Open => open(),
                 other => {
@@ -122,6 +125,15 @@ where
     }
 }
 
+/// Stops this process until the shell continues it.
+async fn suspend(screen: &mut Screen, absence: &Absence) -> io::Result<()> {
+    // Whoever presses Ctrl-Z wants the shell, whatever else is slow to end.
+    let _ = tokio::time::timeout(LEAVE, (absence.leave)()).await;
+    let result = screen.suspend();
+    (absence.back)();
+    result
+}
+
 fn session(backend: &Backend) -> Session {
     let identity = &backend.cloud.identity;
     let region = identity.region.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
@@ -130,6 +142,7 @@ fn session(backend: &Backend) -> Session {
         env: backend.env.clone(),
         identity: format!("{} {}{region}", identity.principal, identity.account),
         read_only: backend.read_only(),
+        protected: backend.protected_env(),
         speed: backend.cloud.clock.speed(),
     }
 }

@@ -46,6 +46,7 @@ impl Console {
             env: "dev".into(),
             identity: "ada /home/ada/.local/state/pumphouse".into(),
             read_only: false,
+            protected: false,
             speed: 1.0,
         };
         console.send(Msg::Opened(Ok(session)));

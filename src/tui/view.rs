@@ -3,6 +3,7 @@
 use ratatui::{
     Frame,
     layout::{Alignment, Constraint, Layout, Position, Rect},
+    style::Modifier,
     text::{Line, Span},
     widgets::{Paragraph, Widget},
 };
@@ -78,7 +79,14 @@ fn draw_notice(frame: &mut Frame, area: Rect, ui: &Ui, role: Role, what: &str) {
 fn draw_header(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
     let session = &app.session;
     let mut spans = vec![ui.span(Role::Title, " pumphouse"), Span::raw("   ")];
-    spans.push(ui.span(Role::Header, format!("{} · {}", session.cloud, session.env)));
+    spans.push(ui.span(Role::Header, format!("{} · ", session.cloud)));
+    if session.protected {
+        // Reversed, so that it is seen without colours, too.
+        let style = ui.style(Role::Warn).add_modifier(Modifier::REVERSED | Modifier::BOLD);
+        spans.push(Span::styled(format!(" {} ", text::clean(&session.env)), style));
+    } else {
+        spans.push(ui.span(Role::Header, session.env.as_str()));
+    }
     if session.read_only {
         spans.push(Span::raw("   "));
         spans.push(ui.span(Role::Readonly, "READ-ONLY"));

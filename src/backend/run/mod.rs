@@ -112,13 +112,14 @@ impl Outcome for PipelineRun {
 pub type Progress = UnboundedSender<RunProgress>;
 
 impl Backend {
-    /// What a run does.
+    /// What a run does, and how much confirmation it deserves: a yes in a protected environment.
     pub fn run_effect(&self, pipeline: &str) -> Effect {
+        let strength = if self.protects(pipeline) { Strength::Confirm } else { Strength::Free };
         Effect {
             what: "run",
             target: self.stack_name(pipeline),
             sentence: format!("{pipeline} runs once through all its stages in {}", self.env),
-            strength: Strength::Free,
+            strength,
         }
     }
 

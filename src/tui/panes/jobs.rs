@@ -2,6 +2,7 @@
 
 use ratatui::{
     Frame,
+    buffer::Buffer,
     layout::{Constraint, Layout, Rect},
     text::Line,
 };
@@ -9,6 +10,7 @@ use ratatui::{
 use super::{Cx, Intent, Pane, turn};
 use crate::{
     cloud::jobs::{Bookmark, Job, JobRun, JobRunState},
+    text,
     tui::{
         data::{self, Act, Data, Loaded, Request, Target, bytes, count, duration, moment},
         glyphs,
@@ -185,6 +187,20 @@ impl JobsPane {
         }
     }
 
+    /// Why the selected run failed, below the runs: their column has no room for it. The area that is left.
+    fn draw_error(&self, buffer: &mut Buffer, area: Rect, ui: &Ui) -> Rect {
+        let Some(error) = self.selected_run().and_then(|run| run.error.as_deref()) else { return area };
+        if area.height < 6 {
+            return area;
+        }
+        let error = text::clean_lines(error).collect::<Vec<_>>().join(" ");
+        let error = format!("{} {error}", glyphs::FAILED);
+        let rows = text::wrap(&error, usize::from(area.width), usize::from(area.height / 4).max(2)).len() as u16;
+        let height = area.height - rows;
+        ui.wrapped(buffer, Rect { y: area.y + height, height: rows, ..area }, Role::Error, &error);
+        Rect { height, ..area }
+    }
+
     fn draw_runs(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
         let mut title = if self.job.is_empty() { "Runs".into() } else { format!("Runs of {}", self.job) };
         if !self.filter.is_empty() {
@@ -213,6 +229,7 @@ impl JobsPane {
         if runs.is_empty() {
             return;
         }
+        let inner = self.draw_error(buffer, inner, ui);
         let columns = [
             left("  state", 11),
             left("started", 16),

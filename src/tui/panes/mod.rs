@@ -194,7 +194,7 @@ impl Panes {
         if command == "theme" {
             return super::theme::built_in().into_iter().map(|(name, _)| name).collect();
         }
-        self.of(command).map(|pane| pane.names()).unwrap_or_default()
+        self.of(command).map(Pane::names).unwrap_or_default()
     }
 
     /// The number of the pane whose names complete a command, where none of them is known yet.

@@ -125,3 +125,42 @@ fn a_filter_that_hides_all_runs_says_so() {
     console.keys("e");
     assert!(console.screen(80, 24).contains("none of the runs that fit the filter failed"));
 }
+
+#[test]
+fn a_protected_environment_is_seen() {
+    use ratatui::style::Modifier;
+
+    let mut console = console();
+    let reversed = |console: &Console| {
+        let buffer = console.buffer(80, 24);
+        (0..80).filter(|x| buffer[(*x, 0)].modifier.contains(Modifier::REVERSED)).count()
+    };
+    assert_eq!(reversed(&console), 0);
+    console.app.session.protected = true;
+    assert_eq!(reversed(&console), " dev ".len());
+}
+
+#[test]
+fn a_run_in_a_protected_environment_is_asked_for() {
+    let mut console = console();
+    let effect = Effect {
+        what: "run",
+        target: "crypto-stream-prod".into(),
+        sentence: "crypto-stream runs once through all its stages in prod".into(),
+        strength: Strength::Confirm,
+    };
+    console.send(Msg::Judged { act: Act::Run("crypto-stream".into()), result: Ok(effect) });
+    assert!(console.acts.is_empty() && console.screen(80, 24).contains("all its stages in prod"));
+    console.keys("y");
+    assert_eq!(console.acts.len(), 1);
+}
+
+#[test]
+fn why_a_run_failed_stands_below_the_runs() {
+    let mut console = console();
+    console.keys("3<enter>jj");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("✖ column \"deaths\" is missing"), "{screen}");
+    console.keys("j");
+    assert!(!console.screen(80, 24).contains("✖ column"));
+}
