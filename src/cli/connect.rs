@@ -18,16 +18,39 @@ pub struct Connection {
     pub local: crate::local::Local,
 }
 
-/// Opens the cloud that the settings name.
+/// Opens the cloud that the settings name, making its state where there is none.
 #[cfg(feature = "local")]
 pub fn open(settings: &Settings) -> Result<Connection> {
-    let local = crate::local::Local::open(crate::local::Options {
+    let local = open_local(settings, settings.read_only.value)?;
+    connection(settings, local)
+}
+
+/// Opens the cloud for a command that reads: it makes no state where there is none, and does with reading what cannot
+/// be written.
+#[cfg(feature = "local")]
+pub fn open_to_read(settings: &Settings) -> Result<Connection> {
+    // A speed is a change of the state.
+    let none_yet = settings.speed.value.is_none() && !crate::local::store::exists(&settings.state_dir.value);
+    let local = match open_local(settings, settings.read_only.value || none_yet) {
+        Err(failure) => open_local(settings, true).map_err(|_| failure)?,
+        Ok(local) => local,
+    };
+    connection(settings, local)
+}
+
+#[cfg(feature = "local")]
+fn open_local(settings: &Settings, read_only: bool) -> Result<crate::local::Local> {
+    Ok(crate::local::Local::open(crate::local::Options {
         state_dir: settings.state_dir.value.clone(),
-        read_only: settings.read_only.value,
+        read_only,
         principal: principal(),
         handlers: functions::find,
         online: false,
-    })?;
+    })?)
+}
+
+#[cfg(feature = "local")]
+fn connection(settings: &Settings, local: crate::local::Local) -> Result<Connection> {
     if let Some(speed) = settings.speed.value
         && !settings.read_only.value
     {
@@ -41,6 +64,12 @@ pub fn open(settings: &Settings) -> Result<Connection> {
 #[cfg(not(feature = "local"))]
 pub fn open(_: &Settings) -> Result<Connection> {
     Err(Failure::Failed(NO_CLOUD.to_owned()))
+}
+
+/// Opens the cloud that the settings name.
+#[cfg(not(feature = "local"))]
+pub fn open_to_read(settings: &Settings) -> Result<Connection> {
+    open(settings)
 }
 
 /// What a build without the embedded cloud says.
@@ -75,6 +104,30 @@ pub fn known_handler(name: &str) -> bool {
 pub fn principal() -> String {
     ["USER", "LOGNAME"].iter().find_map(|name| crate::config::environment(name)).unwrap_or_else(|| {
         use std::os::unix::fs::MetadataExt;
-        std::fs::metadata("/proc/self").map_or_else(|_| "unknown".into(), |m| format!("uid {}", m.uid()))
+        let Ok(uid) = std::fs::metadata("/proc/self").map(|m| m.uid()) else { return "unknown".into() };
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        user(&users, uid).map_or_else(|| format!("uid {uid}"), str::to_owned)
     })
+}
+
+/// The name of the user with this number in the text of /etc/passwd.
+fn user(users: &str, uid: u32) -> Option<&str> {
+    let uid = uid.to_string();
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1) == Some(uid.as_str())).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_user_has_a_name_by_the_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n:x:7::\n# no user\nmaria:x:1000:0::/home/maria:/bin/sh\n";
+        assert_eq!(super::user(users, 0), Some("root"));
+        assert_eq!(super::user(users, 1000), Some("maria"));
+        assert_eq!(super::user(users, 7), None);
+        assert_eq!(super::user("", 0), None);
+    }
 }

@@ -54,6 +54,7 @@ pub fn run(s: &Session) -> Result {
     let findings: Vec<_> = [
         Some(cloud()),
         Some(state_dir(state, s.settings.read_only.value)),
+        state_file(state),
         free_space(state),
         Some(driver(state)),
         Some(pipelines(s)),
@@ -108,7 +109,10 @@ fn state_dir(dir: &Path, read_only: bool) -> Finding {
     if read_only {
         return match std::fs::File::open(dir.join("state.db")) {
             Ok(_) => ok(CHECK, format!("{shown}, for reading alone")),
-            Err(e) => fail(CHECK, format!("{shown}: {e}"), "name a folder that holds a state with --state-dir"),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                warn(CHECK, format!("{shown} holds no state: all is empty"), "name another folder with --state-dir")
+            }
+            Err(e) => fail(CHECK, format!("{shown}: {e}"), "name a folder that can be read with --state-dir"),
         };
     }
     let there = existing(dir);
@@ -124,6 +128,32 @@ fn state_dir(dir: &Path, read_only: bool) -> Finding {
             "name a folder that can be written with --state-dir, or look without changing with --read-only",
         ),
     }
+}
+
+/// Whether the state itself is whole; nothing is said where there is none.
+#[cfg(feature = "local")]
+fn state_file(dir: &Path) -> Option<Finding> {
+    use crate::local::store;
+    const CHECK: &str = "state";
+    if !dir.join("state.db").exists() {
+        return None;
+    }
+    if !store::exists(dir) {
+        return Some(warn(CHECK, "state.db has no content", "the next change makes a new state in it"));
+    }
+    Some(match store::verify(dir) {
+        Ok(()) => ok(CHECK, "it can be read and is whole"),
+        Err(e) => fail(
+            CHECK,
+            e.to_string(),
+            "restore state.db from a copy, or start anew: name another folder with --state-dir",
+        ),
+    })
+}
+
+#[cfg(not(feature = "local"))]
+fn state_file(_: &Path) -> Option<Finding> {
+    None
 }
 
 /// From `df`, which every Unix has; nothing is said where it cannot be asked.

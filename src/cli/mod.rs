@@ -265,7 +265,7 @@ fn dispatch(command: Command, s: &Session) -> Result {
 }
 
 async fn with_cloud(command: Command, s: &Session) -> Result {
-    let connection = s.connect()?;
+    let connection = if command.change().is_some() { s.connect()? } else { s.connect_to_read()? };
     let backend = &connection.backend;
     match command {
         Command::Pipelines => stacks::pipelines(s, backend).await,

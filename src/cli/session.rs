@@ -36,6 +36,11 @@ impl Session {
         connect::open(&self.settings)
     }
 
+    /// Opens the cloud for a command that reads.
+    pub fn connect_to_read(&self) -> Result<Connection> {
+        connect::open_to_read(&self.settings)
+    }
+
     /// The confirmation that an effect deserves: from the command line, else from a person at the terminal.
     ///
     /// # Errors

@@ -27,26 +27,22 @@ pub struct Store {
 struct Inner {
     dir: PathBuf,
     read_only: bool,
+    /// Where there is no state to read: an empty one in memory, by its name, with the connection that keeps it.
+    empty: Option<(String, Mutex<Connection>)>,
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
 }
 
 impl Store {
-    /// Opens the state in `dir`, making it unless `read_only`.
+    /// Opens the state in `dir`, making it unless `read_only`: then a state that is not there reads as an empty one,
+    /// for as long as this store is open.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where there is no state to read; [`Error::Storage`] where it cannot be read, or was made
-    /// by a newer pumphouse.
+    /// [`Error::Storage`] where it cannot be read, or was made by a newer pumphouse.
     pub fn open(dir: &Path, read_only: bool) -> Result<Self> {
         let path = dir.join(FILE);
-        if read_only {
-            if !path.is_file() {
-                return Err(Error::Unavailable(format!(
-                    "there is no embedded cloud in {}: deploy something first (without --read-only)",
-                    dir.display()
-                )));
-            }
-        } else {
+        let empty = if read_only && !exists(dir) { Some(in_memory()?) } else { None };
+        if !read_only {
             make_private_dir(dir)?;
             for sub in ["objects", "assets", "processes"] {
                 make_private_dir(&dir.join(sub))?;
@@ -57,6 +53,7 @@ impl Store {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
                 read_only,
+                empty,
                 writer: Mutex::new(None),
                 readers: Mutex::new(Vec::new()),
             }),
@@ -65,7 +62,7 @@ impl Store {
             store.read_now(|c| check_version(c, &path))?;
         } else {
             let mut connection = store.connect()?;
-            migrate(&mut connection, &path)?;
+            migrate(&mut connection, dir)?;
             *store.inner.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         }
         Ok(store)
@@ -83,6 +80,11 @@ impl Store {
 
     /// A connection of its own, for one that watches or reads for long.
     pub fn connect(&self) -> Result<Connection> {
+        if let Some((name, _)) = &self.inner.empty {
+            let connection = Connection::open(name).map_err(sql)?;
+            connection.pragma_update(None, "query_only", true).map_err(sql)?;
+            return Ok(connection);
+        }
         let path = self.inner.dir.join(FILE);
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if !self.inner.read_only {
@@ -92,23 +94,25 @@ impl Store {
             // A state that lies on a file system which cannot be written.
             Err(_) if self.inner.read_only => {
                 Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                    .map_err(|e| at(&path, e))?
+                    .map_err(|e| broken(&path, &e))?
             }
-            other => other.map_err(|e| at(&path, e))?,
+            other => other.map_err(|e| broken(&path, &e))?,
         };
-        connection.busy_timeout(Duration::from_secs(30)).map_err(|e| at(&path, e))?;
+        connection.busy_timeout(Duration::from_secs(30)).map_err(|e| broken(&path, &e))?;
         connection.set_prepared_statement_cache_capacity(128);
         if self.inner.read_only {
-            connection.pragma_update(None, "query_only", true).map_err(|e| at(&path, e))?;
+            connection.pragma_update(None, "query_only", true).map_err(|e| broken(&path, &e))?;
             // What a killed process left in the log stays there: moving it at the end would be a write, too.
             let log = self.inner.dir.join(format!("{FILE}-wal"));
             if fs::metadata(&log).is_ok_and(|m| m.len() > 0) {
-                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|e| at(&path, e))?;
+                connection
+                    .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+                    .map_err(|e| broken(&path, &e))?;
             }
         } else {
             connection
                 .execute_batch("pragma journal_mode = wal; pragma synchronous = normal; pragma temp_store = memory;")
-                .map_err(|e| at(&path, e))?;
+                .map_err(|e| broken(&path, &e))?;
         }
         Ok(connection)
     }
@@ -217,9 +221,57 @@ impl Store {
     }
 }
 
+/// Whether there is a state in `dir`. A file without a byte is none yet.
+pub fn exists(dir: &Path) -> bool {
+    let written = |name: &str| fs::metadata(dir.join(name)).is_ok_and(|m| m.is_file() && m.len() > 0);
+    written(FILE) || written(&format!("{FILE}-wal"))
+}
+
+/// Looks whether the state in `dir` can be read, is whole, and is of this version; nothing is changed.
+///
+/// # Errors
+/// [`Error::Storage`], with what to do.
+pub fn verify(dir: &Path) -> Result<()> {
+    let store = Store::open(dir, true)?;
+    let path = dir.join(FILE);
+    let found: String =
+        store.read_now(|c| c.query_row("pragma quick_check(1)", [], |r| r.get(0)).map_err(|e| broken(&path, &e)))?;
+    if found == "ok" { Ok(()) } else { Err(Error::Storage(format!("{}: {found}: {DAMAGED}", path.display()))) }
+}
+
 /// Turns SQLite's error into the port's.
 pub fn sql(error: rusqlite::Error) -> Error {
-    Error::Storage(format!("the embedded cloud's state: {error}"))
+    Error::Storage(format!("the embedded cloud's state: {}", in_words(&error)))
+}
+
+/// Turns SQLite's error about the state's file into the port's.
+fn broken(path: &Path, error: &rusqlite::Error) -> Error {
+    at(path, in_words(error))
+}
+
+const DAMAGED: &str = "the file is damaged: restore it from a copy, or start anew with another --state-dir";
+
+/// SQLite's error, and what to do where that is known.
+fn in_words(error: &rusqlite::Error) -> String {
+    use rusqlite::{ErrorCode, ffi};
+    const FULL: &str = "no space left on device: make room, nothing is lost";
+    match error {
+        rusqlite::Error::SqliteFailure(e, _) => match (e.code, e.extended_code) {
+            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => FULL.to_owned(),
+            (ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt, _) => format!("{error}: {DAMAGED}"),
+            _ => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// An empty state in memory, by the name that further connections open it with.
+fn in_memory() -> Result<(String, Mutex<Connection>)> {
+    let name = format!("file:/pumphouse-{}?vfs=memdb", uuid::Uuid::new_v4().simple());
+    let connection = Connection::open(&name).map_err(sql)?;
+    connection.execute_batch(SCHEMA).map_err(sql)?;
+    connection.pragma_update(None, "user_version", VERSION).map_err(sql)?;
+    Ok((name, Mutex::new(connection)))
 }
 
 /// Turns an error about a file into the port's.
@@ -246,7 +298,7 @@ fn make_private_file(path: &Path) -> Result<()> {
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<()> {
-    let found: i64 = connection.query_row("pragma user_version", [], |r| r.get(0)).map_err(|e| at(path, e))?;
+    let found: i64 = connection.query_row("pragma user_version", [], |r| r.get(0)).map_err(|e| broken(path, &e))?;
     if found == VERSION {
         return Ok(());
     }
@@ -257,16 +309,27 @@ fn check_version(connection: &Connection, path: &Path) -> Result<()> {
     )))
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| at(path, e))?;
-    let found: i64 = transaction.query_row("pragma user_version", [], |r| r.get(0)).map_err(|e| at(path, e))?;
+fn migrate(connection: &mut Connection, dir: &Path) -> Result<()> {
+    let path = &dir.join(FILE);
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| broken(path, &e))?;
+    let found: i64 = transaction.query_row("pragma user_version", [], |r| r.get(0)).map_err(|e| broken(path, &e))?;
     if found == 0 {
-        transaction.execute_batch(SCHEMA).map_err(|e| at(path, e))?;
-        transaction.pragma_update(None, "user_version", VERSION).map_err(|e| at(path, e))?;
+        // Objects come after the rows that name them could be there: this was a state once.
+        let objects = dir.join("objects");
+        if fs::read_dir(&objects).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::Storage(format!(
+                "{} is empty, but {} is not: restore the file, or name another folder with --state-dir",
+                path.display(),
+                objects.display()
+            )));
+        }
+        transaction.execute_batch(SCHEMA).map_err(|e| broken(path, &e))?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(|e| broken(path, &e))?;
     } else {
         check_version(&transaction, path)?;
     }
-    transaction.commit().map_err(|e| at(path, e))
+    transaction.commit().map_err(|e| broken(path, &e))
 }
 
 #[cfg(test)]
@@ -288,10 +351,16 @@ mod tests {
     }
 
     #[test]
-    fn read_only_needs_a_state_and_changes_none_of_its_bytes() {
+    fn read_only_makes_no_state_and_changes_none_of_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let empty = dir.path().join("empty");
-        assert!(matches!(Store::open(&empty, true), Err(Error::Unavailable(_))));
+        let store = Store::open(&empty, true).unwrap();
+        let count = |c: &Connection| c.query_row("select count(*) from meta", [], |r| r.get::<_, i64>(0)).map_err(sql);
+        assert_eq!(store.read_now(count), Ok(0));
+        // Of two connections at once, each sees the tables.
+        assert_eq!(store.read_now(|c| Ok((count(c)?, count(&store.connect()?)?))), Ok((0, 0)));
+        assert!(store.write_now(|t| t.execute("insert into meta values ('a', '1')", []).map_err(sql)).is_err());
+        drop(store);
         assert!(!empty.exists());
 
         drop(Store::open(dir.path(), false).unwrap());
@@ -301,6 +370,39 @@ mod tests {
         assert!(store.write_now(|t| t.execute("insert into meta values ('a', '1')", []).map_err(sql)).is_err());
         drop(store);
         assert_eq!(before, snapshot(dir.path()));
+    }
+
+    #[test]
+    fn a_damaged_state_is_told_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), false).unwrap());
+        assert_eq!(verify(dir.path()), Ok(()));
+        let path = dir.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, b"no database ".repeat(1000)).unwrap();
+        for wrong in [verify(dir.path()).unwrap_err(), Store::open(dir.path(), false).err().unwrap()] {
+            assert!(wrong.to_string().contains("restore it"), "{wrong}");
+        }
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert!(verify(dir.path()).unwrap_err().to_string().contains("restore it"));
+        fs::write(&path, &whole).unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(verify(dir.path()).unwrap_err().to_string().contains("version 99"));
+    }
+
+    #[test]
+    fn a_state_that_was_emptied_is_no_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path(), false).unwrap().write_blob(b"x").unwrap();
+        fs::write(dir.path().join(FILE), b"").unwrap();
+        let refused = Store::open(dir.path(), false).err().unwrap().to_string();
+        assert!(refused.contains("restore the file"), "{refused}");
+    }
+
+    #[test]
+    fn a_full_disk_is_called_so() {
+        let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        assert!(sql(full).to_string().contains("no space left on device"));
     }
 
     #[test]

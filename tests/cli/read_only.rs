@@ -100,3 +100,51 @@ fn the_clock_is_not_changed_either() {
     let p = Pumphouse::new();
     assert_eq!(p.run(&["buckets", "list", "--read-only", "--speed", "60"]).code, 3);
 }
+
+/// What reads on a machine that has no state yet; the others name something that is not there.
+const FRESH: &[&[&str]] = &[
+    &["check"],
+    &["pipelines"],
+    &["plan", "crypto-stream"],
+    &["jobs", "list"],
+    &["logs", "groups"],
+    &["logs", "search", "BTC"],
+    &["buckets", "list"],
+    &["catalog", "databases"],
+    &["query", "select 1"],
+    &["queries", "history"],
+    &["queries", "saved"],
+    &["alerts", "list"],
+    &["topics", "list"],
+    &["secret", "list"],
+    &["apis", "list"],
+    &["info"],
+    &["doctor"],
+];
+
+#[test]
+fn what_reads_works_without_a_state_and_makes_none() {
+    let p = Pumphouse::new();
+    for args in FRESH {
+        for all in [args.to_vec(), [*args, &["--read-only"]].concat()] {
+            let said = p.run(&all);
+            assert_eq!(said.code, 0, "{all:?}: {}", said.err);
+            assert!(!p.state().exists(), "{all:?}");
+        }
+    }
+    let said = p.run(&["status", "crypto-stream"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("not deployed in dev"), "{}", said.err);
+}
+
+#[test]
+fn the_doctor_looks_into_the_state() {
+    let p = Pumphouse::new();
+    std::fs::create_dir_all(p.state()).unwrap();
+    std::fs::write(p.state().join("state.db"), b"not a database ".repeat(1000)).unwrap();
+    let said = p.run(&["doctor"]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.out.contains("restore state.db"), "{}", said.out);
+    let said = p.run(&["buckets", "list"]);
+    assert!(said.err.contains("another --state-dir"), "{}", said.err);
+}
