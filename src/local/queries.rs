@@ -21,7 +21,7 @@ use super::{
     clock::timestamp,
     lookup, process,
     sql::{
-        self as engine, NO_DATABASE,
+        self as engine, NO_DATABASE, columns,
         errors::trimmed,
         files::Counters,
         show::{Answer, CatalogView},
@@ -266,16 +266,18 @@ impl Local {
 async fn select(
     context: &SessionContext,
     view: &CatalogView,
-    ast: ast::Statement,
+    mut ast: ast::Statement,
     database: Option<&str>,
     limit: usize,
 ) -> Result<QueryResult> {
-    let (frame, tables) = plan(context, ast, view, database).await?;
-    let columns = frame
-        .schema()
-        .fields()
-        .iter()
-        .map(|f| Column { name: short_name(f.name(), &tables), kind: types::to_athena(f.data_type()) })
+    let names = columns::names(&mut ast);
+    let frame = plan(context, ast, view, database).await?;
+    let fields = frame.schema().fields();
+    let columns = names
+        .of(fields.iter().map(|f| f.name().as_str()))
+        .into_iter()
+        .zip(fields)
+        .map(|(name, f)| Column { name, kind: types::to_athena(f.data_type()) })
         .collect();
     let mut stream = frame.execute_stream().await.map_err(trimmed)?;
     let mut rows = Vec::new();
@@ -310,13 +312,11 @@ async fn plan(
     ast: ast::Statement,
     view: &CatalogView,
     database: Option<&str>,
-) -> Result<(DataFrame, Vec<String>)> {
+) -> Result<DataFrame> {
     let state = context.state();
-    let mut tables = Vec::new();
     let statement = AnyStatement::Statement(Box::new(ast));
     for reference in state.resolve_table_references(&statement).map_err(trimmed)? {
         let mut name = reference.to_vec();
-        tables.push(format!("{}.", name.join(".")));
         let is_function = name.len() == 1 && name.iter().all(|n| state.table_functions().contains_key(n));
         if is_function || name.iter().any(|part| part == "information_schema") {
             continue;
@@ -333,15 +333,7 @@ async fn plan(
         .with_allow_statements(false)
         .verify_plan(&plan)
         .map_err(trimmed)?;
-    Ok((DataFrame::new(state, plan), tables))
-}
-
-/// The name of an expression without the names of the tables in it: `min(amount)`, not `min(crypto.prices.amount)`.
-fn short_name(name: &str, tables: &[String]) -> String {
-    if !name.contains('(') {
-        return name.to_owned();
-    }
-    tables.iter().fold(name.to_owned(), |name, table| name.replace(table, ""))
+    Ok(DataFrame::new(state, plan))
 }
 
 #[cfg(test)]

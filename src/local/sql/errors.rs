@@ -2,16 +2,11 @@
 
 use std::{fmt::Write, sync::LazyLock};
 
-use datafusion::{
-    arrow::error::ArrowError,
-    common::SchemaError,
-    error::DataFusionError,
-    sql::sqlparser::{parser::ParserError, tokenizer::TokenizerError},
-};
+use datafusion::{arrow::error::ArrowError, common::SchemaError, error::DataFusionError};
 use regex::Regex;
 
 use super::text::without_kind;
-use crate::cloud::Error;
+use crate::{cloud::Error, statement::Mistake};
 
 /// The port's error for one of DataFusion's.
 pub(crate) fn trimmed(error: DataFusionError) -> Error {
@@ -33,10 +28,10 @@ pub(crate) fn trimmed(error: DataFusionError) -> Error {
             },
             other => Error::failed(without_kind(&other)),
         },
-        DataFusionError::SQL(inner, _) => parser(&inner),
+        DataFusionError::SQL(inner, _) => syntax(&Mistake::from(&*inner)),
         DataFusionError::SchemaError(inner, _) => Error::Invalid(schema(&inner)),
-        DataFusionError::Plan(text) | DataFusionError::Configuration(text) => Error::Invalid(one_line(&text)),
-        DataFusionError::NotImplemented(text) => Error::Invalid(format!("not supported: {}", one_line(&text))),
+        DataFusionError::Plan(text) | DataFusionError::Configuration(text) => Error::Invalid(planner(&text)),
+        DataFusionError::NotImplemented(text) => Error::Invalid(format!("not supported: {}", planner(&text))),
         DataFusionError::Execution(text) => Error::failed(one_line(&text)),
         DataFusionError::ResourcesExhausted(text) => {
             Error::failed(format!("it needs more memory than the embedded cloud gives: {}", one_line(&text)))
@@ -64,38 +59,9 @@ pub(crate) fn arrow(error: &ArrowError) -> String {
     without_kind(error)
 }
 
-/// The port's error for one of the parser's.
-pub(crate) fn parser(error: &ParserError) -> Error {
-    match error {
-        ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
-            Error::Invalid(format!("syntax error: {}", place(text)))
-        }
-        ParserError::RecursionLimitExceeded => {
-            Error::invalid("the statement is nested too deeply: fewer parentheses or subqueries within each other")
-        }
-    }
-}
-
-/// The port's error for one of the tokenizer's.
-pub(crate) fn tokenizer(error: &TokenizerError) -> Error {
-    Error::Invalid(format!(
-        "syntax error at {}: {}",
-        location(error.location.line, error.location.column),
-        error.message
-    ))
-}
-
-fn location(line: u64, column: u64) -> String {
-    if line == 0 { "the end".into() } else { format!("line {line}, column {column}") }
-}
-
-/// Moves the parser's place to the front: "at line 1, column 8: Expected: …".
-fn place(text: &str) -> String {
-    static PLACE: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?s)^(.*?)(?: at)? Line: (\d+), Column: (\d+)(.*)$").ok());
-    let Some(found) = PLACE.as_ref().and_then(|r| r.captures(text)) else { return one_line(text) };
-    let part = |i| found.get(i).map_or("", |m| m.as_str());
-    format!("at line {}, column {}: {}{}", part(2), part(3), one_line(part(1)), one_line(part(4)))
+/// The port's error for a mistake in the syntax.
+pub(crate) fn syntax(mistake: &Mistake) -> Error {
+    Error::Invalid(mistake.to_string())
 }
 
 fn schema(error: &SchemaError) -> String {
@@ -137,8 +103,23 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
         .map(|(_, name)| name)
 }
 
+/// What the planner says, where it speaks of how it was built.
+fn planner(text: &str) -> String {
+    static REPEATED: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"require unique expression names but the expression "(.*?)" at position"#).ok());
+    let text = one_line(text);
+    if let Some((what, _)) = text.split_once(" Hint: Please try with") {
+        let what = what.trim_start_matches("Could not plan ").trim_end_matches('.');
+        return format!("{what} cannot be executed by the embedded cloud");
+    }
+    match REPEATED.as_ref().and_then(|r| r.captures(&text)).and_then(|found| found.get(1)) {
+        Some(name) => format!("two columns of one subquery are named {:?}: give one an alias (AS)", name.as_str()),
+        None => text,
+    }
+}
+
 fn one_line(text: &str) -> String {
     let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ")
+    words.join(" ").replace("Parquet error: Parquet error:", "Parquet error:")
 }

@@ -1,5 +1,6 @@
 //! SQL on DataFusion: sessions over the catalog's tables, or over the input of a job.
 
+pub(crate) mod columns;
 pub(crate) mod errors;
 pub(crate) mod files;
 mod parquet;

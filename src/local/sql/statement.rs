@@ -6,18 +6,15 @@ use datafusion::sql::sqlparser::{
     ast::{self, ObjectName, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions, visit_relations},
     dialect::GenericDialect,
     keywords::Keyword,
-    parser::Parser,
     tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
 
 use super::errors;
-use crate::cloud::{Error, Result};
+use crate::{
+    cloud::{Error, Result},
+    statement,
+};
 
-/// The longest text, in bytes: Athena's own limit.
-const LONGEST: usize = 262_144;
-/// Operators and words that chain expressions: a chain is as deep as it is long, and all that walks it must not run out
-/// of stack.
-const MOST_CHAINED: usize = 1_000;
 /// Tables in one statement.
 const MOST_TABLES: usize = 64;
 
@@ -57,19 +54,8 @@ impl Text {
     /// # Errors
     /// [`Error::Invalid`] for what cannot be one, or changes something.
     pub(crate) fn new(sql: &str) -> Result<Self> {
-        let tokens = tokens(sql)?;
-        let first = tokens.iter().find_map(|t| match &t.token {
-            Token::Whitespace(_) | Token::LParen => None,
-            other => Some(other.to_string().to_uppercase()),
-        });
-        match first.as_deref() {
-            Some("SELECT" | "WITH" | "VALUES" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN") => Ok(Self { tokens }),
-            None | Some(";" | "EOF") => Err(Error::invalid("there is no statement")),
-            Some(word) => {
-                let word: String = word.chars().take(40).collect();
-                Err(refused(&word))
-            }
-        }
+        let tokens = statement::tokens(sql).map_err(|e| errors::syntax(&e))?;
+        Ok(Self { tokens })
     }
 
     /// The statement with its `?` numbered, `$1` and so on: to find out which types they stand for.
@@ -103,66 +89,6 @@ pub(crate) fn parse_job(sql: &str) -> Result<Box<ast::Statement>> {
     match Text::new(sql)?.bound(&[], |_| false)? {
         Statement::Query(query) if matches!(*query, ast::Statement::Query(_)) => Ok(query),
         _ => Err(Error::invalid("a job's SQL is one SELECT")),
-    }
-}
-
-fn refused(word: &str) -> Error {
-    Error::invalid(format!("{word} is refused: queries only read (SELECT, WITH, VALUES, SHOW, DESCRIBE, EXPLAIN)"))
-}
-
-fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>> {
-    if sql.len() > LONGEST {
-        return Err(Error::invalid(format!("the text has {} bytes: {LONGEST} are the most", sql.len())));
-    }
-    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().map_err(|e| errors::tokenizer(&e))?;
-    let chained = tokens.iter().filter(|t| chains(&t.token)).count();
-    if chained > MOST_CHAINED {
-        return Err(Error::invalid(format!("the statement has {chained} operators: {MOST_CHAINED} are the most")));
-    }
-    Ok(tokens)
-}
-
-fn chains(token: &Token) -> bool {
-    match token {
-        Token::EOF
-        | Token::Whitespace(_)
-        | Token::Comma
-        | Token::Period
-        | Token::LParen
-        | Token::RParen
-        | Token::SemiColon
-        | Token::Number(..)
-        | Token::SingleQuotedString(_)
-        | Token::Placeholder(_) => false,
-        Token::Word(word) => matches!(
-            word.keyword,
-            Keyword::AND
-                | Keyword::OR
-                | Keyword::XOR
-                | Keyword::NOT
-                | Keyword::IS
-                | Keyword::IN
-                | Keyword::LIKE
-                | Keyword::ILIKE
-                | Keyword::RLIKE
-                | Keyword::REGEXP
-                | Keyword::SIMILAR
-                | Keyword::BETWEEN
-                | Keyword::COLLATE
-                | Keyword::AT
-                | Keyword::DIV
-                | Keyword::OVERLAPS
-                | Keyword::OPERATOR
-                | Keyword::MEMBER
-                | Keyword::UNION
-                | Keyword::INTERSECT
-                | Keyword::EXCEPT
-                | Keyword::MINUS
-                | Keyword::JOIN
-                | Keyword::PIVOT
-                | Keyword::UNPIVOT
-        ),
-        _ => true,
     }
 }
 
@@ -218,25 +144,7 @@ fn literal(value: &str, is_text: bool) -> Vec<Token> {
 }
 
 fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
-    let dialect = GenericDialect {};
-    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
-    while parser.consume_token(&Token::SemiColon) {}
-    let statement = parser.parse_statement().map_err(|e| errors::parser(&e))?;
-    let mut ended = false;
-    while parser.consume_token(&Token::SemiColon) {
-        ended = true;
-    }
-    let next = parser.peek_token();
-    match next.token {
-        Token::EOF => Ok(statement),
-        _ if ended => Err(Error::invalid("one statement at a time: there is another after the semicolon")),
-        other => {
-            let (line, column) = (next.span.start.line, next.span.start.column);
-            Err(Error::invalid(format!(
-                "syntax error at line {line}, column {column}: expected the end of the statement, found {other}"
-            )))
-        }
-    }
+    statement::parse(tokens).map_err(|e| errors::syntax(&e))
 }
 
 fn classify(statement: ast::Statement) -> Result<Statement> {
@@ -251,7 +159,7 @@ fn classify(statement: ast::Statement) -> Result<Statement> {
     }
     let show = match statement {
         S::Explain { ref statement, .. } if !matches!(**statement, S::Query(_)) => {
-            return Err(refused("EXPLAIN of what does not only read"));
+            return Err(errors::syntax(&statement::refused("EXPLAIN of what does not only read")));
         }
         S::Query(_) | S::Explain { .. } => return Ok(Statement::Query(Box::new(statement))),
         S::ExplainTable { table_name, .. } => Show::Describe(parts(&table_name)),
@@ -380,6 +288,8 @@ mod tests {
         );
         assert!(error("select 'open").starts_with("syntax error at line 1, column 8"));
         assert!(error("select 1 1 1 from").starts_with("syntax error at line 1"));
+        assert!(error("\nselec * fro t").starts_with("syntax error at line 2, column 1: expected SELECT"));
+        assert!(error("drop table t").starts_with("DROP is refused"));
     }
 
     #[test]
