@@ -112,7 +112,10 @@ pub fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Mistake> {
                     format!("expected SELECT, or another statement that reads, found {word}"),
                 ))
             }
-            _ => Err(refused(&word.to_uppercase())),
+            _ => Err(Mistake {
+                place: Some((first.span.start.line, first.span.start.column)),
+                ..refused(&word.to_uppercase())
+            }),
         },
         _ => {
             let place = (first.span.start.line, first.span.start.column);
@@ -195,7 +198,12 @@ pub fn parse(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement, Mistake> {
 
 /// Whether a text is the one `SELECT` of a job.
 pub fn check_select(sql: &str) -> Result<(), Mistake> {
-    match parse(tokens(sql)?)? {
+    let tokens = tokens(sql)?;
+    if let Some(token) = tokens.iter().find(|t| matches!(t.token, Token::Placeholder(_))) {
+        let place = Some((token.span.start.line, token.span.start.column));
+        return Err(Mistake { place, ..Mistake::unwanted(format!("a job has no parameters: {}", token.token)) });
+    }
+    match parse(tokens)? {
         ast::Statement::Query(_) => Ok(()),
         _ => Err(Mistake::unwanted("a job's SQL is one SELECT")),
     }

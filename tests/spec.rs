@@ -69,6 +69,10 @@ fn valid(name: &str) {
 }
 
 fn invalid(name: &str) {
+    // A build without the embedded cloud has no parser of SQL.
+    if name == "sql_syntax" && !cfg!(feature = "local") {
+        return;
+    }
     let path = PathBuf::from(format!("tests/spec/invalid/{name}.toml"));
     let report = spec::load_path(&path, &known).expect_err("it is wrong");
     assert!(report.diagnostics.iter().all(|d| !d.message.is_empty()));
@@ -106,8 +110,9 @@ each!(invalid:
     columns_and_table, control_characters, cycle_of_jobs, cycle_over_a_bucket, cycle_over_a_stream, deep_key, deep_nesting,
     delivery, duplicate_key, duplicate_section, email, empty, environment_is_no_table, environment_variables,
     environments, grants, handler_missing, job_reads_what_it_writes, job_settings, long_line, long_list, many_mistakes,
-    missing_name, not_utf8, out_of_range, override_of_one_environment, partition_columns, references_in_another_form,
-    references_to_nothing, rules, samples, section_is_no_table, section_without_name, sources, sql_files, syntax,
+    missing_name, no_toml, not_utf8, out_of_range, override_of_one_environment, partition_columns, references_in_another_form,
+    references_to_nothing, rules, samples, section_is_no_table, section_without_name, sources, sql_files, sql_syntax,
+    syntax,
     table_of_two_jobs, too_many_resources, unknown_handler, unknown_inner_key, unknown_key, unknown_section, unknown_top_level_key,
 );
 

@@ -27,11 +27,16 @@ pub struct Check {
 
 const DIAGNOSTICS: [Column<Diagnostic>; 5] = [
     ("file", |d| Cell::text(&d.file)),
-    ("line", |d| Cell::Count(d.line as u64)),
-    ("column", |d| Cell::Count(d.column as u64)),
+    ("line", |d| place(d.line)),
+    ("column", |d| place(d.column)),
     ("message", |d| Cell::text(&d.message)),
     ("help", |d| Cell::maybe(d.help.as_ref(), Cell::text)),
 ];
+
+/// None where the file as a whole is meant.
+fn place(number: usize) -> Cell {
+    if number == 0 { Cell::None } else { Cell::Count(number as u64) }
+}
 
 impl Check {
     /// Checks them.

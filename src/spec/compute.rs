@@ -203,7 +203,7 @@ pub(super) fn jobs(c: &mut Context<'_>, root: &Table) -> Vec<Job> {
 
 fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<String>) -> Option<Job> {
     let path = s.required(c.m, "sql", "\"jobs/clean.sql\"");
-    let sql = c.sql(path);
+    let sql = c.sql(path, true);
     let from = s.required(c.m, "from", "\"bucket.NAME\"");
     let to = s.required(c.m, "to", "\"bucket.NAME\"");
     let from_prefix = s.text(c.m, "from_prefix", "\"raw/\"").map(|p| key_prefix(c, p)).unwrap_or_default();

@@ -17,9 +17,11 @@ const LONG_LINE: usize = 300;
 pub struct Diagnostic {
     /// The file, as a person would name it.
     pub file: String,
-    /// The line, from 1; 0 where the file as a whole is meant.
+    /// The line, from 1; 0, in JSON null, where the file as a whole is meant.
+    #[serde(serialize_with = "place")]
     pub line: usize,
-    /// The column in characters, from 1; 0 where the file as a whole is meant.
+    /// The column in characters, from 1; 0, in JSON null, where the file as a whole is meant.
+    #[serde(serialize_with = "place")]
     pub column: usize,
     /// What is wrong.
     pub message: String,
@@ -30,6 +32,11 @@ pub struct Diagnostic {
     /// The bytes of the snippet that are meant.
     #[serde(skip)]
     pub mark: Range<usize>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+fn place<S: serde::Serializer>(number: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(*number).filter(|n| *n > 0).serialize(serializer)
 }
 
 /// All mistakes that were found, in the order of the file.
@@ -113,11 +120,13 @@ pub(super) struct Mistakes {
     file: String,
     source: Arc<str>,
     found: Vec<(Range<usize>, String, String)>,
+    /// Those in files that this one names.
+    beside: Vec<Diagnostic>,
 }
 
 impl Mistakes {
     pub(super) fn new(file: &str, source: Arc<str>) -> Self {
-        Self { file: file.to_owned(), source, found: Vec::new() }
+        Self { file: file.to_owned(), source, found: Vec::new(), beside: Vec::new() }
     }
 
     /// Notes a mistake, once.
@@ -131,27 +140,66 @@ impl Mistakes {
         }
     }
 
+    /// Notes a mistake in a file that this one names by its path, once. The place is a line and a column in characters,
+    /// from 1; none: the file as a whole is meant.
+    #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "only the parser of SQL finds such"))]
+    pub(super) fn add_beside(
+        &mut self,
+        path: &str,
+        text: &str,
+        place: Option<(u64, u64)>,
+        message: impl Into<String>,
+        help: &str,
+    ) {
+        let folder = self.file.rfind('/').map_or("", |end| self.file.get(..=end).unwrap_or_default());
+        let (file, message) = (format!("{folder}{path}"), clean(&message.into()));
+        let diagnostic = match place {
+            Some(place) => {
+                let at = offset(text, place);
+                let word = text.get(at..).unwrap_or_default();
+                let word = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len()).max(1);
+                locate(&file, text, at..at + word, message, &clean(help))
+            }
+            None => Diagnostic::whole(&file, message, help),
+        };
+        if self.beside.len() < COUNTED && !self.beside.contains(&diagnostic) {
+            self.beside.push(diagnostic);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.found.is_empty() && self.beside.is_empty()
     }
 
     pub(super) fn into_report(mut self) -> Report {
         self.found.sort_by_key(|(at, _, _)| (at.start, at.end));
-        let more = self.found.len().saturating_sub(MOST);
+        let more = (self.found.len() + self.beside.len()).saturating_sub(MOST);
         let diagnostics = self
             .found
             .iter()
-            .take(MOST)
             .map(|(at, message, help)| locate(&self.file, &self.source, at.clone(), message.clone(), help))
+            .chain(self.beside)
+            .take(MOST)
             .collect();
         Report { diagnostics, more }
     }
 }
 
+/// Where a line and a column, both from 1, are in a text, in bytes.
+fn offset(text: &str, (line, column): (u64, u64)) -> usize {
+    let lines = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let start: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
+    let columns = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+    let line = text.get(start..).unwrap_or_default();
+    start + line.char_indices().nth(columns).map_or(line.len(), |(at, _)| at)
+}
+
 fn locate(file: &str, source: &str, at: Range<usize>, message: String, help: &str) -> Diagnostic {
-    let start = boundary(source, at.start);
+    // The mark of the byte order before the first line is no part of it.
+    let first = if source.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let start = boundary(source, at.start).max(first);
     let before = source.get(..start).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+    let line_start = before.rfind('\n').map_or(first, |n| n + 1);
     let text = source.get(line_start..).unwrap_or_default();
     let text = text.split('\n').next().unwrap_or_default().trim_end_matches('\r');
     // What goes on in further lines is marked to the end of the first one.
@@ -295,6 +343,28 @@ mod tests {
         let text = report(&source, 4..20).to_string();
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{9b}']));
         assert!(text.len() < 2_000, "a long line is cut");
+    }
+
+    #[test]
+    fn the_mark_of_the_byte_order_is_no_part_of_the_first_line() {
+        let all = report("\u{feff}nam = 1\n", 3..6).diagnostics;
+        assert_eq!((all[0].line, all[0].column, all[0].snippet.as_str()), (1, 1, "nam = 1"));
+    }
+
+    #[test]
+    fn a_mistake_in_another_file_is_shown_there() {
+        let mut mistakes = Mistakes::new("p/pipeline.toml", "".into());
+        assert!(mistakes.is_empty());
+        for _ in 0..2 {
+            mistakes.add_beside("jobs/a.sql", "select \u{e4},\n  1 fro t", Some((2, 5)), "no", "yes");
+        }
+        mistakes.add_beside("b.sql", "", None, "no", "yes");
+        assert!(!mistakes.is_empty());
+        let all = mistakes.into_report();
+        let places: Vec<_> = all.diagnostics.iter().map(|d| (d.file.as_str(), d.line, d.column)).collect();
+        assert_eq!(places, [("p/jobs/a.sql", 2, 5), ("p/b.sql", 0, 0)]);
+        assert_eq!(all.diagnostics[0].mark, 4..7);
+        assert!(serde_json::to_value(&all.diagnostics[1]).unwrap()["line"].is_null());
     }
 
     #[test]

@@ -344,8 +344,8 @@ impl Context<'_> {
         }
     }
 
-    /// A file's text that must hold more than comments.
-    pub(super) fn sql(&mut self, path: Option<At<String>>) -> String {
+    /// The text of a file that must hold one statement that reads: for a job a `SELECT`, with no parameter.
+    pub(super) fn sql(&mut self, path: Option<At<String>>, job: bool) -> String {
         let Some(path) = path else { return String::new() };
         let shown = quote(&path.value);
         let content = match self.files.read(&path.value, 256 * 1024) {
@@ -363,7 +363,23 @@ impl Context<'_> {
         let statement = |line: &str| !line.trim().is_empty() && !line.trim().starts_with("--");
         if !text.lines().any(statement) {
             self.m.add(path.at, format!("the SQL file {shown} is empty"), "write one `SELECT` into it");
+            return text;
         }
+        #[cfg(feature = "local")]
+        self.check_sql(&path.value, &text, job);
+        #[cfg(not(feature = "local"))]
+        let _ = job;
         text
+    }
+
+    #[cfg(feature = "local")]
+    fn check_sql(&mut self, path: &str, text: &str, job: bool) {
+        use crate::statement;
+        let checked = if job { statement::check_select(text) } else { statement::check_query(text) };
+        if let Err(mistake) = checked {
+            let help = if job { "a job's SQL is one `SELECT` from `input`" } else { "a query is one `SELECT`" };
+            let what = if mistake.syntax { format!("this is no SQL: {}", mistake.what) } else { mistake.what };
+            self.m.add_beside(path, text, mistake.place, what, help);
+        }
     }
 }

@@ -371,6 +371,6 @@ fn topic(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Topic
 
 fn query(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Query> {
     let path = s.required(c.m, "sql", "\"queries/latest.sql\"");
-    let sql = c.sql(path);
+    let sql = c.sql(path, false);
     Some(Query { name, sql })
 }

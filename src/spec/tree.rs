@@ -13,6 +13,9 @@ use super::diagnostic::{Mistakes, quote, suggest};
 /// A list has at most so many items.
 const MOST_ITEMS: usize = 100;
 
+/// Where there are more errors of syntax than this, the text is something else.
+const MOST_ERRORS: usize = 5;
+
 /// A value and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
@@ -94,8 +97,19 @@ pub(super) fn parse(source: &str, mistakes: &mut Mistakes) -> Table {
         return Table::default();
     }
     let (table, errors) = DeTable::parse_recoverable(source);
-    for error in errors {
+    // What is no TOML at all is wrong everywhere: one place tells it.
+    let most = if errors.len() > MOST_ERRORS { 1 } else { MOST_ERRORS };
+    let mut repeated: Option<usize> = None;
+    for error in errors.into_iter().take(most) {
         let at = error.span().unwrap_or(0..0);
+        if error.message().contains("duplicate key") {
+            // A section that stands twice has keys that stand twice: the section tells it.
+            let between = repeated.and_then(|end| source.get(end..at.start));
+            repeated = Some(at.end);
+            if between.is_some_and(|text| !text.contains("\n[")) {
+                continue;
+            }
+        }
         mistakes.add(at, format!("this is no TOML: {}", error.message()), syntax_help(error.message()));
     }
     convert_table(table.get_ref())

@@ -113,7 +113,11 @@ fn planner(text: &str) -> String {
         return format!("{what} cannot be executed by the embedded cloud");
     }
     match REPEATED.as_ref().and_then(|r| r.captures(&text)).and_then(|found| found.get(1)) {
-        Some(name) => format!("two columns of one subquery are named {:?}: give one an alias (AS)", name.as_str()),
+        Some(name) => {
+            let name = name.as_str().rsplit(" AS ").next().unwrap_or_default();
+            let name = if name.contains('(') { name } else { name.rsplit('.').next().unwrap_or_default() };
+            format!("two columns of one subquery are named {name:?}: give one an alias (AS)")
+        }
         None => text,
     }
 }

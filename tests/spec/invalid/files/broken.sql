@@ -1,0 +1,3 @@
+-- Comments come first.
+selec *
+fro input

@@ -1,0 +1,2 @@
+select base,
+  amount where ((base = ?
