@@ -238,6 +238,28 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// Topics with those last that only hear of each new object: people look for what is published to them.
+    pub async fn topics(&self) -> Result<Vec<Topic>> {
+        let mut topics = self.cloud.alerts.topics().await?;
+        let mut graphs: Vec<(String, Option<Graph>)> = Vec::new();
+        let mut noisy = Vec::new();
+        for topic in &topics {
+            let Some(pipeline) = &topic.pipeline else { continue };
+            if !graphs.iter().any(|(name, _)| name == pipeline) {
+                let stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await.ok().flatten();
+                graphs.push((pipeline.clone(), stack.and_then(|s| s.graph)));
+            }
+            let graph = graphs.iter().find(|(name, _)| name == pipeline).and_then(|(_, graph)| graph.as_ref());
+            if graph.is_some_and(|graph| hears_of_files(graph, &topic.name)) {
+                noisy.push(topic.name.clone());
+            }
+        }
+        topics.sort_by_key(|topic| noisy.contains(&topic.name));
+        Ok(topics)
+    }
+}
+
 /// Whether a bucket tells the topic of each new object.
 fn hears_of_files(graph: &Graph, topic: &str) -> bool {
     graph.resources.iter().any(|r| match &r.properties {
@@ -299,12 +321,10 @@ impl Facts {
         match stage.kind {
             "function" => {
                 let Some(f) = self.functions.iter().find(|f| f.name == name) else { return view };
-                let calls = if f.invocations == 1 { "call" } else { "calls" };
-                view.figure = match f.errors {
-                    0 => format!("{} {calls}", thousands(f.invocations)),
-                    1 => format!("{} {calls} · 1 error", thousands(f.invocations)),
-                    n => format!("{} {calls} · {} errors", thousands(f.invocations), thousands(n)),
-                };
+                view.figure = plural(f.invocations, "call");
+                if f.errors > 0 {
+                    view.figure = format!("{} · {}", view.figure, plural(f.errors, "error"));
+                }
                 view.activity = f.invocations;
                 view.log_group = Some(f.log_group.clone());
                 view.detail.clone_from(&f.last_error);
@@ -334,14 +354,14 @@ impl Facts {
             "bucket" => {
                 let Some(b) = self.buckets.iter().find(|b| b.name == name) else { return view };
                 let objects = b.objects.unwrap_or(0);
-                view.figure = format!("{} objects", thousands(objects));
+                view.figure = plural(objects, "object");
                 view.activity = objects;
             }
             "job" => self.job(name, &mut view),
             "topic" => {
                 let Some(t) = self.topics.iter().find(|t| t.name == name) else { return view };
                 let messages = t.messages.unwrap_or(0);
-                view.figure = format!("{} messages", thousands(messages));
+                view.figure = plural(messages, "message");
                 view.activity = messages;
             }
             _ => {}
@@ -358,7 +378,7 @@ impl Facts {
         };
         view.activity = u64::try_from(run.started.as_millisecond()).unwrap_or(0);
         view.figure = match run.rows_out {
-            Some(rows) => format!("{} · {} rows", run.state.word(), thousands(rows)),
+            Some(rows) => format!("{} · {}", run.state.word(), plural(rows, "row")),
             None => run.state.word().to_owned(),
         };
         view.detail.clone_from(&run.error);
@@ -388,6 +408,11 @@ fn plain<'a>(pipeline: &str, physical: &'a str) -> &'a str {
         .map_or(physical, |(_, name)| name)
 }
 
+/// `1 row`, `1,204 rows`.
+fn plural(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{} {what}s", thousands(n)) }
+}
+
 /// `1,204`.
 pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
@@ -410,6 +435,8 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(thousands(n), text);
         }
+        assert_eq!(plural(1, "call"), "1 call");
+        assert_eq!(plural(1_204, "call"), "1,204 calls");
     }
 
     #[test]

@@ -346,6 +346,11 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// So many of something, as a person writes it: `1 row`, `1,204 rows`.
+pub fn plural(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{} {what}s", count(n)) }
+}
+
 /// A measured number: whole ones without decimals.
 pub fn number(value: f64) -> String {
     if !value.is_finite() || value.abs() >= 1e15 {
@@ -383,6 +388,8 @@ mod tests {
         assert_eq!(count(1_204), "1,204");
         assert_eq!(count(12), "12");
         assert_eq!(count(1_000_000), "1,000,000");
+        assert_eq!(plural(1, "row"), "1 row");
+        assert_eq!(plural(0, "row"), "0 rows");
         assert_eq!(number(100_000.0), "100,000");
         assert_eq!(number(-1.5), "-1.50");
         assert_eq!(number(99_501.32), "99,501.32");

@@ -65,7 +65,7 @@ pub async fn fetch(backend: &Backend, request: &Request, cancel: CancellationTok
         }
         Request::Alerts => {
             let alerts = cloud.alerts.list(SAMPLES).await?;
-            Data::Alerts(alerts, cloud.alerts.topics().await?)
+            Data::Alerts(alerts, backend.topics().await?)
         }
         Request::Inbox(topic) => Data::Inbox(cloud.alerts.inbox(topic, PAST).await?),
         Request::Catalog => {

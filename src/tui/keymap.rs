@@ -110,6 +110,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Overview, &["r"], Action::Run, "run the pipeline once through; on a stage, run that", "run"),
     bind(C::Overview, &["l"], Action::Logs, "the logs of the stage; of the pipeline, those of its worst stage", "logs"),
     bind(C::Overview, &["e"], Action::GoToError, "go to what failed: its run, or its logs", "error"),
+    bind(C::Overview, &["D"], Action::Deploy, "deploy the selected pipeline: see its plan", "deploy"),
     bind(C::Buckets, &["enter"], Action::Enter, "open the bucket, the prefix or the object", "open"),
     bind(C::Buckets, &["v"], Action::Versions, "show old versions and delete markers, or hide them", "versions"),
     bind(C::Buckets, &["i"], Action::Details, "the settings of the bucket, or all of the object's details", "details"),
@@ -130,7 +131,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Logs, &["f"], Action::Follow, "follow new lines, or stop following", "follow"),
     bind(C::Logs, &["w"], Action::Wrap, "wrap long lines, or cut them", "wrap"),
     bind(C::Logs, &["t"], Action::Timestamps, "timestamps on or off", "times"),
-    bind(C::Logs, &["e"], Action::GoToError, "the next line with an error", "error"),
+    bind(C::Logs, &["e"], Action::GoToError, "the next line with an error; while following, the last", "error"),
     bind(C::Logs, &["n"], Action::NextMatch, "next line that the filter found, among all lines", ""),
     bind(C::Logs, &["N"], Action::PreviousMatch, "previous line that the filter found, among all lines", ""),
     bind(C::Alerts, &["enter"], Action::Enter, "change the threshold; on a topic, its messages", "open"),
@@ -184,7 +185,13 @@ pub const TABLE: &[Binding] = &[
     bind(C::Global, &["?", "f1"], Action::Help, "these keys", "keys"),
     bind(C::Global, &["ctrl-l"], Action::Redraw, "draw everything anew", ""),
     bind(C::Global, &["ctrl-z"], Action::Suspend, "suspend: back with fg", ""),
-    bind(C::Global, &["q", "ctrl-c"], Action::Quit, "quit; Ctrl-C first cancels a query that runs", "quit"),
+    bind(
+        C::Global,
+        &["q", "ctrl-c"],
+        Action::Quit,
+        "quit; Ctrl-C first closes what is open or typed, and cancels a query that runs",
+        "quit",
+    ),
 ];
 
 /// A key's name: `j`, `G`, `ctrl-c`, `shift-tab`, `f5`, `enter`.

@@ -65,10 +65,26 @@ impl Ui<'_> {
         inner
     }
 
-    /// Writes one line, cut to the area's width.
+    /// Writes one line, cut to the area's width, with an ellipsis where more than blanks is cut.
     pub fn line(&self, buffer: &mut Buffer, area: Rect, row: u16, line: &Line) {
-        if row < area.height {
-            buffer.set_line(area.x, area.y + row, line, area.width);
+        if row >= area.height {
+            return;
+        }
+        let y = area.y + row;
+        buffer.set_line(area.x, y, line, area.width);
+        if !overflows(line, usize::from(area.width)) {
+            return;
+        }
+        let Some(last) = (area.x + area.width).checked_sub(1).filter(|last| *last >= area.x) else { return };
+        // Half of a wide character cannot stay.
+        if let Some(before) = last.checked_sub(1).filter(|before| *before >= area.x)
+            && let Some(cell) = buffer.cell_mut((before, y))
+            && text::width(cell.symbol()) > 1
+        {
+            cell.set_symbol(" ");
+        }
+        if let Some(cell) = buffer.cell_mut((last, y)) {
+            cell.set_symbol("…");
         }
     }
 
@@ -130,6 +146,22 @@ impl Ui<'_> {
         }
         0
     }
+}
+
+/// Whether more of a line than blanks lies beyond so many columns.
+fn overflows(line: &Line, columns: usize) -> bool {
+    if line.spans.iter().map(|span| span.content.len()).sum::<usize>() <= columns {
+        return false;
+    }
+    let mut blanks = 0;
+    for span in line.spans.iter().rev() {
+        let kept = span.content.trim_end_matches(' ');
+        blanks += span.content.len() - kept.len();
+        if !kept.is_empty() {
+            break;
+        }
+    }
+    line.spans.iter().map(|span| text::width(&span.content)).sum::<usize>() > columns + blanks
 }
 
 /// What two parts of a row are made of: the name, and what is said of it, each in its role.

@@ -167,16 +167,26 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
         Some(Status::Told(told)) => Line::from(ui.span(Role::Text, format!(" {told}"))),
         Some(Status::Failed(why)) => Line::from(ui.span(Role::Error, format!(" ✖ {why}"))),
         None => {
-            let mut spans = Vec::new();
+            let mut hints = Vec::new();
             for binding in keymap::of(app.context()).filter(|b| !b.footer.is_empty()) {
-                if app.phase != Phase::Open && !matches!(binding.action, Action::Help | Action::Quit) {
-                    continue;
+                let kept = matches!(binding.action, Action::Help | Action::Quit);
+                if app.phase == Phase::Open || kept {
+                    let key = binding.keys.first().map(|k| keymap::pretty(k)).unwrap_or_default();
+                    hints.push((kept, format!(" {key}"), format!(" {} ", binding.footer)));
                 }
-                let key = binding.keys.first().map(|k| keymap::pretty(k)).unwrap_or_default();
-                spans.push(ui.span(Role::Key, format!(" {key}")));
-                spans.push(ui.span(Role::Dim, format!(" {} ", binding.footer)));
             }
-            Line::from(spans)
+            // Where not all fit, the last go as a whole; the way to help and the way out stay.
+            let width = |hints: &[(bool, String, String)]| -> usize {
+                hints.iter().map(|(_, key, word)| text::width(key) + text::width(word)).sum()
+            };
+            while width(&hints) > usize::from(area.width) + 1
+                && let Some(at) = hints.iter().rposition(|(kept, ..)| !kept)
+            {
+                hints.remove(at);
+            }
+            let spans =
+                hints.into_iter().flat_map(|(_, key, word)| [ui.span(Role::Key, key), ui.span(Role::Dim, word)]);
+            Line::from_iter(spans)
         }
     };
     let line = match line.spans.as_slice() {

@@ -13,7 +13,7 @@ use crate::{
     cloud::buckets::{Bucket, BucketDetail, Object},
     text,
     tui::{
-        data::{self, Act, Data, Loaded, Request, Target, bytes, count, moment},
+        data::{self, Act, Data, Loaded, Request, Target, bytes, count, moment, plural},
         keymap::{Action, Context},
         theme::Role,
         ui::{Ui, below, left, right},
@@ -244,6 +244,9 @@ impl BucketsPane {
         };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.entries.is_empty());
         let mut inner = below(inner, used);
+        if self.entries.is_empty() {
+            return;
+        }
         if self.next.is_some() && inner.height > 2 {
             let last = Rect { y: inner.y + inner.height - 1, height: 1, ..inner };
             let told = format!("{} so far; G reads on", count(self.entries.items().len() as u64));
@@ -289,9 +292,9 @@ impl BucketsPane {
         };
         match &self.look.value {
             Some((object, Look::Grid(grid, total, truncated))) => {
-                let rows = total.map_or_else(|| count(grid.rows.len() as u64), count);
+                let rows = plural(total.unwrap_or(grid.rows.len() as u64), "row");
                 let first = if *truncated { format!(" · the first {}", grid.rows.len()) } else { String::new() };
-                title = format!("{title} · {} · {rows} rows{first}", bytes(object.size));
+                title = format!("{title} · {} · {rows}{first}", bytes(object.size));
             }
             Some((object, Look::Lines(_, truncated))) => {
                 let beginning = if *truncated { " · its beginning" } else { "" };
@@ -319,7 +322,7 @@ impl BucketsPane {
     fn draw_text(&self, buffer: &mut Buffer, area: Rect, ui: &Ui, lines: &[String]) {
         for (at, row) in self.scroll.text(usize::from(area.height), lines.len()).enumerate() {
             let Some(line) = lines.get(row) else { continue };
-            let seen = text::window(line, self.skip, usize::from(area.width));
+            let seen = text::window(line, self.skip, usize::from(area.width) + 1);
             ui.line(buffer, area, at as u16, &Line::from(ui.span(Role::Text, seen)));
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     cloud::stacks::{Action as Planned, Change, ChangeSet, Operation, PropertyChange, Stack, StackEvent},
     text,
     tui::{
-        data::{Act, Data, Loaded, Request, Target, duration, moment},
+        data::{Act, Data, Loaded, Request, Target, duration, moment, plural},
         glyphs,
         keymap::{Action, Context},
         theme::Role,
@@ -100,6 +100,30 @@ fn difference(property: &PropertyChange) -> String {
             format!("{}: {} → {}{anew}", property.path, value(before.as_ref()), value(after.as_ref()))
         }
     }
+}
+
+/// A difference in so many columns: both values keep a part of them, for the new one is what one looks for.
+fn difference_in(property: &PropertyChange, columns: usize) -> String {
+    // What is longer than any screen is not cleaned to its end.
+    let whole = difference(property);
+    let shown = text::clean(text::window(&whole, 0, columns + 1)).into_owned();
+    let (Some(before), true) = (&property.before, text::width(&shown) > columns) else { return shown };
+    let (before, after) = (value(Some(before)), value(property.after.as_ref()));
+    let head = format!("{}: ", text::clean(&property.path));
+    let room = columns.saturating_sub(text::width(&head) + 3);
+    let anew = "  (made anew)";
+    // The row above says it, too.
+    let tail = if property.requires_replacement && room > 40 { anew } else { "" };
+    let room = room - text::width(tail);
+    let cut = |value: &str, room: usize| {
+        let value = text::clean(text::window(value, 0, room + 1)).into_owned();
+        text::truncate(&value, room).into_owned()
+    };
+    // The old one has what the new one leaves, and two fifths at the least.
+    let kept = text::width(&before).min(room * 2 / 5);
+    let right = cut(&after, room - kept);
+    let left = cut(&before, room.saturating_sub(text::width(&right)));
+    format!("{head}{left} → {right}{tail}")
 }
 
 /// A row of the plan: a change, or one of its properties.
@@ -234,9 +258,7 @@ impl DeployPane {
                     ])
                 }
                 Some(Row::Property(property)) => {
-                    let said = difference(property);
-                    let said = text::clean(&said);
-                    let said = text::truncate(text::window(&said, 0, width), width.saturating_sub(10)).into_owned();
+                    let said = difference_in(property, width.saturating_sub(10));
                     Line::from(vec![ui.span(Role::Dim, "          "), ui.span(Role::Changed, said)])
                 }
                 None => continue,
@@ -280,7 +302,8 @@ impl DeployPane {
         let title = match self.past.value.as_ref().map(|(stack, _)| stack) {
             Some(Some(stack)) => {
                 let cut = if stack.interrupted { " · interrupted: a carries it on" } else { "" };
-                format!("{} · {} · {} resources{cut}", stack.name, stack.status.word(), stack.resources.len())
+                let resources = plural(stack.resources.len() as u64, "resource");
+                format!("{} · {} · {resources}{cut}", stack.name, stack.status.word())
             }
             Some(None) => "Not deployed".into(),
             None => "History".into(),
@@ -294,14 +317,19 @@ impl DeployPane {
         if none {
             return;
         }
-        let columns = [
-            left("  status", 22),
-            left("what", 8),
-            left("started", 16),
-            right("took", 10),
-            right("changes", 7),
-            left("who or why", 0),
-        ];
+        let wide = inner.width >= 90;
+        let columns = if wide {
+            vec![
+                left("  status", 22),
+                left("what", 8),
+                left("started", 16),
+                right("took", 10),
+                right("changes", 7),
+                left("who or why", 0),
+            ]
+        } else {
+            vec![left("  status", 20), left("started", if inner.width >= 60 { 16 } else { 8 }), left("who or why", 0)]
+        };
         let visible = self.operations.visible(usize::from(inner.height.saturating_sub(1)), operations.len());
         let selected = Some((self.operations.selected(), self.focus == 2));
         ui.table(buffer, inner, &columns, visible, selected, |n| {
@@ -312,10 +340,15 @@ impl DeployPane {
                 Some(reason) => (Role::Error, reason.clone()),
                 None => (Role::Dim, operation.who.clone()),
             };
+            let status = (role, format!("{glyph} {}", operation.status));
+            let started = (Role::Text, moment(operation.started, ui.now));
+            if !wide {
+                return vec![status, started, said];
+            }
             vec![
-                (role, format!("{glyph} {}", operation.status)),
+                status,
                 (Role::Text, operation.kind.clone()),
-                (Role::Text, moment(operation.started, ui.now)),
+                started,
                 (Role::Text, took.map(duration).unwrap_or_default()),
                 (Role::Text, operation.changes.to_string()),
                 said,

@@ -333,7 +333,7 @@ impl LogsPane {
 
     fn title(&self) -> String {
         let Some(group) = &self.group else { return "Lines".into() };
-        let mut title = format!("{group} · {} lines", data::count(self.lines.len() as u64));
+        let mut title = format!("{group} · {}", data::plural(self.lines.len() as u64, "line"));
         if self.filtering() {
             let _ = write!(title, " · {:?}: {}", self.needle.text, data::count(self.found.len() as u64));
             if self.searching {
@@ -420,7 +420,8 @@ impl LogsPane {
         let parts = if self.wrap {
             text::wrap(line, width, usize::from(area.height - row))
         } else {
-            vec![text::window(line, self.skip, width)]
+            // One column more than there is room for tells that the line goes on.
+            vec![text::window(line, self.skip, width + 1)]
         };
         for (at, part) in parts.iter().enumerate() {
             let mut spans = Vec::new();

@@ -251,6 +251,10 @@ impl OverviewPane {
 
     /// What the selected stage has to say, or else the worst that any has.
     fn note(&self) -> Option<(Role, String)> {
+        let summary = &self.view.value.as_ref()?.summary;
+        if self.focus == 0 && summary.stack.is_none() {
+            return Some((Role::Key, format!("{} not deployed yet: D shows what a deploy would make", glyphs::NONE)));
+        }
         let stage = if self.focus == 1 { self.selected_stage() } else { self.worst_stage() }?;
         let (glyph, role) = health(stage.health);
         let words = stage.detail.as_deref().unwrap_or(&stage.figure);
@@ -275,10 +279,18 @@ fn event(entry: &TimelineEntry) -> Event {
         (_, true) => (glyphs::FAILED, Role::Error),
         (Lane::Runs, _) => ("▇", Role::Ok),
         (Lane::Alerts, _) => ("!", Role::Warn),
-        (Lane::Deploys, _) => (glyphs::WARN, Role::Running),
+        (Lane::Deploys, _) => ("◆", Role::Running),
     };
     // A run that went well needs no words.
-    let label = if entry.lane == Lane::Runs && !entry.bad { String::new() } else { entry.text.clone() };
+    let label = match (entry.lane, entry.bad) {
+        (Lane::Runs, false) => String::new(),
+        // Why it failed is news; that it is the job, its lane says.
+        (Lane::Runs, true) => match entry.text.split_once(": ") {
+            Some((job, why)) => format!("{why} ({job})"),
+            None => entry.text.clone(),
+        },
+        _ => entry.text.clone(),
+    };
     Event { start: entry.time, end: None, glyph, role, label }
 }
 

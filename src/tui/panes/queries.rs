@@ -16,7 +16,7 @@ use crate::{
     cloud::queries::{QueryExecution, QueryResult, QueryState},
     text,
     tui::{
-        data::{Act, Data, Databases, Loaded, Request, Target, bytes, count, duration, moment},
+        data::{Act, Data, Databases, Loaded, Request, Target, bytes, duration, moment, plural},
         glyphs,
         keymap::{Action, Context},
         theme::Role,
@@ -174,14 +174,14 @@ impl QueriesPane {
     fn take_catalog(&mut self, databases: Databases) {
         let mut leaves = Vec::new();
         for (database, tables) in &databases {
-            let said = if tables.len() == 1 { "1 table".into() } else { format!("{} tables", tables.len()) };
+            let said = plural(tables.len() as u64, "table");
             leaves.push(Leaf { path: database.clone(), label: database.clone(), said, depth: 0 });
             for table in tables {
                 let path = format!("{database}.{}", table.name);
                 let said = if table.partition_keys.is_empty() {
                     table.format.clone()
                 } else {
-                    format!("{} · {} partitions", table.format, count(table.partitions))
+                    format!("{} · {}", table.format, plural(table.partitions, "partition"))
                 };
                 leaves.push(Leaf { path: path.clone(), label: table.name.clone(), said, depth: 1 });
                 let keys = table.partition_keys.iter().map(|c| (c, " key"));
@@ -210,7 +210,7 @@ impl QueriesPane {
                 QueryState::Failed => (glyphs::FAILED, Role::Error),
                 QueryState::Cancelled => (glyphs::STOPPED, Role::Warn),
             };
-            let rows = query.rows.map(|n| format!("{} rows · ", count(n))).unwrap_or_default();
+            let rows = query.rows.map(|n| format!("{} · ", plural(n, "row"))).unwrap_or_default();
             let took = query.elapsed_ms.map(|ms| format!("{} · ", duration(ms as i64))).unwrap_or_default();
             Past {
                 said: format!("{rows}{took}{}", moment(query.started, now)),
@@ -338,8 +338,8 @@ impl QueriesPane {
             Some(result) => {
                 let more = if result.truncated { " (cut there)" } else { "" };
                 format!(
-                    "Result · {} rows{more} · {} scanned · {}",
-                    count(result.rows.len() as u64),
+                    "Result · {}{more} · {} scanned · {}",
+                    plural(result.rows.len() as u64, "row"),
                     bytes(result.scanned_bytes),
                     duration(result.elapsed_ms as i64)
                 )

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod buckets;
+mod cuts;
 mod deploy;
 mod fixture;
 mod jobs;

@@ -36,15 +36,18 @@ pub struct Node {
 }
 
 impl Node {
-    fn width(&self) -> u16 {
+    /// Columns that it takes, with a figure of no more than `figures` columns beyond its name's.
+    fn width(&self, figures: usize) -> u16 {
         let name = text::width(&text::clean(&self.name)) + 2;
         let figure = text::width(&text::clean(&self.figure)) + 2;
         // A long figure, such as an error, does not push the others away; and a figure that grows by a digit does not
         // move the whole graph.
-        name.max(figure.next_multiple_of(6).min(name.max(18))) as u16
+        name.max(figure.next_multiple_of(6).min(name.max(figures))) as u16
     }
 }
 
+/// Columns that a figure may take, where it is longer than the name: what is tried one after the other.
+const FIGURES: [usize; 2] = [36, 18];
 /// Columns at the right that lines to a next row go down in.
 const MARGIN: u16 = 3;
 
@@ -85,17 +88,24 @@ pub enum Shape {
 /// Draws the graph, with one stage selected, in the shape for which there is room.
 pub fn draw(frame: &mut Frame, area: Rect, ui: &Ui, nodes: &[Node], selected: Option<(usize, bool)>) -> Shape {
     let children = children(nodes);
-    let places = layout(nodes, &children, area.width);
-    let width = places.iter().map(|p| p.x + nodes.get(p.node).map_or(0, Node::width)).max().unwrap_or(0);
-    let height = places.iter().map(|p| p.row * ROWS + ROWS).max().unwrap_or(0);
-    // A line round the margin that meets another cannot be followed.
-    let round = places.iter().filter(|p| matches!(p.from, From::Margin(_))).all(|p| p.x == 3);
-    if round && width <= area.width && height <= area.height {
-        draw_places(frame, area, ui, nodes, &places, selected);
-        Shape::Rows
-    } else {
-        draw_tree(frame, area, ui, nodes, &children, selected);
-        Shape::Tree
+    let fitting = |figures| {
+        let places = layout(nodes, &children, area.width, figures);
+        let width = places.iter().map(|p| p.x + nodes.get(p.node).map_or(0, |n| n.width(figures))).max().unwrap_or(0);
+        let height = places.iter().map(|p| p.row * ROWS + ROWS).max().unwrap_or(0);
+        // A line round the margin that meets another cannot be followed.
+        let round = places.iter().filter(|p| matches!(p.from, From::Margin(_))).all(|p| p.x == 3);
+        (round && width <= area.width && height <= area.height).then_some((places, figures))
+    };
+    // Figures are cut only where whole ones find no room.
+    match FIGURES.into_iter().find_map(fitting) {
+        Some((places, figures)) => {
+            draw_places(frame, area, ui, nodes, &places, figures, selected);
+            Shape::Rows
+        }
+        None => {
+            draw_tree(frame, area, ui, nodes, &children, selected);
+            Shape::Tree
+        }
     }
 }
 
@@ -117,7 +127,7 @@ fn children(nodes: &[Node]) -> Vec<Vec<usize>> {
 pub fn order(nodes: &[Node], shape: Shape) -> Vec<usize> {
     let children = children(nodes);
     match shape {
-        Shape::Rows => layout(nodes, &children, u16::MAX).iter().map(|p| p.node).collect(),
+        Shape::Rows => layout(nodes, &children, u16::MAX, 18).iter().map(|p| p.node).collect(),
         Shape::Tree => tree_rows(&children).into_iter().map(|(_, node)| node).collect(),
     }
 }
@@ -134,7 +144,7 @@ fn tree_rows(children: &[Vec<usize>]) -> Vec<(String, usize)> {
 
 /// Each root begins a row; the longest way on from a stage stays in its row, the others begin rows below it, those of the
 /// stages on the right first, so that no line crosses another.
-fn layout(nodes: &[Node], children: &[Vec<usize>], width: u16) -> Vec<Place> {
+fn layout(nodes: &[Node], children: &[Vec<usize>], width: u16, figures: usize) -> Vec<Place> {
     let mut depth = vec![1u16; nodes.len()];
     for at in (0..nodes.len()).rev() {
         let below = children.get(at).into_iter().flatten().filter_map(|c| depth.get(*c)).max().copied().unwrap_or(0);
@@ -145,7 +155,7 @@ fn layout(nodes: &[Node], children: &[Vec<usize>], width: u16) -> Vec<Place> {
     let is_child: BTreeSet<usize> = children.iter().flatten().copied().collect();
     let mut roots: Vec<usize> = (0..nodes.len()).filter(|n| !is_child.contains(n)).collect();
     roots.sort_by_key(|n| std::cmp::Reverse(depth.get(*n).copied().unwrap_or(0)));
-    let mut layout = Layout { nodes, children, depth, width, row: 0, places: Vec::new() };
+    let mut layout = Layout { nodes, children, depth, width, figures, row: 0, places: Vec::new() };
     for root in roots {
         layout.chain(Place { node: root, x: 0, row: layout.row, from: From::Nowhere });
         layout.row += 1;
@@ -159,6 +169,7 @@ struct Layout<'a> {
     /// Per node, how many stages there are on the longest way from it.
     depth: Vec<u16>,
     width: u16,
+    figures: usize,
     /// The last row that is taken.
     row: u16,
     places: Vec<Place>,
@@ -178,8 +189,8 @@ impl Layout<'_> {
             let along = next.next();
             branches.push((place, next.collect::<Vec<_>>()));
             let Some(along) = along else { break };
-            let x = place.x.saturating_add(node.width()).saturating_add(ARROW.chars().count() as u16);
-            let end = x.saturating_add(self.nodes.get(along).map_or(0, Node::width));
+            let x = place.x.saturating_add(node.width(self.figures)).saturating_add(ARROW.chars().count() as u16);
+            let end = x.saturating_add(self.nodes.get(along).map_or(0, |n| n.width(self.figures)));
             if end > self.width.saturating_sub(MARGIN) {
                 rest = Some((place, along));
                 break;
@@ -207,6 +218,7 @@ fn draw_places(
     ui: &Ui,
     nodes: &[Node],
     places: &[Place],
+    figures: usize,
     selected: Option<(usize, bool)>,
 ) {
     let buffer = frame.buffer_mut();
@@ -233,7 +245,7 @@ fn draw_places(
                 let Some(parent) = find(parent) else { continue };
                 let (px, py) = at(parent);
                 let right = area.x + area.width - 1;
-                let from = px + nodes.get(parent.node).map_or(0, Node::width) + 1;
+                let from = px + nodes.get(parent.node).map_or(0, |n| n.width(figures)) + 1;
                 for x in from..right {
                     buffer.set_string(x, py + 1, "─", line_style);
                 }
@@ -253,14 +265,14 @@ fn draw_places(
     for place in places {
         let Some(node) = nodes.get(place.node) else { continue };
         let (x, y) = at(place);
-        let width = usize::from(node.width());
+        let width = usize::from(node.width(figures));
         let name = text::clean(&node.name);
         let line = Line::from(vec![
             Span::styled(node.glyph, ui.style(node.role)),
             Span::raw(" "),
             ui.span(Role::Text, text::truncate(&name, width.saturating_sub(2)).into_owned()),
         ]);
-        let rect = Rect { x, y: y + 1, width: node.width(), height: 1 };
+        let rect = Rect { x, y: y + 1, width: node.width(figures), height: 1 };
         ui.line(buffer, rect, 0, &line);
         let figure = text::clean(&node.figure);
         let figure = text::truncate(&figure, width.saturating_sub(2));

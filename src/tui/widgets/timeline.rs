@@ -28,12 +28,16 @@ pub struct Event {
     pub label: String,
 }
 
-/// A span of time that ends now and is long enough for what happened, cut to a day: a round number of minutes.
+/// A span of time that ends now: the last hour, or less where all that happened is younger; where nothing happened in the
+/// last hour, so much that the newest is seen, up to a day. A round number of minutes.
 pub fn span(events: impl Iterator<Item = Timestamp>, now: Timestamp) -> Range<i64> {
+    const HOUR: i64 = 3_600;
     const MINUTES: [i64; 8] = [5, 15, 30, 60, 180, 360, 720, 1440];
     let now = now.as_second();
-    let oldest = events.map(Timestamp::as_second).filter(|t| *t <= now && *t > now - 86_400).min().unwrap_or(now);
-    let minutes = MINUTES.iter().find(|m| *m * 60 >= now - oldest).copied().unwrap_or(1440);
+    let ages: Vec<i64> = events.map(|t| now - t.as_second()).filter(|age| (0..24 * HOUR).contains(age)).collect();
+    let (newest, oldest) = (ages.iter().min().copied().unwrap_or(0), ages.iter().max().copied().unwrap_or(0));
+    let wanted = oldest.min(HOUR.max(newest));
+    let minutes = MINUTES.iter().find(|m| *m * 60 >= wanted).copied().unwrap_or(1440);
     now - minutes * 60..now
 }
 
@@ -93,6 +97,9 @@ mod tests {
         let ago = |s: i64| Timestamp::from_second(1_000_000 - s).unwrap();
         assert_eq!(span([ago(10)].into_iter(), now), 999_700..1_000_000);
         assert_eq!(span([ago(1000), ago(10)].into_iter(), now), 998_200..1_000_000);
+        // Of more than an hour, the last one is shown, unless nothing happened in it.
+        assert_eq!(span([ago(50_000), ago(10)].into_iter(), now), 996_400..1_000_000);
+        assert_eq!(span([ago(50_000), ago(7_300)].into_iter(), now), 989_200..1_000_000);
         // What is older than a day does not count.
         assert_eq!(span([ago(900_000)].into_iter(), now), 999_700..1_000_000);
     }
