@@ -253,10 +253,13 @@ fn idle() {
     for (what, args) in cases {
         let mut probe = console(&state, args);
         probe.until_text("fetch_prices");
+        // Threads that have no more work end after ten seconds.
+        let quiet = Instant::now() + TIME + TIME / 2;
         probe.settle(Duration::from_secs(2));
+        std::thread::sleep(quiet.saturating_duration_since(Instant::now()));
         let (bytes, cpu) = (probe.bytes, probe.cpu());
         probe.settle(TIME);
-        let spent = probe.cpu().saturating_sub(cpu);
+        let spent = probe.cpu_since(&cpu);
         row(
             what,
             &format!("{} bytes, {:.2} ms of CPU", probe.bytes - bytes, spent.as_secs_f64() * 1e3),

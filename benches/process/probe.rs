@@ -1,6 +1,8 @@
 //! A program in a pty, with the moment at which each of its bytes came.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     io::{Read, Write},
     num::NonZeroU16,
     path::Path,
@@ -135,14 +137,22 @@ impl Probe {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
-    /// Time that its threads have had a processor for.
-    pub fn cpu(&self) -> Duration {
-        let mut ns = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap() {
-            let stat = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
-            ns += stat.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        }
-        Duration::from_nanos(ns)
+    /// Time that each of its threads has had a processor for.
+    pub fn cpu(&self) -> BTreeMap<OsString, Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        tasks
+            .map(|task| {
+                let task = task.unwrap();
+                let stat = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+                let ns = stat.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0);
+                (task.file_name(), Duration::from_nanos(ns))
+            })
+            .collect()
+    }
+
+    /// Time that its threads have had a processor for since [`Probe::cpu`] was asked.
+    pub fn cpu_since(&self, before: &BTreeMap<OsString, Duration>) -> Duration {
+        self.cpu().iter().map(|(task, time)| time.saturating_sub(before.get(task).copied().unwrap_or_default())).sum()
     }
 }
 
