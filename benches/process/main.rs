@@ -1,7 +1,7 @@
 //! The binary as its user meets it: in a real terminal, from start to end, with a million log lines.
 //!
 //! `cargo bench --bench process [start|lines|worst|run|idle]...` prints a table. Without `--bench`, as `cargo test
-//! --benches` runs it, nothing is measured. A quiet machine gives quiet numbers: the load is printed with them.
+//! --benches` runs it, nothing is measured. `PUMPHOUSE_BENCH_BINARY` names another binary to measure. A quiet machine gives quiet numbers: the load is printed with them.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -33,6 +33,7 @@ fn main() {
     }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!("{}", state::program().display());
     println!("{cores} cores, load {}, screen {}x{}\n", load.trim(), SIZE.0, SIZE.1);
     println!("| what | measured | notes |\n| --- | --- | --- |");
     let parts: [(&str, fn()); 5] = [("start", start), ("lines", lines), ("worst", worst), ("run", run), ("idle", idle)];
@@ -95,7 +96,7 @@ fn console(state: &State, args: &[&str]) -> Probe {
     let path = state.path();
     let mut all = vec!["--local", "--state-dir", &path];
     all.extend(args);
-    Probe::start(state::program(), &all, state.home())
+    Probe::start(&state::program(), &all, state.home())
 }
 
 fn quit(mut probe: Probe) {

@@ -22,10 +22,12 @@ use super::{
 };
 use crate::backend::{Backend, Result as BackendResult};
 
-/// The shortest time between two frames.
-const FRAME: Duration = Duration::from_millis(33);
-/// The same over SSH.
-const FRAME_REMOTE: Duration = Duration::from_millis(100);
+/// The time that a frame is worth: with those that are saved up, at most 30 come in a second.
+const FRAME: Duration = Duration::from_millis(36);
+/// The same over SSH: at most 10.
+const FRAME_REMOTE: Duration = Duration::from_millis(125);
+/// Frames that a pause saves up: a key, and what comes of it, are seen at once.
+const SAVED: u32 = 3;
 /// How long what is to be given up before the process stops may take.
 const LEAVE: Duration = Duration::from_secs(2);
 /// Rows that one turn of the wheel scrolls.
@@ -46,11 +48,12 @@ where
     let depth = Depth::detect(var);
     let theme = Theme::load(&options.theme, depth).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     let ascii = options.ascii.unwrap_or_else(|| glyphs::ascii_only(var));
-    let pace = if std::env::var_os("SSH_CONNECTION").is_some() { FRAME_REMOTE } else { FRAME };
+    let frame = if std::env::var_os("SSH_CONNECTION").is_some() { FRAME_REMOTE } else { FRAME };
+    let mut pace = Pace::new(frame, Instant::now());
     let mut app = App::new(&options, theme, depth);
     let mut screen = Screen::take(options.mouse)?;
     screen.draw(|frame| view(&app, frame, ascii))?;
-    let mut drawn = Instant::now();
+    pace.drawn(Instant::now());
 
     let (tx, mut rx) = mpsc::unbounded_channel();
     let (opened_tx, mut opened) = mpsc::unbounded_channel::<Backend>();
@@ -76,9 +79,10 @@ where
     let mut dirty = false;
     loop {
         // Without a timer where it can be: the shortest one takes a millisecond, and a key wants its frame sooner.
-        if dirty && drawn.elapsed() >= pace {
+        let wait = pace.wait(Instant::now());
+        if dirty && wait.is_zero() {
             screen.draw(|frame| view(&app, frame, ascii))?;
-            drawn = Instant::now();
+            pace.drawn(Instant::now());
             dirty = false;
         }
         let msg = tokio::select! {
@@ -100,7 +104,7 @@ where
                 // The end of input: nobody is there any more.
                 Some(Err(_)) | None => return Ok(()),
             },
-            () = tokio::time::sleep(pace.saturating_sub(drawn.elapsed())), if dirty => continue,
+            () = tokio::time::sleep(wait), if dirty => continue,
             Some(msg) = rx.recv() => msg,
         };
         if matches!(msg, Msg::Opened(Ok(_)))
@@ -132,6 +136,28 @@ async fn suspend(screen: &mut Screen, absence: &Absence) -> io::Result<()> {
     let result = screen.suspend();
     (absence.back)();
     result
+}
+
+/// When the next frame may be drawn.
+struct Pace {
+    frame: Duration,
+    /// Until when the frames so far have used up the time.
+    used: Instant,
+}
+
+impl Pace {
+    fn new(frame: Duration, now: Instant) -> Self {
+        Self { frame, used: now }
+    }
+
+    /// How long the next frame has to wait.
+    fn wait(&self, now: Instant) -> Duration {
+        self.used.saturating_duration_since(now).saturating_sub(self.frame * (SAVED - 1))
+    }
+
+    fn drawn(&mut self, now: Instant) {
+        self.used = self.used.max(now) + self.frame;
+    }
 }
 
 fn session(backend: &Backend) -> Session {
@@ -212,6 +238,35 @@ impl Signals {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Signal::End,
             Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_saves_up_frames_and_no_second_has_more_than_thirty() {
+        for (frame, most) in [(FRAME, 30), (FRAME_REMOTE, 10)] {
+            let begun = Instant::now();
+            let mut pace = Pace::new(frame, begun);
+            // Something changes all the time, after a pause.
+            let mut now = begun + Duration::from_secs(5);
+            let mut drawn = Vec::new();
+            while now < begun + Duration::from_secs(8) {
+                if pace.wait(now).is_zero() {
+                    pace.drawn(now);
+                    drawn.push(now);
+                }
+                now += Duration::from_millis(1);
+            }
+            assert!(drawn[SAVED as usize - 1] - drawn[0] < Duration::from_millis(5), "the first frames come at once");
+            for from in &drawn {
+                let second = drawn.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
+                assert!(second <= most, "{second} frames in a second");
+            }
+            assert!(drawn.len() >= most * 2, "{} frames in three seconds", drawn.len());
         }
     }
 }
