@@ -342,6 +342,10 @@ impl App {
             return Vec::new();
         }
         match act.effect() {
+            // In a protected environment nothing is changed by one key alone.
+            Some(effect) if self.session.protected && effect.strength == Strength::Free => {
+                self.judged(act, Effect { strength: Strength::Confirm, ..effect })
+            }
             Some(effect) => self.judged(act, effect),
             None => vec![Command::Judge(act)],
         }

@@ -213,11 +213,9 @@ impl LogsPane {
         };
         // The lines around a match are what one wants to read.
         let number = wanted.map(|n| *n as usize);
-        if self.filtering() {
-            self.narrow = false;
-        }
         match number {
             Some(number) => {
+                self.narrow = false;
                 self.follow = false;
                 self.cursor = number;
             }
@@ -331,9 +329,10 @@ impl LogsPane {
         }
     }
 
-    fn title(&self) -> String {
+    /// The title in so many columns: of the group's name its end, for all else tells how things are.
+    fn title(&self, columns: usize) -> String {
         let Some(group) = &self.group else { return "Lines".into() };
-        let mut title = format!("{group} · {}", data::plural(self.lines.len() as u64, "line"));
+        let mut title = format!(" · {}", data::plural(self.lines.len() as u64, "line"));
         if self.filtering() {
             let _ = write!(title, " · {:?}: {}", self.needle.text, data::count(self.found.len() as u64));
             if self.searching {
@@ -345,11 +344,15 @@ impl LogsPane {
         } else if self.follow {
             title += " · following";
         }
-        title
+        let title = text::clean(&title);
+        let group = text::clean(group);
+        // A needle may be as long as it likes; some of the name stays.
+        let room = columns.saturating_sub(text::width(&title)).max(12);
+        format!("{}{title}", text::truncate_start(&group, room))
     }
 
     fn draw_lines(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, &self.title(), self.focus == 1);
+        let inner = ui.frame(frame, area, &self.title(usize::from(area.width.saturating_sub(4))), self.focus == 1);
         let buffer = frame.buffer_mut();
         if self.group.is_none() {
             ui.paragraph(buffer, inner, 0, Role::Dim, "Enter reads the selected group");

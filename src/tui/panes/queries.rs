@@ -168,6 +168,12 @@ impl QueriesPane {
             self.database = database.or(self.database.take());
             self.shows_past = false;
             self.focus = 1;
+            if !self.result.loading {
+                // What is shown would look like this query's result.
+                self.result.clear();
+                self.grid = Grid::default();
+                self.asked = None;
+            }
         }
     }
 

@@ -45,7 +45,7 @@ fn a_stage_with_much_to_say_says_it_where_there_is_room() {
     let screen = console.screen(240, 50);
     assert!(screen.contains("3 waiting, 56 s left") && screen.contains("1,204,311 rec/min and more"), "{screen}");
     let screen = console.screen(60, 15);
-    assert!(screen.contains("3 waiting…"), "{screen}");
+    assert!(screen.contains("3 waiting, 56 s le…"), "{screen}");
 }
 
 #[test]

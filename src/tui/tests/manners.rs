@@ -164,3 +164,33 @@ fn why_a_run_failed_stands_below_the_runs() {
     console.keys("j");
     assert!(!console.screen(80, 24).contains("✖ column"));
 }
+
+#[test]
+fn nothing_is_changed_by_one_key_in_a_protected_environment() {
+    let mut console = console();
+    console.app.session.protected = true;
+    console.keys("3r");
+    assert!(console.acts.is_empty() && console.screen(80, 24).contains("y: yes"));
+    console.keys("n5<enter><ctrl-u>1<enter>");
+    assert!(console.acts.is_empty() && console.screen(80, 24).contains("y: yes"));
+    console.keys("y");
+    assert_eq!(console.acts.len(), 1);
+}
+
+#[test]
+fn a_query_that_is_taken_from_the_past_has_no_result_yet() {
+    let mut console = console();
+    console.keys("6iselect 1<f5>h<enter>");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("GROUP BY base") && !screen.contains("60000.5"), "{screen}");
+}
+
+#[test]
+fn n_without_a_further_match_stays_among_the_matches() {
+    let mut console = console();
+    console.keys("4<enter>/error<enter>n");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("no further match") && !screen.contains("request 256"), "{screen}");
+    assert!(screen.contains("fetch_prices") || screen.contains("clean_prices"), "{screen}");
+    assert!(screen.contains("\"error\": 6 · following"), "{screen}");
+}

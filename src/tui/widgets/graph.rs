@@ -324,9 +324,13 @@ fn draw_tree(
     for (row, (lead, node)) in rows.iter().skip(first).take(height).enumerate() {
         let Some(item) = nodes.get(*node) else { continue };
         let name = text::clean(&item.name);
-        let room = widest.saturating_sub(text::width(lead) + 2);
         let figure = text::clean(&item.figure);
-        let left = usize::from(area.width).saturating_sub(widest + 2);
+        let used = text::width(lead) + 2;
+        // All figures begin in one column, except for those that would be cut there and need not be.
+        let missing = (widest + 2 + text::width(&figure)).saturating_sub(usize::from(area.width));
+        let column = widest.saturating_sub(missing).max((used + text::width(&name)).min(widest));
+        let room = column.saturating_sub(used);
+        let left = usize::from(area.width).saturating_sub(column + 2);
         let line = Line::from(vec![
             Span::styled(lead.as_str(), ui.style(Role::Border)),
             Span::styled(item.glyph, ui.style(item.role)),
