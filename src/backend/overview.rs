@@ -11,12 +11,16 @@ use crate::{
         flow::{self, Stage},
         functions::Function,
         jobs::{Job, JobRunState},
+        logs::ReadLogs,
         resources::{Graph, NotificationTarget, Properties},
         stacks::Stack,
         streams::{DeliveryStream, Stream},
     },
     spec,
 };
+
+/// How the log of a function begins the line that tells of a failure.
+const FAILED: &str = "[ERROR] ";
 
 /// How something is, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -86,7 +90,7 @@ pub struct StageView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// Job runs.
+    /// Job runs, and calls of functions that failed.
     Runs,
     /// Messages to topics, other than news of files.
     Alerts,
@@ -177,7 +181,7 @@ impl Backend {
             return Ok(PipelineView { summary, stages, timeline: Vec::new() });
         };
         let stages = flow::flow(graph).into_iter().map(|s| facts.stage(s)).collect();
-        let timeline = self.timeline(graph).await;
+        let timeline = self.timeline(graph, &facts).await;
         Ok(PipelineView { summary, stages, timeline })
     }
 
@@ -203,7 +207,28 @@ impl Backend {
         }
     }
 
-    async fn timeline(&self, graph: &Graph) -> Vec<TimelineEntry> {
+    /// The last hour's invocations of a function that failed, as its log tells them.
+    async fn failures(&self, function: &Function, short: &str) -> Vec<TimelineEntry> {
+        let since = self.cloud.clock.now().checked_sub(jiff::SignedDuration::from_hours(1)).ok();
+        let read = ReadLogs {
+            groups: vec![function.log_group.clone()],
+            since,
+            filter: Some(FAILED.to_owned()),
+            limit: 60,
+            newest: true,
+            ..ReadLogs::default()
+        };
+        let page = self.cloud.logs.read(&read).await.unwrap_or_default();
+        let failed = page.events.into_iter().filter_map(|event| {
+            // That it was given up after so many attempts is told by each of them.
+            let why = event.message.strip_prefix(FAILED).filter(|why| !why.starts_with("RequestId: "))?;
+            let text = format!("{short}: {why}");
+            Some(TimelineEntry { time: event.timestamp, lane: Lane::Runs, bad: true, text })
+        });
+        failed.collect()
+    }
+
+    async fn timeline(&self, graph: &Graph, facts: &Facts) -> Vec<TimelineEntry> {
         let mut entries = Vec::new();
         for resource in &graph.resources {
             let name = &resource.physical_name;
@@ -217,6 +242,12 @@ impl Backend {
                             _ => format!("{short} {}", run.state.word()),
                         };
                         entries.push(TimelineEntry { time: run.started, lane: Lane::Runs, bad, text });
+                    }
+                }
+                Properties::Function(_) => {
+                    let failed = |f: &&Function| f.name == *name && f.errors > 0;
+                    if let Some(function) = facts.functions.iter().find(failed) {
+                        entries.extend(self.failures(function, short).await);
                     }
                 }
                 Properties::Topic(_) if !hears_of_files(graph, name) => {

@@ -157,21 +157,48 @@ impl Bars {
 
 #[cfg(all(test, feature = "local"))]
 mod tests {
+    use std::path::Path;
+
     use crate::{
-        backend::Strength,
+        backend::{Backend, Consent, Strength, overview::Lane},
         cli::connect,
+        cloud::functions::Invoke,
         config::{Flags, Settings},
     };
+
+    fn open(dir: &Path, env: &str) -> Backend {
+        let state_dir = Some(dir.to_owned());
+        let flags = Flags { local: true, state_dir, env: Some(env.to_owned()), ..Flags::default() };
+        let settings = Settings::load(&flags, &|_| None).unwrap();
+        let Ok(connection) = connect::open(&settings) else { panic!("the cloud opens") };
+        connection.backend
+    }
+
+    #[tokio::test]
+    async fn a_call_that_failed_leaves_a_trace_when_the_next_one_is_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = open(dir.path(), "dev");
+        let (progress, _news) = tokio::sync::mpsc::unbounded_channel();
+        backend.deploy("crypto-stream", &Consent::Yes, progress).await.unwrap();
+        for event in [serde_json::json!({"Records": "nonsense"}), serde_json::json!({"Records": []})] {
+            let function = "crypto-stream-dev-alert_on_price".to_owned();
+            let request = Invoke { function, event, request_id: None, sources: std::collections::BTreeMap::new() };
+            backend.invoke(request, &Consent::None).await.unwrap();
+        }
+        let view = backend.view("crypto-stream").await.unwrap();
+        let stage = view.stages.iter().find(|s| s.stage.name == "alert_on_price").unwrap();
+        assert_eq!(stage.figure, "2 calls · 1 error");
+        let failed: Vec<_> = view.timeline.iter().filter(|e| e.bad && e.lane == Lane::Runs).collect();
+        assert_eq!(failed.len(), 1, "{:?}", view.timeline);
+        assert!(failed[0].text.starts_with("alert_on_price: "), "{failed:?}");
+        assert_eq!(backend.topics().await.unwrap().last().unwrap().name, "crypto-stream-dev-new_files");
+    }
 
     #[test]
     fn a_run_in_a_protected_environment_wants_a_yes() {
         for (env, protected) in [("dev", false), ("prod", true)] {
             let dir = tempfile::tempdir().unwrap();
-            let state_dir = Some(dir.path().to_owned());
-            let flags = Flags { local: true, state_dir, env: Some(env.to_owned()), ..Flags::default() };
-            let settings = Settings::load(&flags, &|_| None).unwrap();
-            let Ok(connection) = connect::open(&settings) else { panic!("the cloud opens") };
-            let backend = connection.backend;
+            let backend = open(dir.path(), env);
             assert_eq!(backend.protected_env(), protected);
             let wanted = if protected { Strength::Confirm } else { Strength::Free };
             assert_eq!(backend.run_effect("crypto-stream").strength, wanted);
