@@ -153,7 +153,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Editor, &["f5", "alt-enter", "ctrl-enter"], Action::Execute, "run the query", "run"),
     bind(C::Deploy, &["enter"], Action::Enter, "everything about the change, or the deploy", "details"),
     bind(C::Deploy, &["p"], Action::Plan, "plan again", "plan"),
-    bind(C::Deploy, &["e"], Action::GoToError, "the last deploy that failed", ""),
+    bind(C::Deploy, &["e"], Action::GoToError, "why there is no plan, or the last deploy that failed", "error"),
     bind(C::Deploy, &["a"], Action::Apply, "apply the plan", "apply"),
     bind(C::Deploy, &["x"], Action::Destroy, "destroy the stack with everything in it", "destroy"),
     bind(C::Global, &["1"], Action::Pane(1), "Overview: the pipelines, their stages, what happened", ""),

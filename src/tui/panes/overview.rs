@@ -255,7 +255,13 @@ impl OverviewPane {
         if self.focus == 0 && summary.stack.is_none() {
             return Some((Role::Key, format!("{} not deployed yet: D shows what a deploy would make", glyphs::NONE)));
         }
-        let stage = if self.focus == 1 { self.selected_stage() } else { self.worst_stage() }?;
+        let stage = if self.focus == 1 { self.selected_stage() } else { self.worst_stage() };
+        let Some(stage) = stage else {
+            // All stages are well, but the list knows of something else: a deploy that failed, a broken file.
+            let listed = self.pipelines.selected().filter(|p| p.name == self.viewed)?;
+            let (glyph, role) = health(listed.health);
+            return (role == Role::Error).then(|| (role, format!("{glyph} {}", listed.words)));
+        };
         let (glyph, role) = health(stage.health);
         let words = stage.detail.as_deref().unwrap_or(&stage.figure);
         let words = text::clean_lines(words).next().unwrap_or_default().into_owned();

@@ -284,3 +284,20 @@ fn the_plan_is_shown_though_an_earlier_deploy_has_just_ended() {
     console.keys("1jD");
     assert!(console.screen(80, 24).contains("Plan of crypto-stream-dev"), "{}", console.screen(80, 24));
 }
+
+#[test]
+fn a_broken_file_is_told_though_all_stages_are_well() {
+    let mut console = changed(|_, data| match data {
+        Data::Pipelines(pipelines) => {
+            pipelines[1].health = Health::Bad;
+            pipelines[1].words = "pipeline.toml:32:10: `shards` of stream.prices is a text".into();
+        }
+        Data::View(view) => view.stages.iter_mut().for_each(|s| s.health = Health::Idle),
+        _ => {}
+    });
+    console.keys("j");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("✖ pipeline.toml:32:10: `shards`"), "{screen}");
+    console.keys("e");
+    assert_eq!(console.app.current, 7);
+}
