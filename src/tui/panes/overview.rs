@@ -164,6 +164,10 @@ impl OverviewPane {
             cx.show(self.viewed.clone(), error.lines().map(str::to_owned).collect());
             return;
         }
+        if self.view.loading && self.view.value.is_none() {
+            cx.tell(format!("{} is still being read", self.viewed));
+            return;
+        }
         match self.worst_stage() {
             Some(stage) if stage.stage.kind == "job" => cx.go(Target::FailedRun(stage.stage.physical_name.clone())),
             Some(StageView { log_group: Some(group), .. }) => cx.go(Target::LogError(group.clone())),
@@ -235,8 +239,9 @@ impl OverviewPane {
         {
             let note = text::clean(&note);
             let width = usize::from(inner.width);
-            // What went wrong may take a second row.
-            let rows = if role == Role::Error { text::wrap(&note, width, 2).len() as u16 } else { 1 };
+            // What went wrong may take more rows: its reason often stands at the end.
+            let most = if inner.height < 12 { 2 } else { 3 };
+            let rows = if role == Role::Error { text::wrap(&note, width, most).len() as u16 } else { 1 };
             let bottom = Rect { y: inner.y + inner.height - rows, height: rows, ..inner };
             if rows == 1 {
                 ui.line(buffer, bottom, 0, &Line::from(ui.span(role, text::truncate(&note, width).into_owned())));

@@ -301,3 +301,17 @@ fn a_broken_file_is_told_though_all_stages_are_well() {
     console.keys("e");
     assert_eq!(console.app.current, 7);
 }
+
+#[test]
+fn the_reason_at_the_end_of_an_error_is_seen_in_overview() {
+    let why = "s3://crypto-stream-dev-landing/2026/11/20/07/garbage.json line 1: not JSON (key must be a string)";
+    let mut console = changed(move |_, data| {
+        if let Data::View(view) = data {
+            view.stages[6].health = Health::Bad;
+            view.stages[6].detail = Some(why.into());
+        }
+    });
+    console.keys("j");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("JSON (key must be a string)"), "{screen}");
+}
