@@ -95,6 +95,15 @@ impl Gate {
         Ok(())
     }
 
+    /// Writes down that nobody confirmed: for a face that has asked, and was given nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`] in read-only mode, which writes nothing, and where it cannot be written.
+    pub fn decline(&self, effect: &Effect) -> std::result::Result<(), Refusal> {
+        self.check(effect.what, &effect.target)?;
+        self.note("-", effect, "refused: not confirmed")
+    }
+
     /// Does `work` with a permit for `effect`, if the gate opens.
     ///
     /// # Errors
@@ -107,7 +116,7 @@ impl Gate {
     {
         self.check(effect.what, &effect.target)?;
         if !consent.satisfies(&effect.strength) {
-            self.note("-", effect, "refused: not confirmed")?;
+            self.decline(effect)?;
             return Err(Refusal::Unconfirmed(effect.sentence.clone()).into());
         }
         let id = uuid::Uuid::new_v4().simple().to_string();
@@ -143,7 +152,7 @@ struct Unfinished<'a> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let _ = self.gate.note(self.id, self.effect, "abandoned: the caller went away before the end");
+        let _ = self.gate.note(self.id, self.effect, "interrupted: the caller went away before the end");
     }
 }
 
@@ -200,7 +209,7 @@ mod tests {
         assert!(tokio::time::timeout(std::time::Duration::from_millis(1), hanging).await.is_err());
         assert_eq!(
             outcomes(&path),
-            ["started", "failed: no", "started", "abandoned: the caller went away before the end"]
+            ["started", "failed: no", "started", "interrupted: the caller went away before the end"]
         );
     }
 

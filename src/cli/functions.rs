@@ -11,6 +11,7 @@ use super::{
     names::resolve,
     out::Cell,
     session::Session,
+    signals::unless_interrupted,
 };
 use crate::{
     backend::{Backend, Kind, functions},
@@ -38,7 +39,8 @@ impl Invocation {
         let function = resolve(backend, Kind::Function, &self.function).await?;
         let consent = s.consent(backend, &functions::invoke_effect(&function))?;
         let request = Invoke { function, event, request_id: None, sources: BTreeMap::new() };
-        let outcome = backend.invoke(request, &consent).await?;
+        let work = backend.invoke(request, &consent);
+        let outcome = unless_interrupted(work, "what it has already written stays").await??;
         s.out.record(
             &outcome,
             vec![

@@ -7,6 +7,7 @@ use super::{
     names::resolve,
     out::{Cell, Column, note},
     session::Session,
+    signals::unless_interrupted,
 };
 use crate::{
     backend::{Backend, Kind, jobs},
@@ -139,10 +140,14 @@ async fn start(s: &Session, backend: &Backend, job: &str, wait: bool) -> Result 
         if !wait {
             note("the embedded cloud runs a job in the process that starts it: waiting for its end");
         }
-        run = backend.wait_job(&job, &run.id).await?;
+        let consequence = match backend.cloud.identity.cloud.as_str() {
+            "local" => "the run has failed, and the next one reads the same",
+            _ => "the run goes on",
+        };
+        run = unless_interrupted(backend.wait_job(&job, &run.id), consequence).await??;
     }
     one(s, &run)?;
-    if wait && run.state != JobRunState::Succeeded {
+    if run.state.is_final() && run.state != JobRunState::Succeeded {
         let why = run.error.map_or_else(String::new, |e| format!(": {e}"));
         return Err(Failure::failed(format!("run {} of {job} is {}{why}", run.id, run.state.word())));
     }

@@ -9,6 +9,7 @@ use super::{
     names::resolve,
     out::{Cell, Column, note},
     session::Session,
+    signals::{asked_to_end, reader_gone},
     time::{When, when},
 };
 use crate::{
@@ -83,7 +84,15 @@ impl Command {
                     filter: tail.filter,
                     ..ReadLogs::default()
                 };
-                if tail.follow { follow(s, backend, request).await } else { print(s, backend, &mut request).await }
+                if !tail.follow {
+                    return print(s, backend, &mut request).await;
+                }
+                tokio::select! {
+                    ended = follow(s, backend, request) => ended,
+                    // That is how following ends.
+                    () = asked_to_end() => Ok(()),
+                    () = reader_gone() => Ok(()),
+                }
             }
             Self::Search(search) => {
                 let mut request = ReadLogs {

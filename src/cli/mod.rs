@@ -27,6 +27,7 @@ mod run;
 mod secrets;
 mod serve;
 mod session;
+mod signals;
 mod stacks;
 mod time;
 mod topics;
@@ -57,7 +58,7 @@ pub struct Cli {
 
 const AFTER: &str = "\
 A resource goes by its physical name, or as PIPELINE/NAME: crypto-stream/landing.
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused (read-only, or not confirmed).";
+Exit codes: 0 done, 1 failed or interrupted, 2 usage, 3 refused (read-only, or not confirmed).";
 
 /// What all commands take, before the command's name or after it.
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use super::{
     names::resolve,
     out::{Cell, Column, duration, grouped, note, size},
     session::Session,
+    signals::asked_to_end,
 };
 use crate::{
     backend::{Backend, Kind, queries},
@@ -93,7 +94,7 @@ struct Document<'a> {
 }
 
 impl Execute {
-    /// Executes it; Ctrl-C cancels.
+    /// Executes it; Ctrl-C and SIGTERM cancel.
     pub async fn run(self, s: &Session, backend: &Backend) -> Result {
         let port = &backend.cloud.queries;
         let (sql, saved_database) = match (self.sql, self.file, self.saved) {
@@ -114,9 +115,8 @@ impl Execute {
         let cancel = CancellationToken::new();
         let watched = cancel.clone();
         let watcher = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                watched.cancel();
-            }
+            asked_to_end().await;
+            watched.cancel();
         });
         let result = port.execute(&query, cancel).await;
         watcher.abort();

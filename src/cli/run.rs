@@ -11,6 +11,7 @@ use super::{
     input,
     out::{Cell, Column, grouped, note},
     session::Session,
+    signals::unless_interrupted,
 };
 use crate::{
     backend::{
@@ -59,9 +60,10 @@ impl Run {
         let consent = s.consent(backend, &backend.run_effect(&self.pipeline))?;
         let (progress, news) = mpsc::unbounded_channel();
         let printer = tokio::spawn(print(news));
-        let result = backend.run(&self.pipeline, &options, &consent, progress).await;
+        let work = backend.run(&self.pipeline, &options, &consent, progress);
+        let result = unless_interrupted(work, "the next `run` carries it on").await;
         let _ = printer.await;
-        let report = result?;
+        let report = result??;
         match s.out.format {
             Format::Json => s.out.json(&report)?,
             _ => s.out.list(&report.stages, &STAGES, "no stages")?,

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::{
     driver::Driver,
     failure::{Failure, Result},
     out::note,
     session::Session,
+    signals::asked_to_end,
 };
 use crate::backend::Backend;
 
@@ -25,15 +24,11 @@ pub fn run(s: &Session) -> Result {
 
 async fn serve(s: &Session) -> Result {
     let connection = s.connect()?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failure::failed(format!("no signals: {e}")))?;
     let driver = Driver::start(&connection);
     note(&format!("driving the embedded cloud in {}; Ctrl-C ends it", s.settings.state_dir.value.display()));
     tokio::time::sleep(UP).await;
     tell_addresses(&connection.backend).await;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    asked_to_end().await;
     match driver.stop().await.as_slice() {
         [] => Ok(()),
         wrong => Err(Failure::Failed(wrong.join("\n"))),

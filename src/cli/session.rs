@@ -47,6 +47,14 @@ impl Session {
     /// [`Failure::Refused`] where there is none, saying how to give it.
     pub fn consent(&self, backend: &Backend, effect: &Effect) -> Result<Consent> {
         backend.gate().check(effect.what, &effect.target)?;
+        let consent = self.given(effect);
+        if consent.is_err() {
+            backend.gate().decline(effect)?;
+        }
+        consent
+    }
+
+    fn given(&self, effect: &Effect) -> Result<Consent> {
         match &effect.strength {
             Strength::Free => Ok(if self.yes { Consent::Yes } else { Consent::None }),
             Strength::Confirm => {

@@ -10,6 +10,7 @@ use super::{
     failure::{Failure, Result},
     out::{Cell, Column, note},
     session::Session,
+    signals::unless_interrupted,
 };
 use crate::{
     backend::{Backend, overview::PipelineSummary},
@@ -73,9 +74,10 @@ pub async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     let consent = s.consent(backend, &effect)?;
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
-    let result = backend.deploy(pipeline, &consent, progress).await;
+    let work = backend.deploy(pipeline, &consent, progress);
+    let result = unless_interrupted(work, "the next `deploy` carries it on").await;
     let _ = printer.await;
-    let stack = result?;
+    let stack = result??;
     show(s, &stack)?;
     if stack.status.complete() {
         return Ok(());
@@ -91,9 +93,10 @@ pub async fn destroy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     let consent = s.consent(backend, &effect)?;
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
-    let result = backend.destroy(pipeline, &consent, progress).await;
+    let work = backend.destroy(pipeline, &consent, progress);
+    let result = unless_interrupted(work, "the next `destroy` carries it on").await;
     let _ = printer.await;
-    result?;
+    result??;
     note(&format!("{} is destroyed", stack.name));
     Ok(())
 }

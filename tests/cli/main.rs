@@ -13,6 +13,8 @@ mod output;
 mod prompts;
 #[cfg(feature = "local")]
 mod read_only;
+#[cfg(feature = "local")]
+mod signals;
 #[cfg(not(feature = "local"))]
 mod slim;
 #[cfg(feature = "local")]
