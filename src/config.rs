@@ -212,6 +212,14 @@ impl Settings {
             Some(name) => Some(Setting { value: name.clone(), origin: Origin::Flag("--env") }),
             None => from.string("env", "PUMPHOUSE_ENV")?,
         };
+        if let Some(Setting { value, origin }) = &environment
+            && !named_well(value)
+        {
+            return Err(Error(format!(
+                "{origin}: {value:?} is no name for an environment: 2 to 10 lower-case letters and digits, the first a \
+                 letter"
+            )));
+        }
         let speed = match flags.speed {
             Some(n) => Setting { value: Some(n), origin: Origin::Flag("--speed") },
             None => from.number("speed", "PUMPHOUSE_SPEED")?,
@@ -286,6 +294,13 @@ fn optional(found: Option<Setting<String>>) -> Setting<Option<String>> {
         Some(s) => Setting { value: Some(s.value), origin: s.origin },
         None => Setting { value: None, origin: Origin::Default },
     }
+}
+
+/// Whether an environment may have this name.
+fn named_well(env: &str) -> bool {
+    (2..=10).contains(&env.len())
+        && env.starts_with(|c: char| c.is_ascii_lowercase())
+        && env.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
 /// The environment and the config file, in this order.
@@ -468,9 +483,9 @@ mod tests {
         assert_eq!(settings.speed.value, Some(60.0));
         assert_eq!(settings.output, Setting { value: Format::Table, origin: Origin::Default });
 
-        let environment = |name: &str| (name == "PUMPHOUSE_ENV").then(|| "environment".to_owned());
+        let environment = |name: &str| (name == "PUMPHOUSE_ENV").then(|| "process".to_owned());
         let settings = Settings::load(&flags, &environment).unwrap();
-        assert_eq!(settings.env, Setting { value: "environment".into(), origin: Origin::Environment("PUMPHOUSE_ENV") });
+        assert_eq!(settings.env, Setting { value: "process".into(), origin: Origin::Environment("PUMPHOUSE_ENV") });
 
         flags.env = Some("flag".into());
         let settings = Settings::load(&flags, &environment).unwrap();
@@ -491,6 +506,7 @@ mod tests {
     fn a_value_of_the_wrong_kind_is_named_with_its_line() {
         for (text, wanted) in [
             ("\nspeed = 'fast'", ":2: speed must be a number"),
+            ("env = 'NOPE!'", ":1: \"NOPE!\" is no name for an environment"),
             ("env = 3", ":1: env must be text in quotes"),
             ("read_only = 'yes'", ":1: read_only must be true or false"),
             ("output = 'xml'", ":1: \"xml\" is not one of table, json, csv"),

@@ -95,32 +95,24 @@ pub fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Mistake> {
     let Some(first) = first.filter(|t| t.token != Token::EOF) else {
         return Err(Mistake::unwanted("there is no statement"));
     };
+    let keyword = match &first.token {
+        Token::Word(word) => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
     let word: String = first.token.to_string().chars().take(40).collect();
-    match &first.token {
-        Token::Word(w) => match w.keyword {
-            Keyword::SELECT
-            | Keyword::WITH
-            | Keyword::VALUES
-            | Keyword::SHOW
-            | Keyword::DESCRIBE
-            | Keyword::DESC
-            | Keyword::EXPLAIN => Ok(tokens),
-            Keyword::NoKeyword => {
-                let place = (first.span.start.line, first.span.start.column);
-                Err(Mistake::syntax(
-                    Some(place),
-                    format!("expected SELECT, or another statement that reads, found {word}"),
-                ))
-            }
-            _ => Err(Mistake {
-                place: Some((first.span.start.line, first.span.start.column)),
-                ..refused(&word.to_uppercase())
-            }),
-        },
-        _ => {
-            let place = (first.span.start.line, first.span.start.column);
-            Err(Mistake::syntax(Some(place), format!("expected SELECT, or another statement that reads, found {word}")))
+    let place = Some((first.span.start.line, first.span.start.column));
+    match keyword {
+        Keyword::SELECT
+        | Keyword::WITH
+        | Keyword::VALUES
+        | Keyword::SHOW
+        | Keyword::DESCRIBE
+        | Keyword::DESC
+        | Keyword::EXPLAIN => Ok(tokens),
+        Keyword::NoKeyword => {
+            Err(Mistake::syntax(place, format!("expected SELECT, or another statement that reads, found {word}")))
         }
+        _ => Err(Mistake { place, ..refused(&word.to_uppercase()) }),
     }
 }
 

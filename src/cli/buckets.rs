@@ -88,7 +88,7 @@ pub struct Objects {
     #[arg(long, value_name = "KEY")]
     after: Option<String>,
     /// At most this many [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
     limit: Option<usize>,
 }
 
@@ -151,11 +151,35 @@ impl Command {
             }
             Self::Rm { bucket, key, version } => {
                 let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
+                if let Some(version) = &version
+                    && !has_version(backend, &bucket, &key, version).await?
+                {
+                    return Err(Failure::failed(format!("s3://{bucket}/{key} has no version {version:?}")));
+                }
                 let consent = s.consent(backend, &buckets::delete_effect(&bucket, &key, version.as_deref()))?;
                 backend.delete_object(&bucket, &key, version.as_deref(), &consent).await?;
-                note(&format!("s3://{bucket}/{key} is deleted"));
+                match version {
+                    Some(version) => note(&format!("version {version} of s3://{bucket}/{key} is deleted")),
+                    None => note(&format!("s3://{bucket}/{key} is deleted")),
+                }
                 Ok(())
             }
+        }
+    }
+}
+
+/// Whether a key has this version; a delete marker is one, too.
+async fn has_version(backend: &Backend, bucket: &str, key: &str, version: &str) -> Result<bool> {
+    let mut request = ListObjects { prefix: key.to_owned(), versions: true, limit: 1000, ..ListObjects::default() };
+    loop {
+        let page = backend.cloud.buckets.objects(bucket, &request).await?;
+        if page.objects.iter().any(|o| o.key == key && o.version.as_deref() == Some(version)) {
+            return Ok(true);
+        }
+        match page.next {
+            // What comes after the key has another one.
+            Some(next) if page.objects.last().is_some_and(|o| o.key == key) => request.after = Some(next),
+            _ => return Ok(false),
         }
     }
 }

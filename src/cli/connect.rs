@@ -1,9 +1,9 @@
 //! The way to a cloud. This build has one adapter, the embedded cloud, so that is what is used with `--local` and
 //! without.
 
-#[cfg(not(feature = "local"))]
-use super::failure::Failure;
-use super::failure::Result;
+use std::collections::BTreeSet;
+
+use super::failure::{Failure, Result};
 #[cfg(feature = "local")]
 use crate::backend::Pipelines;
 use crate::{backend::Backend, config::Settings, functions, spec};
@@ -93,6 +93,26 @@ pub fn described(settings: &Settings) -> (String, std::io::Result<usize>) {
         (None, Ok(_)) => "built in".to_owned(),
     };
     (place, found.map(|all| all.len()))
+}
+
+/// Whether a pipeline has the environment of the settings. Pipelines that cannot be read count for nothing.
+///
+/// # Errors
+/// Where there are pipelines, and none has it: with those that there are.
+pub fn known_environment(settings: &Settings) -> Result {
+    let found = spec::pipelines(settings.pipelines.value.as_deref()).unwrap_or_default();
+    let read = found.iter().filter_map(|location| spec::load(location, &known_handler).ok());
+    let known: BTreeSet<_> = read.flat_map(|p| p.environments).map(|e| e.name).collect();
+    let env = &settings.env.value;
+    if known.is_empty() || known.contains(env) {
+        return Ok(());
+    }
+    let known: Vec<_> = known.into_iter().collect();
+    Err(Failure::failed(format!(
+        "no pipeline has an environment {env:?} ({}); there are: {}",
+        settings.env.origin,
+        known.join(", ")
+    )))
 }
 
 /// Whether there is a handler in Rust of this name.

@@ -276,6 +276,14 @@ async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> R
         });
     }
     let news = news_of_files(backend).await?;
+    let landings: Vec<_> = properties(backend)
+        .await?
+        .into_iter()
+        .filter_map(|p| match p {
+            Properties::Delivery(delivery) => Some(delivery.to),
+            _ => None,
+        })
+        .collect();
     let topics: Vec<_> = cloud
         .alerts
         .topics()
@@ -287,7 +295,7 @@ async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> R
         speed: cloud.clock.speed(),
         seconds: (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
         pipelines,
-        files_landed: buckets.iter().map(|b| b.objects).sum(),
+        files_landed: buckets.iter().filter(|b| landings.contains(&b.bucket)).map(|b| b.objects).sum(),
         buckets,
         job_runs,
         alerts: topics.iter().filter(|t| !news.contains(&t.topic)).map(|t| t.messages).sum(),
@@ -296,11 +304,15 @@ async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> R
     })
 }
 
+/// What is deployed.
+async fn properties(backend: &Backend) -> Result<Vec<Properties>> {
+    let stacks = backend.cloud.stacks.list().await?;
+    Ok(stacks.into_iter().filter_map(|s| s.graph).flat_map(|g| g.resources).map(|r| r.properties).collect())
+}
+
 /// The topics that hear of every new file: what they tell is no alert.
 async fn news_of_files(backend: &Backend) -> Result<Vec<String>> {
-    let stacks = backend.cloud.stacks.list().await?;
-    let resources = stacks.into_iter().filter_map(|s| s.graph).flat_map(|g| g.resources);
-    let told = resources.flat_map(|r| match r.properties {
+    let told = properties(backend).await?.into_iter().flat_map(|p| match p {
         Properties::Bucket(bucket) => bucket.on_created,
         _ => Vec::new(),
     });

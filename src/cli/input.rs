@@ -19,6 +19,11 @@ pub fn text(from: &str) -> Result<String> {
     String::from_utf8(read(from)?).map_err(|_| Failure::failed(format!("{from}: the text is not UTF-8")))
 }
 
+/// Reads a number of things to show, from 1.
+pub fn count(text: &str) -> std::result::Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
+}
+
 /// Reads `NAME=VALUE`.
 pub fn pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {

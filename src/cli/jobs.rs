@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::{
     failure::{Failure, Result},
+    input,
     names::resolve,
     out::{Cell, Column, note},
     session::Session,
@@ -24,7 +25,7 @@ pub enum Command {
         /// Its name, or PIPELINE/NAME
         job: String,
         /// At most this many
-        #[arg(long, default_value_t = 50, value_name = "N")]
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// Start a run

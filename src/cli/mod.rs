@@ -80,7 +80,7 @@ struct Global {
     #[arg(long, global = true)]
     read_only: bool,
     /// Let the embedded cloud's clock run so many times faster
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
     speed: Option<f64>,
     /// How to print data [default: table]
     #[arg(long, global = true, value_name = "FORMAT")]

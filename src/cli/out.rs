@@ -270,8 +270,10 @@ impl Out {
         }
         if self.terminal
             && let Ok((width, _)) = crossterm::terminal::size()
+            // A terminal that does not know its width has none.
+            && width >= 20
         {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(20));
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
         if table.is_empty() && table.header().is_none() {
             return Ok(());

@@ -42,8 +42,8 @@ pub struct Execute {
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
     /// At most this many rows [default: 100000]
-    #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
-    limit: usize,
+    #[arg(long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+    limit: Option<usize>,
 }
 
 /// What to do with executions and saved queries.
@@ -52,7 +52,7 @@ pub enum Command {
     /// List past and present executions, the newest first
     History {
         /// At most this many
-        #[arg(long, default_value_t = 50, value_name = "N")]
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// List the queries that pipelines save
@@ -111,7 +111,7 @@ impl Execute {
             Some(name) => Some(name),
             None => only_database(backend).await,
         };
-        let query = Query { sql, database, parameters: self.parameters, limit: self.limit };
+        let query = Query { sql, database, parameters: self.parameters, limit: self.limit.unwrap_or(0) };
         let cancel = CancellationToken::new();
         let watched = cancel.clone();
         let watcher = tokio::spawn(async move {

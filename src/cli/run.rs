@@ -74,7 +74,7 @@ impl Run {
         let failed = report.stages.iter().find(|x| x.error.is_some());
         Err(Failure::failed(failed.map_or_else(
             || format!("the run of {} failed", report.pipeline),
-            |x| format!("{} {}: {}", x.kind, x.name, x.error.as_deref().unwrap_or_default()),
+            |x| format!("the run of {} failed in the {} {}", report.pipeline, x.kind, x.name),
         )))
     }
 }

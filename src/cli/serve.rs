@@ -1,6 +1,6 @@
 //! `serve`: keeps an embedded cloud going without the console.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
     driver::Driver,
@@ -25,14 +25,41 @@ pub fn run(s: &Session) -> Result {
 async fn serve(s: &Session) -> Result {
     let connection = s.connect()?;
     let driver = Driver::start(&connection);
-    note(&format!("driving the embedded cloud in {}; Ctrl-C ends it", s.settings.state_dir.value.display()));
-    tokio::time::sleep(UP).await;
-    tell_addresses(&connection.backend).await;
-    asked_to_end().await;
+    let dir = &s.settings.state_dir.value;
+    tokio::select! {
+        () = tell(dir, &connection.backend) => asked_to_end().await,
+        () = asked_to_end() => {}
+    }
     match driver.stop().await.as_slice() {
         [] => Ok(()),
         wrong => Err(Failure::Failed(wrong.join("\n"))),
     }
+}
+
+/// Says on stderr who drives, and where APIs answer, once this process is the one.
+async fn tell(dir: &Path, backend: &Backend) {
+    let shown = dir.display();
+    tokio::time::sleep(UP).await;
+    if let Some(other) = other_driver(dir) {
+        note(&format!("waiting: {other} drives the embedded cloud in {shown}; this process takes over when it ends"));
+        while other_driver(dir).is_some() {
+            tokio::time::sleep(UP).await;
+        }
+        tokio::time::sleep(UP).await;
+    }
+    note(&format!("driving the embedded cloud in {shown}; Ctrl-C ends it"));
+    tell_addresses(backend).await;
+}
+
+/// The other process that drives, if one does.
+#[cfg(feature = "local")]
+fn other_driver(dir: &Path) -> Option<String> {
+    crate::local::process::driver(dir).filter(|holder| *holder != format!("pid {}", std::process::id()))
+}
+
+#[cfg(not(feature = "local"))]
+fn other_driver(_: &Path) -> Option<String> {
+    None
 }
 
 /// Says on stderr where APIs answer.

@@ -51,7 +51,11 @@ const CHANGES: [Column<Change>; 6] = [
 
 /// Lists the pipelines.
 pub async fn pipelines(s: &Session, backend: &Backend) -> Result {
-    s.out.list(&backend.list_pipelines().await?, &PIPELINES, "no pipelines: --pipelines DIR names a folder of them")
+    let all = backend.list_pipelines().await?;
+    if all.iter().all(|p| p.stack.is_none()) {
+        super::connect::known_environment(&s.settings)?;
+    }
+    s.out.list(&all, &PIPELINES, "no pipelines: --pipelines DIR names a folder of them")
 }
 
 /// Shows what a deploy would do.
@@ -117,6 +121,8 @@ async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack> {
     }
     let known: Vec<_> = backend.list_pipelines().await?.into_iter().map(|p| p.name).collect();
     let why = if known.iter().any(|k| k == pipeline) {
+        // Where it has no such environment, that is what is wrong.
+        backend.plan(pipeline).await?;
         format!("{pipeline} is not deployed in {}: `pumphouse deploy {pipeline}` does it", backend.env)
     } else {
         super::names::unknown("pipeline", pipeline, &known)

@@ -279,7 +279,10 @@ fn find(connection: &Connection, bucket: &str, key: &str, version: Option<&str>)
         .map_err(sql)?;
     match found {
         Some((object, blob)) if !object.delete_marker => Ok((object, blob)),
-        _ => Err(Error::not_found("object", format!("s3://{bucket}/{key}"))),
+        _ => Err(match version {
+            Some(version) => Error::not_found("object version", format!("s3://{bucket}/{key} {version}")),
+            None => Error::not_found("object", format!("s3://{bucket}/{key}")),
+        }),
     }
 }
 

@@ -16,6 +16,7 @@ use futures::FutureExt;
 use jiff::tz::TimeZone;
 use rusqlite::{Transaction, params};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -25,7 +26,7 @@ use super::{
     role::{self, Meter},
     runtime::{self, Answer, Execution},
     sources::InvocationSources,
-    store::sql,
+    store::{self, sql},
 };
 use crate::cloud::{
     Error, Grant, Permit, Result,
@@ -36,8 +37,8 @@ use crate::cloud::{
 /// Attempts at an asynchronous invocation, as AWS Lambda makes them.
 pub(crate) const ATTEMPTS: u32 = 3;
 /// Lines that one invocation may log, and their bytes.
-const MAX_LINES: usize = 100_000;
-const MAX_LOGGED: usize = 16 << 20;
+const MAX_LINES: usize = 10_000;
+const MAX_LOGGED: usize = 4 << 20;
 /// Characters of an error that are kept beside the log.
 const MAX_ERROR: usize = 2_000;
 /// How often the lines of a long invocation are stored.
@@ -126,6 +127,7 @@ struct Kept {
     count: usize,
     bytes: usize,
     left_out: u64,
+    left_out_bytes: u64,
 }
 
 impl Lines {
@@ -154,6 +156,7 @@ impl LogSink for Lines {
         let mut kept = self.kept();
         if kept.count >= MAX_LINES || kept.bytes + text.len() > MAX_LOGGED {
             kept.left_out += 1;
+            kept.left_out_bytes += text.len() as u64;
             return;
         }
         kept.count += 1;
@@ -194,7 +197,7 @@ impl Local {
             next_steps: Mutex::default(),
             opened: tokio::sync::Mutex::default(),
         });
-        let outcome = {
+        let (outcome, elapsed) = {
             let work = async {
                 match tokio::time::timeout(timeout, self.execute(&call, &setup, &sources, &lines, &log_stream)).await {
                     Ok(outcome) => outcome,
@@ -203,14 +206,31 @@ impl Local {
             };
             tokio::pin!(work);
             let mut flush = tokio::time::interval_at(tokio::time::Instant::now() + FLUSH, FLUSH);
-            loop {
+            // Lines are stored beside the work: a full disk or many lines must not keep its time limit waiting.
+            let mut storing: Option<JoinHandle<Result<()>>> = None;
+            let outcome = loop {
                 tokio::select! {
                     outcome = &mut work => break outcome,
-                    _ = flush.tick() => self.store_lines(&setup.function.log_group, &log_stream, lines.take()).await?,
+                    _ = flush.tick() => {
+                        if storing.as_ref().is_some_and(|task| !task.is_finished()) {
+                            continue;
+                        }
+                        if let Some(stored) = storing.take() {
+                            store::join(stored.await)?;
+                        }
+                        let (local, taken) = (self.clone(), lines.take());
+                        let (group, stream) = (setup.function.log_group.clone(), log_stream.clone());
+                        storing = Some(tokio::spawn(async move { local.store_lines(&group, &stream, taken).await }));
+                    }
                 }
+            };
+            let elapsed = clock.elapsed();
+            // What comes last is stored last.
+            if let Some(stored) = storing {
+                store::join(stored.await)?;
             }
+            (outcome, elapsed)
         };
-        let elapsed = clock.elapsed();
 
         let (payload, failure) = match outcome {
             Ok(payload) => (payload, None),
@@ -354,10 +374,14 @@ fn timed_out(request_id: &str, timeout: Duration) -> Failure {
 
 /// The lines that AWS Lambda closes an invocation's log with. The memory that was used is not measured here.
 fn report(lines: &Lines, call: &Call, failure: Option<&Failure>, elapsed: Duration, memory_mib: u32) {
-    let left_out = lines.kept().left_out;
+    let (left_out, bytes) = {
+        let kept = lines.kept();
+        (kept.left_out, kept.left_out_bytes)
+    };
     if left_out > 0 {
         lines.own(format!(
-            "[WARN] {left_out} more lines are left out: an invocation may log {MAX_LINES} lines and {} MiB",
+            "[WARN] {left_out} more lines with {bytes} bytes are left out: an invocation may log {MAX_LINES} lines \
+             and {} MiB",
             MAX_LOGGED >> 20
         ));
     }

@@ -40,6 +40,11 @@ def slow(event, context):
     print('child', child.pid)
     time.sleep(600)
 
+def loud(event, context):
+    for i in range(30000):
+        print('line', i)
+    return 'done'
+
 def background(event, context):
     subprocess.Popen(['sleep', '600'])
     return 'done'
@@ -164,6 +169,29 @@ async fn a_timeout_ends_all_that_the_function_started() {
         assert!(begun.elapsed() < Duration::from_secs(20), "the child still runs");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_logged_is_bounded_and_what_is_cut_is_said() {
+    let (_dir, local) = python("app.loud");
+    let Some(done) = invoke(&local).await else { return };
+    assert_eq!((done.payload, done.error), (json!("done"), None));
+    let mut request = ReadLogs::default();
+    let mut lines: Vec<String> = Vec::new();
+    loop {
+        let page = local.read(&request).await.unwrap();
+        lines.extend(page.events.into_iter().map(|e| e.message));
+        if !page.more {
+            break;
+        }
+        request.after_id = page.next;
+    }
+    let printed: Vec<_> = lines.iter().filter_map(|l| l.strip_prefix("line ")?.parse::<u32>().ok()).collect();
+    // One line is the platform's own.
+    assert_eq!(printed, (0..9_999).collect::<Vec<_>>(), "in order");
+    let told = lines.iter().find(|l| l.starts_with("[WARN]")).unwrap();
+    assert!(told.contains("20001 more lines with 200009 bytes"), "{told}");
+    assert!(lines.last().unwrap().starts_with("REPORT"), "{lines:?}");
 }
 
 #[tokio::test]

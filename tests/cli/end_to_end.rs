@@ -102,6 +102,8 @@ fn a_headless_demo_says_what_has_happened() {
     let summary: Value = serde_json::from_str(&said.out).unwrap();
     assert!(summary["pipelines"].as_array().unwrap().contains(&json!("crypto-stream")), "{summary}");
     assert!(summary["files_landed"].as_u64().unwrap() > 0, "{summary}");
+    let landing = summary["buckets"].as_array().unwrap().iter().find(|b| b["bucket"] == "crypto-stream-dev-landing");
+    assert_eq!(summary["files_landed"], landing.unwrap()["objects"], "{summary}");
     assert!(summary["job_runs"][0]["succeeded"].as_u64().unwrap() > 0, "{summary}");
     assert!(summary["alerts"].as_u64().unwrap() > 0, "{summary}");
     let answered = summary["queries"]

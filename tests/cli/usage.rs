@@ -17,6 +17,9 @@ fn wrong_usage_exits_with_2_and_says_so_on_stderr() {
         &["run", "crypto-stream", "--source", "coinbase"],
         &["pipelines", "--output", "xml"],
         &["pipelines", "--speed", "0"],
+        &["pipelines", "--env", "NOPE!"],
+        &["queries", "history", "--limit", "0"],
+        &["query", "select 1", "--limit", "0"],
         &["info", "--config", "/nonexistent.toml"],
         &["catalog", "show", "prices"],
         &[],
@@ -132,4 +135,58 @@ fn check_points_at_mistakes() {
     let list: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(list[0]["line"], 2, "{list}");
     assert!(list[0]["message"].is_string());
+}
+
+#[test]
+fn a_negative_number_is_told_the_range() {
+    let p = Pumphouse::new();
+    let said = p.run(&["queries", "history", "--limit", "-1"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("a whole number from 1 on"), "{}", said.err);
+    let said = p.run(&["pipelines", "--speed", "-1"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("0.1 to 100000"), "{}", said.err);
+}
+
+#[test]
+fn an_unknown_environment_is_named() {
+    let p = Pumphouse::new();
+    for args in [&["status", "crypto-stream", "--env", "nope"][..], &["pipelines", "--env", "nope"]] {
+        let said = p.run(args);
+        assert_eq!(said.code, 1, "{args:?}");
+        assert!(said.err.contains("environment \"nope\"") && said.err.contains("dev, prod"), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_version_that_is_not_there_is_what_is_missing() {
+    let p = Pumphouse::deployed();
+    p.with_stdin(&["buckets", "put", "crypto-stream/landing", "a", "-"], b"a");
+    let said = p.run(&["buckets", "get", "crypto-stream/landing", "a", "--object-version", "nope"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("object version"), "{}", said.err);
+    let said = p.run(&["buckets", "rm", "crypto-stream/landing", "a", "--object-version", "nope", "--yes"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("has no version \"nope\""), "{}", said.err);
+    p.ok(&["buckets", "get", "crypto-stream/landing", "a"]);
+}
+
+#[test]
+fn a_second_server_waits_and_takes_over() {
+    let p = Pumphouse::deployed();
+    let start = || {
+        let mut child = p.command().arg("serve").stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let lines = std::io::BufReader::new(child.stderr.take().unwrap());
+        (child, std::io::BufRead::lines(lines))
+    };
+    let (mut first, mut said) = start();
+    assert!(said.next().unwrap().unwrap().starts_with("driving"));
+    let (mut second, mut waiting) = start();
+    let line = waiting.next().unwrap().unwrap();
+    assert!(line.starts_with(&format!("waiting: pid {}", first.id())), "{line}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(waiting.next().unwrap().unwrap().starts_with("driving"));
+    second.kill().unwrap();
+    second.wait().unwrap();
 }

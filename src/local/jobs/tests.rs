@@ -316,6 +316,8 @@ async fn csv_is_read_by_its_header() {
     put(&local, "us/c.csv", "date,state\n2020-03-01,x\n").await;
     let error = run(&local).await.error.unwrap();
     assert_eq!(error, "s3://landing/us/c.csv: column \"deaths\" is missing: the header has date, state");
+    put(&local, "us/c.csv", "\n").await;
+    assert_eq!(run(&local).await.error.unwrap(), "s3://landing/us/c.csv: the file has no header");
     put(&local, "us/c.csv", "date,deaths\n2020-03-01,1\n2020-03-02,many\n").await;
     let error = run(&local).await.error.unwrap();
     assert!(

@@ -225,6 +225,9 @@ impl Reader {
         for field in self.file_schema.fields() {
             match header.iter().position(|name| name == field.name()) {
                 Some(place) => places.push(place),
+                None if header.is_empty() => {
+                    return Err(Error::failed(format!("{}: the file has no header", file.uri)));
+                }
                 None => {
                     return Err(Error::failed(format!(
                         "{}: column {:?} is missing: the header has {}",
