@@ -101,7 +101,8 @@ impl Slot {
     }
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
+#[cfg(feature = "local")]
 mod tests {
     use std::{path::Path, time::Duration};
 

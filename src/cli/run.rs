@@ -157,7 +157,8 @@ impl Bars {
     }
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
+#[cfg(feature = "local")]
 mod tests {
     use std::path::Path;
 

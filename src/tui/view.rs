@@ -186,7 +186,7 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
             }
             let spans =
                 hints.into_iter().flat_map(|(_, key, word)| [ui.span(Role::Key, key), ui.span(Role::Dim, word)]);
-            Line::from_iter(spans)
+            Line::from(spans.collect::<Vec<_>>())
         }
     };
     let line = match line.spans.as_slice() {

@@ -83,7 +83,9 @@ fn e_finds_the_error_above_where_one_follows() {
 fn a_panic_is_an_error_and_is_shown_in_the_middle() {
     let mut console = changed(|_, data| {
         if let Data::Logs { lines, .. } = data {
-            lines.iter_mut().for_each(|(_, line)| *line = "all is well".into());
+            for (_, line) in lines.iter_mut() {
+                *line = "all is well".into();
+            }
             if let Some(line) = lines.get_mut(100) {
                 line.1 = "thread 'main' PANICKED at src/main.rs".into();
             }

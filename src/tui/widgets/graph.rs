@@ -97,15 +97,12 @@ pub fn draw(frame: &mut Frame, area: Rect, ui: &Ui, nodes: &[Node], selected: Op
         (round && width <= area.width && height <= area.height).then_some((places, figures))
     };
     // Figures are cut only where whole ones find no room.
-    match FIGURES.into_iter().find_map(fitting) {
-        Some((places, figures)) => {
-            draw_places(frame, area, ui, nodes, &places, figures, selected);
-            Shape::Rows
-        }
-        None => {
-            draw_tree(frame, area, ui, nodes, &children, selected);
-            Shape::Tree
-        }
+    if let Some((places, figures)) = FIGURES.into_iter().find_map(fitting) {
+        draw_places(frame, area, ui, nodes, &places, figures, selected);
+        Shape::Rows
+    } else {
+        draw_tree(frame, area, ui, nodes, &children, selected);
+        Shape::Tree
     }
 }
 
