@@ -155,7 +155,7 @@ impl Term {
 
     /// Sends a signal by name: `TERM`, `HUP`, `KILL`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status();
         assert!(status.is_ok_and(|s| s.success()), "kill -{name}");
     }
 
@@ -180,7 +180,7 @@ impl Term {
 impl Drop for Term {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = Command::new("kill").args(["-KILL", &self.pid().to_string()]).status();
+            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {}", self.pid())]).status();
             let _ = self.child.wait();
         }
     }
