@@ -93,7 +93,7 @@ fn the_demo_moves_by_itself() {
     let mut term = console(&state.path().join("demo"), &["demo", "--speed", "600"], 140, 36);
     term.wait_for("crypto-stream");
     term.wait_until("a job run", |text| text.contains("SUCCEEDED"));
-    term.wait_until("an alert", |text| text.contains("!"));
+    term.wait_until("an alert", |text| text.contains('!'));
     for (key, name, wanted) in [
         ("1", "overview", "Timeline"),
         ("2", "buckets", "crypto-stream-dev-landing"),
@@ -170,7 +170,7 @@ fn holder_of_a_terminal() {
     let term = console(state, &["--read-only"], 80, 24);
     term.wait_for("fetch_prices");
     std::fs::write(state.join("held"), term.pid().to_string()).unwrap();
-    std::thread::sleep(Duration::from_secs(600));
+    std::thread::sleep(Duration::from_mins(10));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn ended(pid: &str) -> bool {
 }
 
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_mins(2);
     loop {
         if let Some(found) = look() {
             return found;

@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: what is cut off says so, closes its audit line, and goes on the next time.
 
 use std::{
+    fmt::Write as _,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
 };
@@ -43,7 +44,7 @@ fn an_interrupted_run_says_so_and_the_next_one_carries_it_on() {
             let observation = json!({
                 "base": base, "currency": "USD", "amount": "1", "timestamp_utc": format!("2020-01-01T00:{:02}:{:02}Z", step / 60, step % 60),
             });
-            recording += &format!("{observation}\n");
+            writeln!(recording, "{observation}").unwrap();
         }
     }
     std::fs::write(p.path("prices.jsonl"), recording).unwrap();

@@ -15,7 +15,7 @@ use std::{
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// How long a screen may take to show what is waited for, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program in a terminal. It is killed when this is dropped.
 pub struct Term {
@@ -58,7 +58,7 @@ impl Term {
         }));
         let sink = Arc::clone(&screen);
         thread::spawn(move || {
-            let mut buffer = [0; 65536];
+            let mut buffer = vec![0; 65536];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
                 let mut screen = sink.lock().unwrap();
                 let now = Instant::now();
