@@ -105,6 +105,10 @@ fn the_demo_moves_by_itself() {
     ] {
         term.send(key);
         term.wait_for(wanted);
+        if name == "logs" {
+            term.send("jj\r");
+            term.wait_for("REPORT RequestId");
+        }
         if let Some(folder) = std::env::var_os("PUMPHOUSE_SCREENSHOTS") {
             std::thread::sleep(Duration::from_secs(1));
             std::fs::write(Path::new(&folder).join(format!("{name}.svg")), term.look(svg::svg)).unwrap();
