@@ -1,9 +1,6 @@
 //! SQL queries on the catalog's tables, and their history.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use datafusion::{
@@ -39,8 +36,6 @@ use crate::cloud::{
 
 /// The rows of a result where no limit is given.
 const LIMIT: usize = 100_000;
-/// How often a request to cancel is looked for.
-const POLL: Duration = Duration::from_millis(200);
 
 #[async_trait]
 impl Queries for Local {
@@ -206,21 +201,8 @@ impl Local {
 
     /// Returns when another process asks for the end of this query.
     async fn cancel_requested(&self, id: Option<&str>) {
-        let Some(id) = id.map(str::to_owned) else { return std::future::pending().await };
-        loop {
-            tokio::time::sleep(POLL).await;
-            let id = id.clone();
-            let asked = self.inner.store.read(move |c| {
-                c.prepare_cached("select cancel_requested from queries where id = ?1")
-                    .map_err(sql)?
-                    .query_row([id], |r| r.get::<_, bool>(0))
-                    .optional()
-                    .map_err(sql)
-            });
-            if matches!(asked.await, Ok(Some(true))) {
-                return;
-            }
-        }
+        let Some(id) = id else { return std::future::pending().await };
+        self.inner.store.asked_to_end("select cancel_requested from queries where id = ?1", id).await;
     }
 
     async fn run_query(self, query: Query, counters: Arc<Counters>) -> Result<QueryResult> {

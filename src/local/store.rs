@@ -10,13 +10,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
 
 use crate::cloud::{Error, Result};
 
 const SCHEMA: &str = include_str!("schema.sql");
 const VERSION: i64 = 1;
 const FILE: &str = "state.db";
+/// How often a request to end is looked for.
+const POLL: Duration = Duration::from_millis(200);
 
 /// The state of one embedded cloud. Cheap to clone.
 #[derive(Clone)]
@@ -159,6 +161,21 @@ impl Store {
     {
         let store = self.clone();
         join(tokio::task::spawn_blocking(move || store.write_now(f)).await)
+    }
+
+    /// Returns when somebody, in whatever process, has set the flag that `query` reads from the row with this id.
+    pub(crate) async fn asked_to_end(&self, query: &'static str, id: &str) {
+        loop {
+            tokio::time::sleep(POLL).await;
+            let id = id.to_owned();
+            let asked = self.read(move |c| {
+                let mut statement = c.prepare_cached(query).map_err(sql)?;
+                statement.query_row([id], |r| r.get::<_, bool>(0)).optional().map_err(sql)
+            });
+            if matches!(asked.await, Ok(Some(true))) {
+                return;
+            }
+        }
     }
 
     /// Writes `content` to a new file and returns the name to put into a row. The file counts for nothing until a row

@@ -42,8 +42,6 @@ use crate::{
     },
 };
 
-/// How often a request to stop is looked for.
-const POLL: Duration = Duration::from_millis(200);
 /// The name of the input in the SQL.
 const INPUT: &str = "input";
 
@@ -80,13 +78,14 @@ struct Done {
 pub(super) async fn supervise(local: Local, id: String, job: String, resource: resources::Job, timeout: Duration) {
     let run = Run { local, id, job, resource, blobs: Arc::default() };
     let mut work = runtime::spawn(run.clone().work());
+    let stopped = run.local.inner.store.asked_to_end("select stop_requested from job_runs where id = ?1", &run.id);
     let (state, why) = tokio::select! {
         result = &mut work => match result {
             Ok(Ok(())) => return,
             Ok(Err(e)) => (JobRunState::Failed, e.to_string()),
             Err(e) => (JobRunState::Failed, format!("the run ended early: {e}")),
         },
-        () = run.stop_requested() => (JobRunState::Stopped, "stopped on request".to_owned()),
+        () = stopped => (JobRunState::Stopped, "stopped on request".to_owned()),
         () = tokio::time::sleep(timeout) => {
             (JobRunState::Timeout, format!("it took longer than its timeout, {} s", timeout.as_secs_f64()))
         }
@@ -109,23 +108,6 @@ pub(super) async fn supervise(local: Local, id: String, job: String, resource: r
 }
 
 impl Run {
-    async fn stop_requested(&self) {
-        loop {
-            tokio::time::sleep(POLL).await;
-            let id = self.id.clone();
-            let asked = self.local.inner.store.read(move |c| {
-                c.prepare_cached("select stop_requested from job_runs where id = ?1")
-                    .map_err(sql)?
-                    .query_row([id], |r| r.get::<_, bool>(0))
-                    .optional()
-                    .map_err(sql)
-            });
-            if matches!(asked.await, Ok(Some(true))) {
-                return;
-            }
-        }
-    }
-
     /// Writes down an end other than success; false where another end was written down before.
     async fn fail(&self, state: JobRunState, why: String) -> Result<bool> {
         let (run, now) = (self.clone(), self.local.inner.clock.now_ms());
