@@ -15,8 +15,12 @@ use toml::{
 };
 
 /// The keys that a config file may hold.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 16] = [
     "local",
+    "profile",
+    "region",
+    "endpoint_url",
+    "role_arn",
     "state_dir",
     "pipelines",
     "env",
@@ -90,6 +94,14 @@ pub struct Setting<T> {
 pub struct Flags {
     /// `--local`
     pub local: bool,
+    /// `--profile`
+    pub profile: Option<String>,
+    /// `--region`
+    pub region: Option<String>,
+    /// `--endpoint-url`
+    pub endpoint_url: Option<String>,
+    /// `--role-arn`
+    pub role_arn: Option<String>,
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
     /// `--pipelines`
@@ -109,9 +121,17 @@ pub struct Flags {
 /// All settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Whether the embedded cloud was asked for by name.
+    /// Whether to use the embedded cloud rather than AWS.
     pub local: Setting<bool>,
-    /// The folder that holds the embedded cloud's state.
+    /// The AWS profile; none: as the AWS CLI would choose.
+    pub profile: Setting<Option<String>>,
+    /// The AWS region; none: as the AWS CLI would choose.
+    pub region: Setting<Option<String>>,
+    /// The endpoint of all AWS services; none: AWS's own.
+    pub endpoint_url: Setting<Option<String>>,
+    /// The role to assume.
+    pub role_arn: Setting<Option<String>>,
+    /// The folder that holds the embedded cloud's state; on AWS, the audit file and the runs of pipelines.
     pub state_dir: Setting<PathBuf>,
     /// The folder with the pipelines; none: `./pipelines`, else the ones built in.
     pub pipelines: Setting<Option<PathBuf>>,
@@ -195,12 +215,13 @@ impl Settings {
         };
         let from = Sources { env, file: &file };
 
+        let local = from.flag("local", "PUMPHOUSE_LOCAL", flags.local, "--local")?;
         let state_dir = match from.text("state_dir", "PUMPHOUSE_STATE_DIR", flags.state_dir.as_deref())? {
             Some(found) => found,
             None => Setting {
-                value: home(Xdg::data_dir, "embedded cloud's state")
+                value: home(Xdg::data_dir, "state")
                     .map_err(|e| Error(format!("{e} with --state-dir")))?
-                    .join("local"),
+                    .join(if local.value { "local" } else { "aws" }),
                 origin: Origin::Default,
             },
         };
@@ -245,7 +266,16 @@ impl Settings {
             },
         };
         Ok(Self {
-            local: from.flag("local", "PUMPHOUSE_LOCAL", flags.local, "--local")?,
+            local,
+            profile: from.option("profile", "AWS_PROFILE", flags.profile.as_ref(), "--profile")?,
+            region: from.option("region", "AWS_REGION", flags.region.as_ref(), "--region")?,
+            endpoint_url: from.option(
+                "endpoint_url",
+                "AWS_ENDPOINT_URL",
+                flags.endpoint_url.as_ref(),
+                "--endpoint-url",
+            )?,
+            role_arn: from.option("role_arn", "PUMPHOUSE_ROLE_ARN", flags.role_arn.as_ref(), "--role-arn")?,
             state_dir,
             pipelines,
             env: environment.unwrap_or(Setting { value: "dev".into(), origin: Origin::Default }),
@@ -268,8 +298,13 @@ impl Settings {
             (key, show(&s.value), s.origin.clone())
         }
         let path = |p: &PathBuf| p.display().to_string();
+        let chosen = |s: &Option<String>| s.clone().unwrap_or_else(|| "as the AWS CLI chooses".into());
         vec![
             row("local", &self.local, bool::to_string),
+            row("profile", &self.profile, chosen),
+            row("region", &self.region, chosen),
+            row("endpoint_url", &self.endpoint_url, |e| e.clone().unwrap_or_else(|| "AWS's own".into())),
+            row("role_arn", &self.role_arn, |r| r.clone().unwrap_or_else(|| "none".into())),
             row("state_dir", &self.state_dir, path),
             row("pipelines", &self.pipelines, |p| p.as_ref().map_or("./pipelines, else built in".into(), path)),
             row("env", &self.env, String::clone),
@@ -345,6 +380,20 @@ impl Sources<'_> {
             Some((Value::Text(text), origin)) => Ok(Some(Setting { value: text.clone(), origin })),
             Some((_, origin)) => Err(Error(format!("{origin}: {key} must be text in quotes"))),
         }
+    }
+
+    /// Text that may be left out.
+    fn option(
+        &self,
+        key: &'static str,
+        variable: &'static str,
+        flag: Option<&String>,
+        name: &'static str,
+    ) -> Result<Setting<Option<String>>, Error> {
+        if let Some(value) = flag {
+            return Ok(Setting { value: Some(value.clone()), origin: Origin::Flag(name) });
+        }
+        Ok(optional(self.string(key, variable)?))
     }
 
     fn number(&self, key: &'static str, variable: &'static str) -> Result<Setting<Option<f64>>, Error> {

@@ -1,9 +1,10 @@
 //! pumphouse: a terminal operations console for AWS data pipelines, and the backend that deploys and runs them.
 //!
-//! Arrows run one way: `tui` and `cli` call `backend`, which calls the ports in `cloud`; `local` implements them.
+//! Arrows run one way: `tui` and `cli` call `backend`, which calls the ports in `cloud`; `aws` and `local` implement them.
 //! `functions` know `cloud` alone; `http`, `statement` and `text` know nobody. `main.rs` puts them together.
 #![forbid(unsafe_code)]
 
+pub mod aws;
 pub mod backend;
 pub mod cli;
 pub mod cloud;

@@ -1,4 +1,4 @@
-//! The arrows of the design, as tests: tui, cli -> backend -> cloud <- local; functions -> cloud; and the two places at
+//! The arrows of the design, as tests: tui, cli -> backend -> cloud <- aws, local; functions -> cloud; and the two places at
 //! which a permit is made.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
@@ -51,19 +51,23 @@ fn knows_nothing_of(layer: &str, others: &[&str]) {
 
 #[test]
 fn arrows_run_one_way() {
-    knows_nothing_of("cloud", &["backend", "cli", "config", "deploy", "functions", "http", "local", "spec", "tui"]);
-    knows_nothing_of("functions", &["backend", "cli", "config", "deploy", "http", "local", "spec", "tui"]);
-    knows_nothing_of("local", &["backend", "cli", "config", "deploy", "spec", "tui"]);
-    knows_nothing_of("spec", &["backend", "cli", "config", "deploy", "local", "tui"]);
-    knows_nothing_of("deploy", &["backend", "cli", "config", "local", "tui"]);
-    knows_nothing_of("backend", &["cli", "local", "tui"]);
-    knows_nothing_of("tui", &["cli", "local"]);
+    knows_nothing_of("aws", &["backend", "cli", "config", "deploy", "local", "spec", "tui"]);
+    knows_nothing_of(
+        "cloud",
+        &["aws", "backend", "cli", "config", "deploy", "functions", "http", "local", "spec", "tui"],
+    );
+    knows_nothing_of("functions", &["aws", "backend", "cli", "config", "deploy", "http", "local", "spec", "tui"]);
+    knows_nothing_of("local", &["aws", "backend", "cli", "config", "deploy", "spec", "tui"]);
+    knows_nothing_of("spec", &["aws", "backend", "cli", "config", "deploy", "local", "tui"]);
+    knows_nothing_of("deploy", &["aws", "backend", "cli", "config", "local", "tui"]);
+    knows_nothing_of("backend", &["aws", "cli", "local", "tui"]);
+    knows_nothing_of("tui", &["aws", "cli", "local"]);
 }
 
 #[test]
 fn a_permit_is_made_in_two_places() {
     let allowed = |hit: &str, files: &[&str]| files.iter().any(|f| hit.starts_with(f));
-    for layer in ["backend", "cli", "cloud", "deploy", "functions", "local", "spec", "tui"] {
+    for layer in ["aws", "backend", "cli", "cloud", "deploy", "functions", "local", "spec", "tui"] {
         let hits: Vec<_> = lines_with(layer, &["Permit::operator("])
             .into_iter()
             .filter(|hit| !allowed(hit, &["backend/gate.rs", "cloud/permit.rs", "local/testing.rs"]))
@@ -71,7 +75,7 @@ fn a_permit_is_made_in_two_places() {
         assert!(hits.is_empty(), "an operator's permit is made outside the gate:\n{}", hits.join("\n"));
         let hits: Vec<_> = lines_with(layer, &["Permit::role("])
             .into_iter()
-            .filter(|hit| !allowed(hit, &["cloud/permit.rs", "local/"]))
+            .filter(|hit| !allowed(hit, &["aws/", "cloud/permit.rs", "local/"]))
             .collect();
         assert!(hits.is_empty(), "a role's permit is made outside an adapter:\n{}", hits.join("\n"));
     }

@@ -1,84 +1,121 @@
-//! The way to a cloud. This build has one adapter, the embedded cloud, so that is what is used with `--local` and
-//! without.
+//! The way to a cloud: AWS, or the embedded cloud with `--local`.
 
 use std::collections::BTreeSet;
 
 use super::failure::{Failure, Result};
-#[cfg(feature = "local")]
-use crate::backend::Pipelines;
-use crate::{backend::Backend, config::Settings, functions, spec};
+use crate::{
+    aws::{self, Aws},
+    backend::{Backend, Pipelines},
+    config::Settings,
+    functions, spec,
+};
 
 /// An open cloud. Cheap to clone.
 #[derive(Clone)]
 pub struct Connection {
     /// What both faces call.
     pub backend: Backend,
-    /// The embedded cloud itself, for what drives it.
+    /// The embedded cloud itself, for what drives it; none on AWS.
     #[cfg(feature = "local")]
-    pub local: crate::local::Local,
+    pub local: Option<crate::local::Local>,
 }
 
-/// Opens the cloud that the settings name, making its state where there is none.
-#[cfg(feature = "local")]
+/// Opens the cloud that the settings name. The embedded one makes its state where there is none; nothing is asked of AWS
+/// yet.
 pub fn open(settings: &Settings) -> Result<Connection> {
-    let local = open_local(settings, settings.read_only.value)?;
-    connection(settings, local)
-}
-
-/// Opens the cloud for a command that reads: it makes no state where there is none, and does with reading what cannot
-/// be written.
-#[cfg(feature = "local")]
-pub fn open_to_read(settings: &Settings) -> Result<Connection> {
-    // A speed is a change of the state.
-    let none_yet = settings.speed.value.is_none() && !crate::local::store::exists(&settings.state_dir.value);
-    let local = match open_local(settings, settings.read_only.value || none_yet) {
-        Err(failure) => open_local(settings, true).map_err(|_| failure)?,
-        Ok(local) => local,
-    };
-    connection(settings, local)
-}
-
-#[cfg(feature = "local")]
-fn open_local(settings: &Settings, read_only: bool) -> Result<crate::local::Local> {
-    Ok(crate::local::Local::open(crate::local::Options {
-        state_dir: settings.state_dir.value.clone(),
-        read_only,
-        principal: principal(),
-        handlers: functions::find,
-        online: false,
-    })?)
-}
-
-#[cfg(feature = "local")]
-fn connection(settings: &Settings, local: crate::local::Local) -> Result<Connection> {
-    if let Some(speed) = settings.speed.value
-        && !settings.read_only.value
-    {
-        local.set_speed(speed)?;
+    if !settings.local.value {
+        return Ok(open_aws(settings));
     }
-    let backend = Backend::new(local.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
-    Ok(Connection { backend, local })
+    embedded::open(settings)
 }
 
-/// Opens the cloud that the settings name.
-#[cfg(not(feature = "local"))]
-pub fn open(_: &Settings) -> Result<Connection> {
-    Err(Failure::Failed(NO_CLOUD.to_owned()))
-}
-
-/// Opens the cloud that the settings name.
-#[cfg(not(feature = "local"))]
+/// Opens the cloud for a command that reads: the embedded one makes no state where there is none, and does with reading
+/// what cannot be written.
 pub fn open_to_read(settings: &Settings) -> Result<Connection> {
-    open(settings)
+    if !settings.local.value {
+        return Ok(open_aws(settings));
+    }
+    embedded::open_to_read(settings)
+}
+
+fn open_aws(settings: &Settings) -> Connection {
+    let aws = Aws::open(aws::Options {
+        profile: settings.profile.value.clone(),
+        region: settings.region.value.clone(),
+        endpoint_url: settings.endpoint_url.value.clone(),
+        credentials: None,
+        role_arn: settings.role_arn.value.clone(),
+        read_only: settings.read_only.value,
+        state_dir: settings.state_dir.value.clone(),
+    });
+    let backend = Backend::new(aws.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
+    Connection {
+        backend,
+        #[cfg(feature = "local")]
+        local: None,
+    }
+}
+
+/// The embedded cloud.
+#[cfg(feature = "local")]
+mod embedded {
+    use super::{Backend, Connection, Result, Settings, functions, pipelines, principal};
+    use crate::local::{Local, Options, store};
+
+    pub(super) fn open(settings: &Settings) -> Result<Connection> {
+        connection(settings, open_local(settings, settings.read_only.value)?)
+    }
+
+    pub(super) fn open_to_read(settings: &Settings) -> Result<Connection> {
+        // A speed is a change of the state.
+        let none_yet = settings.speed.value.is_none() && !store::exists(&settings.state_dir.value);
+        let local = match open_local(settings, settings.read_only.value || none_yet) {
+            Err(failure) => open_local(settings, true).map_err(|_| failure)?,
+            Ok(local) => local,
+        };
+        connection(settings, local)
+    }
+
+    fn open_local(settings: &Settings, read_only: bool) -> Result<Local> {
+        Ok(Local::open(Options {
+            state_dir: settings.state_dir.value.clone(),
+            read_only,
+            principal: principal(),
+            handlers: functions::find,
+            online: false,
+        })?)
+    }
+
+    fn connection(settings: &Settings, local: Local) -> Result<Connection> {
+        if let Some(speed) = settings.speed.value
+            && !settings.read_only.value
+        {
+            local.set_speed(speed)?;
+        }
+        let gate = crate::cli::session::gate(settings);
+        let backend = Backend::new(local.cloud(), &settings.env.value, gate, pipelines(settings));
+        Ok(Connection { backend, local: Some(local) })
+    }
 }
 
 /// What a build without the embedded cloud says.
 #[cfg(not(feature = "local"))]
-pub const NO_CLOUD: &str = "this build of pumphouse has no embedded cloud, and no other cloud yet: \
-                            build it with the feature \"local\" (cargo's default)";
+mod embedded {
+    use super::{Connection, Failure, Result, Settings};
+
+    const NO_CLOUD: &str = "this build of pumphouse has no embedded cloud: leave --local out to use AWS, or build it with \
+                            the feature \"local\" (cargo's default)";
+
+    pub(super) fn open(_: &Settings) -> Result<Connection> {
+        Err(Failure::Failed(NO_CLOUD.to_owned()))
+    }
+
+    pub(super) fn open_to_read(settings: &Settings) -> Result<Connection> {
+        open(settings)
+    }
+}
 
 /// Where pipelines are described.
-#[cfg(feature = "local")]
 fn pipelines(settings: &Settings) -> Pipelines {
     Pipelines { dir: settings.pipelines.value.clone(), handlers: known_handler }
 }

@@ -76,7 +76,7 @@ fn options(settings: &Settings) -> tui::Options {
         theme: settings.theme.value.clone().unwrap_or(default.theme),
         ascii: settings.ascii.value,
         mouse: settings.mouse.value,
-        cloud: "local".into(),
+        cloud: if settings.local.value { "local" } else { "aws" }.into(),
         env: settings.env.value.clone(),
         read_only: settings.read_only.value,
     }

@@ -15,12 +15,13 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts both. While another process drives or serves, this one waits to take over.
+    /// Starts both on an embedded cloud; AWS drives itself. While another process drives or serves, this one waits to take over.
     #[cfg(feature = "local")]
     pub fn start(connection: &Connection) -> Self {
+        let Some(local) = connection.local.clone() else { return Self::default() };
         let cancel = CancellationToken::new();
-        let drive = connection.local.drive(cancel.clone());
-        let (local, end) = (connection.local.clone(), cancel.clone());
+        let drive = local.drive(cancel.clone());
+        let end = cancel.clone();
         let tasks = vec![
             tokio::spawn(async move { drive.await.err().map(|e| format!("the driver: {e}")) }),
             tokio::spawn(async move { local.serve_apis(end).await.err().map(|e| format!("the HTTP APIs: {e}")) }),

@@ -137,11 +137,11 @@ async fn start(s: &Session, backend: &Backend, job: &str, wait: bool) -> Result 
     let job = resolve(backend, Kind::Job, job).await?;
     let consent = s.consent(backend, &jobs::start_effect(&job))?;
     let mut run = backend.start_job(&job, &consent).await?;
-    if wait || backend.cloud.identity.cloud == "local" {
+    if wait || backend.cloud.identity.known().cloud == "local" {
         if !wait {
             note("the embedded cloud runs a job in the process that starts it: waiting for its end");
         }
-        let consequence = match backend.cloud.identity.cloud.as_str() {
+        let consequence = match backend.cloud.identity.known().cloud.as_str() {
             "local" => "the run has failed, and the next one reads the same",
             _ => "the run goes on",
         };

@@ -64,9 +64,21 @@ Exit codes: 0 done, 1 failed or interrupted, 2 usage, 3 refused (read-only, or n
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// Use the embedded cloud
-    #[arg(long, global = true)]
+    /// Use the embedded cloud rather than AWS
+    #[arg(long, global = true, conflicts_with_all = ["profile", "region", "endpoint_url", "role_arn"])]
     local: bool,
+    /// The AWS profile [default: as the AWS CLI chooses]
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// The AWS region [default: as the AWS CLI chooses]
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// The endpoint of all AWS services, for what answers like AWS
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    endpoint_url: Option<String>,
+    /// Assume this role with the credentials that are found
+    #[arg(long, global = true, value_name = "ARN")]
+    role_arn: Option<String>,
     /// The folder that holds the embedded cloud's state
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     state_dir: Option<PathBuf>,
@@ -219,9 +231,25 @@ pub fn main() -> ExitCode {
 }
 
 fn begin(cli: Cli) -> Result {
-    let Global { local, state_dir, pipelines, env, read_only, speed, output, yes, confirm, config } = cli.global;
-    let flags = Flags { local, state_dir, pipelines, env, read_only, speed, output, config };
-    let settings = Settings::load(&flags, &config::environment)?;
+    let Global { yes, confirm, .. } = cli.global;
+    let flags = Flags {
+        local: cli.global.local,
+        profile: cli.global.profile,
+        region: cli.global.region,
+        endpoint_url: cli.global.endpoint_url,
+        role_arn: cli.global.role_arn,
+        state_dir: cli.global.state_dir,
+        pipelines: cli.global.pipelines,
+        env: cli.global.env,
+        read_only: cli.global.read_only,
+        speed: cli.global.speed,
+        output: cli.global.output,
+        config: cli.global.config,
+    };
+    let mut settings = Settings::load(&flags, &config::environment)?;
+    if matches!(cli.command, Some(Command::Demo(_) | Command::Serve)) {
+        settings.local.value = true;
+    }
     if settings.read_only.value && flags.speed.is_some() {
         return Err(Failure::Refused("read-only: --speed changes the embedded cloud's clock".into()));
     }

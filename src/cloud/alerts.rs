@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Result, permit::Permit};
+use super::{error::Result, pages::Pages, permit::Permit};
 
 /// An alarm's state, in CloudWatch's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ pub struct Publish {
 #[async_trait]
 pub trait Alerts: Send + Sync {
     /// All thresholds and alarms, by name, each with at most `samples` measurements.
-    async fn list(&self, samples: usize) -> Result<Vec<Alert>>;
+    fn list(&self, samples: usize) -> Pages<'_, Alert>;
     /// The threshold that functions read (`ssm:GetParameter`).
     async fn threshold(&self, permit: &Permit, name: &str) -> Result<f64>;
     /// Changes a threshold or an alarm's limit (`ssm:PutParameter`, `cloudwatch:PutMetricAlarm`).
@@ -133,7 +133,7 @@ pub trait Alerts: Send + Sync {
     /// Records a measurement of a pipeline's own metric (`cloudwatch:PutMetricData`).
     async fn measure(&self, permit: &Permit, metric: &str, sample: Sample) -> Result<()>;
     /// All topics, by name.
-    async fn topics(&self) -> Result<Vec<Topic>>;
+    fn topics(&self) -> Pages<'_, Topic>;
     /// Publishes a message (`sns:Publish`). Published again by the same invocation, it is not stored twice where the
     /// cloud can tell.
     async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()>;

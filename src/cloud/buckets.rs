@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Result, permit::Permit};
+use super::{error::Result, pages::Pages, permit::Permit};
 
 /// A bucket in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub struct Content {
 #[async_trait]
 pub trait Buckets: Send + Sync {
     /// All buckets, by name.
-    async fn list(&self) -> Result<Vec<Bucket>>;
+    fn list(&self) -> Pages<'_, Bucket>;
     /// One bucket's settings.
     async fn detail(&self, bucket: &str) -> Result<BucketDetail>;
     /// A page of the objects in `bucket`.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::error::Result;
+use super::{error::Result, pages::Pages};
 
 /// A column, typed in Athena's words: `varchar`, `double`, `bigint`, `integer`, `boolean`, `timestamp`, `date`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +63,9 @@ pub struct Partition {
 #[async_trait]
 pub trait Catalog: Send + Sync {
     /// All databases, by name.
-    async fn databases(&self) -> Result<Vec<Database>>;
+    fn databases(&self) -> Pages<'_, Database>;
     /// A database's tables, by name.
-    async fn tables(&self, database: &str) -> Result<Vec<Table>>;
+    fn tables<'a>(&'a self, database: &'a str) -> Pages<'a, Table>;
     /// One table.
     async fn table(&self, database: &str, table: &str) -> Result<Table>;
     /// A table's partitions in order of their values, from `offset`.

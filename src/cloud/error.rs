@@ -38,6 +38,9 @@ pub enum Error {
     /// The request collides with something that goes on or has changed.
     #[error("{0}")]
     Conflict(String),
+    /// There are no credentials, or they have expired: what to run is in the text.
+    #[error("{0}")]
+    Credentials(String),
     /// The cloud asks to slow down.
     #[error("throttled: {0}")]
     Throttled(String),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cloud, error::Result, permit::Permit};
+use super::{Cloud, error::Result, pages::Pages, permit::Permit};
 
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ pub struct Invocation {
 #[async_trait]
 pub trait Functions: Send + Sync {
     /// All functions, by name.
-    async fn list(&self) -> Result<Vec<Function>>;
+    fn list(&self) -> Pages<'_, Function>;
     /// Invokes a function and waits for its end (`lambda:InvokeFunction`). A handler's own failure is in the outcome.
     async fn invoke(&self, permit: &Permit, request: Invoke) -> Result<Invocation>;
     /// Returns when none of the `functions` has an asynchronous invocation waiting or at work, and how many were seen.

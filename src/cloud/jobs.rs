@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Result, permit::Permit};
+use super::{error::Result, pages::Pages, permit::Permit};
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub struct Bookmark {
 #[async_trait]
 pub trait Jobs: Send + Sync {
     /// All jobs, by name.
-    async fn list(&self) -> Result<Vec<Job>>;
+    fn list(&self) -> Pages<'_, Job>;
     /// A job's runs, the newest first.
     async fn runs(&self, job: &str, limit: usize) -> Result<Vec<JobRun>>;
     /// One run.

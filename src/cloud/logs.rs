@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::error::Result;
+use super::{error::Result, pages::Pages};
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub struct LogPage {
 #[async_trait]
 pub trait Logs: Send + Sync {
     /// All log groups, by name.
-    async fn groups(&self) -> Result<Vec<LogGroup>>;
+    fn groups(&self) -> Pages<'_, LogGroup>;
     /// A page of events.
     async fn read(&self, request: &ReadLogs) -> Result<LogPage>;
 }

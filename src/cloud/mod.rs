@@ -11,8 +11,10 @@ pub mod diff;
 pub mod error;
 pub mod flow;
 pub mod functions;
+pub mod identity;
 pub mod jobs;
 pub mod logs;
+pub mod pages;
 pub mod permit;
 pub mod queries;
 pub mod recording;
@@ -23,28 +25,17 @@ pub mod secrets;
 pub mod stacks;
 pub mod streams;
 pub mod tables;
+pub mod traffic;
 pub mod urlcode;
 
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 pub use error::{Error, Result};
+pub use identity::Identity;
+pub use pages::Pages;
 pub use permit::{Grant, Permit};
-
-/// Who and where we are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The adapter: `local`, `aws`.
-    pub cloud: String,
-    /// The account, or where the embedded cloud keeps its state.
-    pub account: String,
-    /// Who acts.
-    pub principal: String,
-    /// The region.
-    pub region: Option<String>,
-}
 
 /// The time, as the cloud has it: an embedded cloud's may run faster.
 pub trait Clock: Send + Sync {
@@ -58,7 +49,7 @@ pub trait Clock: Send + Sync {
 #[derive(Clone)]
 pub struct Cloud {
     /// Who and where we are.
-    pub identity: Arc<Identity>,
+    pub identity: Arc<dyn identity::Identities>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Thresholds, alarms, topics, subscriptions.
@@ -89,10 +80,12 @@ pub struct Cloud {
     pub streams: Arc<dyn streams::Streams>,
     /// Key-value tables.
     pub tables: Arc<dyn tables::Tables>,
+    /// What the calls to the cloud are like.
+    pub traffic: Arc<dyn traffic::Meter>,
 }
 
 impl fmt::Debug for Cloud {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cloud").field("identity", &self.identity).finish_non_exhaustive()
+        f.debug_struct("Cloud").field("identity", &self.identity.known()).finish_non_exhaustive()
     }
 }

@@ -1,12 +1,13 @@
 //! Stacks, change sets, stack events (AWS CloudFormation).
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{error::Result, permit::Permit, resources::Graph};
+use super::{error::Result, pages::Pages, permit::Permit, resources::Graph};
 
 /// What to apply.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +15,25 @@ pub struct StackRequest {
     /// The resources.
     pub graph: Graph,
     /// The rendered template, for an engine that takes one.
-    pub template: Option<String>,
+    pub template: Option<Template>,
+}
+
+/// A rendered template, and what it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The CloudFormation template, as JSON.
+    pub body: String,
+    /// What must be in the artifact bucket before the template is applied.
+    pub assets: Vec<Asset>,
+}
+
+/// An object that a template refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// Its key in the artifact bucket, with its content's SHA-256 in it: `functions/SHA256.zip`, `jobs/SHA256.sql`.
+    pub key: String,
+    /// Its content.
+    pub content: Bytes,
 }
 
 /// A stack's status: CloudFormation's words, of which the embedded cloud uses these.
@@ -230,7 +249,7 @@ pub struct Operation {
 #[async_trait]
 pub trait Stacks: Send + Sync {
     /// All stacks, by name.
-    async fn list(&self) -> Result<Vec<Stack>>;
+    fn list(&self) -> Pages<'_, Stack>;
     /// One stack; none where it is not deployed.
     async fn get(&self, stack: &str) -> Result<Option<Stack>>;
     /// What applying the request would do.

@@ -12,7 +12,7 @@ use super::{
     store::sql,
 };
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     alerts::{AlarmState, Alert, AlertKind, Alerts, Message, Publish, Sample, Subscription, Topic},
     resources::{self, Properties},
 };
@@ -161,19 +161,21 @@ fn inbox(connection: &Connection, topic: &str, limit: usize) -> Result<Vec<Messa
 
 #[async_trait]
 impl Alerts for Local {
-    async fn list(&self, samples: usize) -> Result<Vec<Alert>> {
-        let now_ms = self.inner.clock.now_ms();
-        self.inner
-            .store
-            .read(move |c| {
-                let mut alerts = alarms::alerts(c, now_ms, samples)?;
-                for deployed in lookup::all(c, "threshold")? {
-                    alerts.push(threshold_alert(c, &deployed, samples)?);
-                }
-                alerts.sort_by(|a, b| a.name.cmp(&b.name));
-                Ok(alerts)
-            })
-            .await
+    fn list(&self, samples: usize) -> Pages<'_, Alert> {
+        Pages::once(async move {
+            let now_ms = self.inner.clock.now_ms();
+            self.inner
+                .store
+                .read(move |c| {
+                    let mut alerts = alarms::alerts(c, now_ms, samples)?;
+                    for deployed in lookup::all(c, "threshold")? {
+                        alerts.push(threshold_alert(c, &deployed, samples)?);
+                    }
+                    alerts.sort_by(|a, b| a.name.cmp(&b.name));
+                    Ok(alerts)
+                })
+                .await
+        })
     }
 
     async fn threshold(&self, permit: &Permit, name: &str) -> Result<f64> {
@@ -221,8 +223,10 @@ impl Alerts for Local {
             .await
     }
 
-    async fn topics(&self) -> Result<Vec<Topic>> {
-        self.inner.store.read(|c| lookup::all(c, "topic")?.into_iter().map(|d| topic(c, d)).collect()).await
+    fn topics(&self) -> Pages<'_, Topic> {
+        Pages::once(async move {
+            self.inner.store.read(|c| lookup::all(c, "topic")?.into_iter().map(|d| topic(c, d)).collect()).await
+        })
     }
 
     async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()> {

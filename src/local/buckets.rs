@@ -23,7 +23,7 @@ use super::{
     store::{Store, at, sql},
 };
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
     resources::{self, Notification, NotificationTarget, Properties},
 };
@@ -341,8 +341,10 @@ impl Local {
 
 #[async_trait]
 impl Buckets for Local {
-    async fn list(&self) -> Result<Vec<Bucket>> {
-        self.inner.store.read(|c| lookup::all(c, "bucket")?.iter().map(|d| summary(c, d)).collect()).await
+    fn list(&self) -> Pages<'_, Bucket> {
+        Pages::once(async move {
+            self.inner.store.read(|c| lookup::all(c, "bucket")?.iter().map(|d| summary(c, d)).collect()).await
+        })
     }
 
     async fn detail(&self, bucket: &str) -> Result<BucketDetail> {

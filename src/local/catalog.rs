@@ -16,45 +16,49 @@ use super::{
     store::sql,
 };
 use crate::cloud::{
-    Error, Result,
+    Error, Pages, Result,
     catalog::{Catalog, Database, Partition, Table},
     resources,
 };
 
 #[async_trait]
 impl Catalog for Local {
-    async fn databases(&self) -> Result<Vec<Database>> {
-        self.inner
-            .store
-            .read(|c| {
-                let view = view(c)?;
-                Ok(view
-                    .databases
-                    .iter()
-                    .map(|d| Database {
-                        name: d.resource.physical_name.clone(),
-                        pipeline: d.pipeline.clone(),
-                        tables: view.tables_in(&d.resource.physical_name).len() as u64,
-                    })
-                    .collect())
-            })
-            .await
+    fn databases(&self) -> Pages<'_, Database> {
+        Pages::once(async move {
+            self.inner
+                .store
+                .read(|c| {
+                    let view = view(c)?;
+                    Ok(view
+                        .databases
+                        .iter()
+                        .map(|d| Database {
+                            name: d.resource.physical_name.clone(),
+                            pipeline: d.pipeline.clone(),
+                            tables: view.tables_in(&d.resource.physical_name).len() as u64,
+                        })
+                        .collect())
+                })
+                .await
+        })
     }
 
-    async fn tables(&self, database: &str) -> Result<Vec<Table>> {
-        let database = database.to_owned();
-        self.inner
-            .store
-            .read(move |c| {
-                lookup::one(c, "database", &database)?;
-                let tables = lookup::all(c, "table")?;
-                tables
-                    .iter()
-                    .filter(|t| as_table(t).is_some_and(|t| t.database == database))
-                    .map(|t| describe(c, t))
-                    .collect()
-            })
-            .await
+    fn tables<'a>(&'a self, database: &'a str) -> Pages<'a, Table> {
+        Pages::once(async move {
+            let database = database.to_owned();
+            self.inner
+                .store
+                .read(move |c| {
+                    lookup::one(c, "database", &database)?;
+                    let tables = lookup::all(c, "table")?;
+                    tables
+                        .iter()
+                        .filter(|t| as_table(t).is_some_and(|t| t.database == database))
+                        .map(|t| describe(c, t))
+                        .collect()
+                })
+                .await
+        })
     }
 
     async fn table(&self, database: &str, table: &str) -> Result<Table> {

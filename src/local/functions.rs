@@ -7,15 +7,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Local, clock::timestamp, invoke::Call, lookup, store::sql};
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     functions::{Function, Functions, Invocation, Invoke, Settled},
     resources::{Properties, ScheduleTarget},
 };
 
 #[async_trait]
 impl Functions for Local {
-    async fn list(&self) -> Result<Vec<Function>> {
-        self.inner.store.read(list).await
+    fn list(&self) -> Pages<'_, Function> {
+        Pages::once(async move { self.inner.store.read(list).await })
     }
 
     async fn invoke(&self, permit: &Permit, request: Invoke) -> Result<Invocation> {

@@ -103,6 +103,7 @@ impl From<Error> for Failure {
             Error::AccessDenied { .. } => "AccessDenied",
             Error::Invalid(_) => "Invalid",
             Error::Conflict(_) => "Conflict",
+            Error::Credentials(_) => "Credentials",
             Error::Throttled(_) => "Throttled",
             Error::Unavailable(_) => "Unavailable",
             Error::Unsupported { .. } => "Unsupported",

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Rows, Statement, ToSql, Trans
 
 use super::{Local, clock::timestamp, lookup, store::sql};
 use crate::cloud::{
-    Error, Result,
+    Error, Pages, Result,
     logs::{LogEvent, LogGroup, LogPage, Logs, ReadLogs},
 };
 
@@ -96,8 +96,8 @@ pub(crate) fn expire(t: &Transaction<'_>, group: &str, before_ms: i64, limit: us
 
 #[async_trait]
 impl Logs for Local {
-    async fn groups(&self) -> Result<Vec<LogGroup>> {
-        self.inner.store.read(groups).await
+    fn groups(&self) -> Pages<'_, LogGroup> {
+        Pages::once(async move { self.inner.store.read(groups).await })
     }
 
     async fn read(&self, request: &ReadLogs) -> Result<LogPage> {

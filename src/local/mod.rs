@@ -46,7 +46,14 @@ pub mod testing;
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::cloud::{Cloud, Error, Identity, Result, functions::Handlers};
+use async_trait::async_trait;
+
+use crate::cloud::{
+    Cloud, Error, Identity, Result,
+    functions::Handlers,
+    identity::Identities,
+    traffic::{Meter, Traffic},
+};
 use clock::Clock;
 use process::Process;
 use store::Store;
@@ -127,14 +134,8 @@ impl Local {
     /// Its ports.
     pub fn cloud(&self) -> Cloud {
         let port = Arc::new(self.clone());
-        let options = &self.inner.options;
         Cloud {
-            identity: Arc::new(Identity {
-                cloud: "local".into(),
-                account: options.state_dir.display().to_string(),
-                principal: options.principal.clone(),
-                region: None,
-            }),
+            identity: port.clone(),
             clock: Arc::new(self.inner.clock.clone()),
             alerts: port.clone(),
             apis: port.clone(),
@@ -150,6 +151,32 @@ impl Local {
             stacks: port.clone(),
             streams: port.clone(),
             tables: port.clone(),
+            traffic: port,
         }
+    }
+}
+
+#[async_trait]
+impl Identities for Local {
+    fn known(&self) -> Identity {
+        let options = &self.inner.options;
+        Identity {
+            cloud: "local".into(),
+            account: Some(options.state_dir.display().to_string()),
+            principal: Some(options.principal.clone()),
+            region: None,
+            profile: None,
+            endpoint: None,
+        }
+    }
+
+    async fn ask(&self) -> Result<Identity> {
+        Ok(self.known())
+    }
+}
+
+impl Meter for Local {
+    fn traffic(&self) -> Option<Traffic> {
+        None
     }
 }

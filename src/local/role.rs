@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Local;
 use crate::cloud::{
-    Cloud, Error, Permit, Result,
+    Cloud, Error, Pages, Permit, Result,
     alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery},
@@ -62,8 +62,8 @@ pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Cloud
 
 #[async_trait]
 impl Alerts for Seen {
-    async fn list(&self, samples: usize) -> Result<Vec<Alert>> {
-        Alerts::list(&self.local, samples).await
+    fn list(&self, samples: usize) -> Pages<'_, Alert> {
+        Alerts::list(&self.local, samples)
     }
 
     async fn threshold(&self, permit: &Permit, name: &str) -> Result<f64> {
@@ -78,8 +78,8 @@ impl Alerts for Seen {
         self.local.measure(permit, metric, sample).await
     }
 
-    async fn topics(&self) -> Result<Vec<Topic>> {
-        self.local.topics().await
+    fn topics(&self) -> Pages<'_, Topic> {
+        self.local.topics()
     }
 
     async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()> {
@@ -95,8 +95,8 @@ impl Alerts for Seen {
 
 #[async_trait]
 impl Buckets for Seen {
-    async fn list(&self) -> Result<Vec<Bucket>> {
-        Buckets::list(&self.local).await
+    fn list(&self) -> Pages<'_, Bucket> {
+        Buckets::list(&self.local)
     }
 
     async fn detail(&self, bucket: &str) -> Result<BucketDetail> {

@@ -14,7 +14,7 @@ use super::{
     store::{Store, sql},
 };
 use crate::cloud::{
-    Error, Permit, Result, diff,
+    Error, Pages, Permit, Result, diff,
     resources::{Graph, OutputValue, Properties, Resource},
     stacks::{
         ChangeSet, Operation, Progress, Stack, StackEvent, StackOutput, StackRequest, StackResource, StackStatus,
@@ -203,16 +203,18 @@ fn sql_limit(limit: usize) -> i64 {
 
 #[async_trait]
 impl Stacks for Local {
-    async fn list(&self) -> Result<Vec<Stack>> {
-        let store = self.inner.store.clone();
-        self.inner
-            .store
-            .read(move |c| {
-                let mut statement = c.prepare_cached(&format!("{STACK} order by name")).map_err(sql)?;
-                let rows = statement.query_map([], raw_stack).map_err(sql)?;
-                rows.map(|raw| stack(c, &store, stack_row(raw.map_err(sql)?)?)).collect()
-            })
-            .await
+    fn list(&self) -> Pages<'_, Stack> {
+        Pages::once(async move {
+            let store = self.inner.store.clone();
+            self.inner
+                .store
+                .read(move |c| {
+                    let mut statement = c.prepare_cached(&format!("{STACK} order by name")).map_err(sql)?;
+                    let rows = statement.query_map([], raw_stack).map_err(sql)?;
+                    rows.map(|raw| stack(c, &store, stack_row(raw.map_err(sql)?)?)).collect()
+                })
+                .await
+        })
     }
 
     async fn get(&self, name: &str) -> Result<Option<Stack>> {

@@ -161,12 +161,12 @@ impl Pace {
 }
 
 fn session(backend: &Backend) -> Session {
-    let identity = &backend.cloud.identity;
-    let region = identity.region.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
+    let identity = backend.cloud.identity.known();
+    let who = [&identity.principal, &identity.account, &identity.region];
     Session {
-        cloud: identity.cloud.clone(),
+        identity: who.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" "),
+        cloud: identity.cloud,
         env: backend.env.clone(),
-        identity: format!("{} {}{region}", identity.principal, identity.account),
         read_only: backend.read_only(),
         protected: backend.protected_env(),
         speed: backend.cloud.clock.speed(),

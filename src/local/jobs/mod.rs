@@ -23,7 +23,7 @@ use super::{
     store::sql,
 };
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     jobs::{Bookmark, Job, JobRun, JobRunState, Jobs},
     resources::{self, Properties, ScheduleTarget},
 };
@@ -36,15 +36,17 @@ const COLUMNS: &str = "id, job, state, trigger, started, ended, rows_in, rows_ou
 
 #[async_trait]
 impl Jobs for Local {
-    async fn list(&self) -> Result<Vec<Job>> {
-        let dir = self.inner.store.dir().to_owned();
-        self.inner
-            .store
-            .read(move |c| {
-                let schedules = lookup::all(c, "schedule")?;
-                lookup::all(c, "job")?.into_iter().map(|d| describe(c, &dir, &schedules, d)).collect()
-            })
-            .await
+    fn list(&self) -> Pages<'_, Job> {
+        Pages::once(async move {
+            let dir = self.inner.store.dir().to_owned();
+            self.inner
+                .store
+                .read(move |c| {
+                    let schedules = lookup::all(c, "schedule")?;
+                    lookup::all(c, "job")?.into_iter().map(|d| describe(c, &dir, &schedules, d)).collect()
+                })
+                .await
+        })
     }
 
     async fn runs(&self, job: &str, limit: usize) -> Result<Vec<JobRun>> {

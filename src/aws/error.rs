@@ -1,0 +1,176 @@
+//! The SDK's failures in the words of the ports.
+
+use std::{error::Error as StdError, fmt};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::guard::Refused;
+use crate::cloud::{Error, error::Kind};
+
+/// Says what a failed call means: `action` is the IAM action that it needs, `kind` and `target` what it was about.
+///
+/// An answer of AWS that names the missing action and the resource itself goes before ours.
+pub(crate) fn failed<E>(
+    action: &'static str,
+    kind: Kind,
+    target: impl Into<String>,
+) -> impl FnOnce(SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    let target = target.into();
+    move |error| in_words(&error, action, kind, target)
+}
+
+fn in_words<E>(error: &SdkError<E, HttpResponse>, action: &'static str, kind: Kind, target: String) -> Error
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    if let Some(refused) = cause::<Refused>(error) {
+        return Error::Conflict(refused.to_string());
+    }
+    if let Some(credentials) = cause::<CredentialsError>(error) {
+        return Error::Credentials(no_credentials(credentials));
+    }
+    match error {
+        SdkError::ServiceError(context) => {
+            let (inner, status) = (context.err(), context.raw().status().as_u16());
+            let code = inner.code().unwrap_or_default();
+            let message = inner.message().unwrap_or_default();
+            by_code(code, message, status, action, kind, target)
+        }
+        SdkError::TimeoutError(_) => Error::Unavailable(format!("{action}: no answer in time")),
+        other => Error::Unavailable(format!("{action}: {}", deepest(other))),
+    }
+}
+
+fn by_code(code: &str, message: &str, status: u16, action: &'static str, kind: Kind, target: String) -> Error {
+    let said = || match (code, message) {
+        ("", "") => format!("{action}: status {status}"),
+        ("", text) | (text, "") => format!("{action}: {text}"),
+        (code, text) => format!("{code}: {text}"),
+    };
+    let has = |words: &[&str]| words.iter().any(|w| code.contains(w));
+    if has(&["ExpiredToken", "RequestExpired", "TokenRefreshRequired"]) {
+        return Error::Credentials(format!("the credentials have expired: {message}"));
+    }
+    if has(&[
+        "UnrecognizedClient",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AuthFailure",
+    ]) {
+        return Error::Credentials(format!("AWS does not accept the credentials: {}", said()));
+    }
+    if has(&["Throttl", "TooManyRequests", "SlowDown", "RequestLimitExceeded", "LimitExceededException"])
+        && (status == 429 || status == 503 || !has(&["LimitExceededException"]))
+    {
+        return Error::Throttled(said());
+    }
+    if has(&["AccessDenied", "Unauthorized", "NotAuthorized", "AuthorizationError"])
+        || (status == 403 && code.is_empty())
+    {
+        let (action, target) = denied(message).unwrap_or((action, &target));
+        return Error::AccessDenied { action: action.to_owned(), target: target.to_owned() };
+    }
+    if has(&["NotFound", "NoSuch", "DoesNotExist", "NonExistent"]) || (status == 404 && code.is_empty()) {
+        return Error::NotFound { kind, name: target };
+    }
+    if has(&["AlreadyExist", "BucketAlreadyOwnedByYou"]) {
+        return Error::AlreadyExists { kind, name: target };
+    }
+    if has(&["ConcurrentModification", "ConcurrentRunsExceeded", "Conflict", "ResourceInUse", "OperationInProgress"]) {
+        return Error::Conflict(said());
+    }
+    if has(&["Validation", "Invalid", "Malformed", "BadRequest"]) {
+        return Error::Invalid(said());
+    }
+    if status >= 500 {
+        return Error::Unavailable(said());
+    }
+    Error::Failed(said())
+}
+
+/// The action and the resource that a refusal names: "... is not authorized to perform: glue:GetJobs on resource: ARN ...".
+fn denied(message: &str) -> Option<(&str, &str)> {
+    let (_, rest) = message.split_once("not authorized to perform: ")?;
+    let mut words = rest.split_whitespace();
+    let action = words.next()?.trim_end_matches([',', '.']);
+    let target = match (words.next(), words.next(), words.next()) {
+        (Some("on"), Some("resource:"), Some(arn)) => arn.trim_matches(['"', ',', '.']),
+        _ => "*",
+    };
+    Some((action, target))
+}
+
+fn no_credentials(error: &CredentialsError) -> String {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials: run `aws configure` or `aws sso login`, set \
+                                                      AWS_PROFILE, or name a profile with --profile"
+            .to_owned(),
+        other => format!("the AWS credentials cannot be used: {}", deepest(other)),
+    }
+}
+
+/// The first cause of this type.
+fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(at) = next {
+        if let Some(found) = at.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = at.source();
+    }
+    None
+}
+
+/// What is at the bottom of a failure: the layers above it only say that something failed.
+fn deepest(error: &dyn StdError) -> impl fmt::Display + use<> {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(at) = next {
+        text = at.to_string();
+        next = at.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str, message: &str, status: u16) -> Error {
+        by_code(code, message, status, "glue:GetJobs", "job", "x".into())
+    }
+
+    #[test]
+    fn a_refusal_names_the_action_that_is_missing() {
+        let message = "User: arn:aws:iam::123456789012:user/x is not authorized to perform: glue:GetJob on resource: \
+                       arn:aws:glue:eu-west-1:123456789012:job/x because no identity-based policy allows it";
+        let wanted = Error::AccessDenied {
+            action: "glue:GetJob".into(),
+            target: "arn:aws:glue:eu-west-1:123456789012:job/x".into(),
+        };
+        assert_eq!(of("AccessDeniedException", message, 400), wanted);
+        let ours = Error::AccessDenied { action: "glue:GetJobs".into(), target: "x".into() };
+        assert_eq!(of("AccessDenied", "Access Denied", 403), ours);
+        assert_eq!(of("", "", 403), ours);
+    }
+
+    #[test]
+    fn codes_are_told_apart() {
+        assert!(matches!(of("ExpiredTokenException", "expired", 400), Error::Credentials(_)));
+        assert!(matches!(of("UnrecognizedClientException", "", 400), Error::Credentials(_)));
+        assert!(matches!(of("ThrottlingException", "Rate exceeded", 400), Error::Throttled(_)));
+        assert!(matches!(of("SlowDown", "", 503), Error::Throttled(_)));
+        assert!(matches!(of("EntityNotFoundException", "", 400), Error::NotFound { kind: "job", .. }));
+        assert!(matches!(of("NoSuchBucket", "", 404), Error::NotFound { .. }));
+        assert!(matches!(of("ConcurrentRunsExceededException", "", 400), Error::Conflict(_)));
+        assert!(matches!(of("InvalidInputException", "", 400), Error::Invalid(_)));
+        assert!(matches!(of("InternalFailure", "", 500), Error::Unavailable(_)));
+        assert_eq!(of("Odd", "thing", 400), Error::Failed("Odd: thing".into()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The adapter on AWS: every port on the official SDK.
+//!
+//! One file a capability, named as its port. [`client`] knows where we are and who we are, [`guard`] sees every request,
+//! [`operations`] lists the operations that may be called, [`error`] puts failures in words.
+
+#![allow(dead_code, reason = "the ports come one by one")]
+
+mod alerts;
+mod apis;
+mod buckets;
+mod catalog;
+mod changes;
+pub mod client;
+pub mod error;
+mod functions;
+pub mod guard;
+mod identity;
+mod jobs;
+mod logs;
+pub mod operations;
+mod owners;
+mod queries;
+mod runs;
+mod secrets;
+mod stacks;
+mod streams;
+mod tables;
+mod time;
+mod traffic;
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::cloud::{Clock, Cloud};
+use client::Client;
+
+/// How to open AWS.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The profile of the configuration files; none: as the AWS CLI would choose.
+    pub profile: Option<String>,
+    /// The region; none: as the AWS CLI would choose.
+    pub region: Option<String>,
+    /// The endpoint of all services; none: AWS's own, or what the environment or the profile says.
+    pub endpoint_url: Option<String>,
+    /// Credentials to use, rather than to look for some where the AWS CLI does.
+    pub credentials: Option<aws_credential_types::Credentials>,
+    /// The role to assume with the credentials that were found.
+    pub role_arn: Option<String>,
+    /// Let no request out that changes anything.
+    pub read_only: bool,
+    /// The folder for what only this machine remembers: runs of pipelines.
+    pub state_dir: PathBuf,
+}
+
+/// AWS, or what answers like it. Cheap to clone; implements every port.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    client: Client,
+    owners: Arc<owners::Cache>,
+}
+
+impl Aws {
+    /// Opens it: asks for nothing yet, so it does not wait and cannot fail.
+    pub fn open(options: Options) -> Self {
+        Self { client: Client::new(options), owners: Arc::default() }
+    }
+
+    /// Its ports.
+    pub fn cloud(&self) -> Cloud {
+        let port = Arc::new(self.clone());
+        Cloud {
+            identity: port.clone(),
+            clock: Arc::new(WallClock),
+            alerts: port.clone(),
+            apis: port.clone(),
+            buckets: port.clone(),
+            catalog: port.clone(),
+            changes: port.clone(),
+            functions: port.clone(),
+            jobs: port.clone(),
+            logs: port.clone(),
+            queries: port.clone(),
+            runs: port.clone(),
+            secrets: port.clone(),
+            stacks: port.clone(),
+            streams: port.clone(),
+            tables: port.clone(),
+            traffic: port,
+        }
+    }
+}
+
+/// The time on AWS is the time on the wall.
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn speed(&self) -> f64 {
+        1.0
+    }
+}
