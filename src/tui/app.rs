@@ -213,10 +213,13 @@ impl App {
                 Vec::new()
             }
             Msg::Changed => self.change(),
-            Msg::Loaded { request, generation, result, now } => {
-                if self.asked.get(&request.slot()).is_none_or(|(wanted, _)| *wanted != generation) {
-                    return Vec::new();
-                }
+            Msg::Arrived { request, generation, .. } if !self.awaits(&request, generation) => Vec::new(),
+            Msg::Arrived { request, part, now, .. } => {
+                self.now = now;
+                self.pane_at(request.pane(), |pane, cx| pane.arrived(&request, part, cx))
+            }
+            Msg::Loaded { request, generation, .. } if !self.awaits(&request, generation) => Vec::new(),
+            Msg::Loaded { request, result, now, .. } => {
                 self.asked.remove(&request.slot());
                 self.now = now;
                 self.just_answered |= matches!(request, Request::Query { .. });
@@ -259,6 +262,11 @@ impl App {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether an answer is the one that is waited for: others are stale.
+    fn awaits(&self, request: &Request, generation: u64) -> bool {
+        self.asked.get(&request.slot()).is_some_and(|(wanted, _)| *wanted == generation)
     }
 
     /// Reads again what the pane shows; at once, or when what it reads now has come.

@@ -108,7 +108,11 @@ impl Executor {
                 let token = CancellationToken::new();
                 let cancel = token.clone();
                 let task = tokio::spawn(async move {
-                    let result = fetch::fetch(&backend, &request, cancel).await;
+                    let part = |part| {
+                        let now = backend.cloud.clock.now();
+                        let _ = tx.send(Msg::Arrived { request: request.clone(), generation, part, now });
+                    };
+                    let result = fetch::fetch(&backend, &request, cancel, &part).await;
                     let now = backend.cloud.clock.now();
                     let _ = tx.send(Msg::Loaded { request, generation, result: result.map_err(|e| told(&e)), now });
                 });

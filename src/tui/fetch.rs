@@ -1,11 +1,14 @@
 //! Reading what panes ask for, from the cloud's ports.
 
+use std::{pin::pin, task::Poll};
+
+use futures::poll;
 use tokio_util::sync::CancellationToken;
 
 use super::data::{Data, Request};
 use crate::{
     backend::{Backend, Result},
-    cloud::{buckets::ListObjects, logs::ReadLogs, queries::Query},
+    cloud::{self, Pages, buckets::ListObjects, logs::ReadLogs, queries::Query},
     text,
 };
 
@@ -20,13 +23,18 @@ const SAMPLES: usize = 120;
 /// Rows of a query's result that are held.
 const ROWS: usize = 100_000;
 
-/// Reads what is asked for.
-pub async fn fetch(backend: &Backend, request: &Request, cancel: CancellationToken) -> Result<Data> {
+/// Reads what is asked for. What a list has so far is given to `part`, whenever the next page lets wait for it.
+pub async fn fetch(
+    backend: &Backend,
+    request: &Request,
+    cancel: CancellationToken,
+    part: &(dyn Fn(Data) + Send + Sync),
+) -> Result<Data> {
     let cloud = &backend.cloud;
     Ok(match request {
         Request::Pipelines | Request::Deployable => Data::Pipelines(backend.list_pipelines().await?),
         Request::View(pipeline) => Data::View(Box::new(backend.view(pipeline).await?)),
-        Request::Buckets => Data::Buckets(cloud.buckets.list().await?),
+        Request::Buckets => Data::Buckets(paged(cloud.buckets.list(), |page| part(Data::Buckets(page))).await?),
         Request::BucketDetail(bucket) => Data::BucketDetail(cloud.buckets.detail(bucket).await?),
         Request::Objects { bucket, prefix, after, versions } => {
             let list = ListObjects {
@@ -42,12 +50,12 @@ pub async fn fetch(backend: &Backend, request: &Request, cancel: CancellationTok
             let (object, preview) = backend.preview(bucket, key, version.as_deref()).await?;
             Data::Preview(object, preview)
         }
-        Request::Jobs => Data::Jobs(cloud.jobs.list().await?),
+        Request::Jobs => Data::Jobs(paged(cloud.jobs.list(), |page| part(Data::Jobs(page))).await?),
         Request::Runs(job) => {
             let runs = cloud.jobs.runs(job, PAST).await?;
             Data::Runs(runs, cloud.jobs.bookmark(job).await.ok())
         }
-        Request::LogGroups => Data::LogGroups(cloud.logs.groups().await?),
+        Request::LogGroups => Data::LogGroups(paged(cloud.logs.groups(), |page| part(Data::LogGroups(page))).await?),
         Request::Logs { group, after } => {
             let read = ReadLogs { groups: vec![group.clone()], after_id: *after, limit: EVENTS, ..ReadLogs::default() };
             let page = cloud.logs.read(&read).await?;
@@ -64,7 +72,7 @@ pub async fn fetch(backend: &Backend, request: &Request, cancel: CancellationTok
             Data::Logs { lines, next: page.next, more: page.more }
         }
         Request::Alerts => {
-            let alerts = cloud.alerts.list(SAMPLES).await?;
+            let alerts = paged(cloud.alerts.list(SAMPLES), |page| part(Data::Alerts(page, Vec::new()))).await?;
             Data::Alerts(alerts, backend.topics().await?)
         }
         Request::Inbox(topic) => Data::Inbox(cloud.alerts.inbox(topic, PAST).await?),
@@ -89,4 +97,69 @@ pub async fn fetch(backend: &Backend, request: &Request, cancel: CancellationTok
             Data::Stack(cloud.stacks.get(&stack).await?, history, events)
         }
     })
+}
+
+/// A whole list. What has come goes to `part` when the next page is not there at once: a list that comes whole, or from
+/// close by, makes no parts.
+async fn paged<T: Clone + Send>(mut pages: Pages<'_, T>, part: impl Fn(Vec<T>)) -> cloud::Result<Vec<T>> {
+    let mut whole: Vec<T> = Vec::new();
+    let mut told = 0;
+    loop {
+        let mut next = pin!(pages.next());
+        let page = match poll!(next.as_mut()) {
+            Poll::Ready(page) => page,
+            Poll::Pending => {
+                tell(&whole, &mut told, &part);
+                next.await
+            }
+        };
+        match page {
+            Some(Ok(items)) => whole.extend(items),
+            Some(Err(error)) => {
+                tell(&whole, &mut told, &part);
+                return Err(error);
+            }
+            None => return Ok(whole),
+        }
+    }
+}
+
+fn tell<T: Clone>(whole: &[T], told: &mut usize, part: &impl Fn(Vec<T>)) {
+    if let Some(fresh) = whole.get(*told..).filter(|fresh| !fresh.is_empty()) {
+        part(fresh.to_vec());
+        *told = whole.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::cloud::Error;
+
+    async fn parts(slow: bool, fail_at: u32) -> (cloud::Result<Vec<u32>>, Vec<Vec<u32>>) {
+        let pages = Pages::follow(move |token: Option<String>| async move {
+            let at: u32 = token.map_or(0, |t| t.parse().unwrap());
+            if slow {
+                tokio::task::yield_now().await;
+            }
+            if at == fail_at {
+                return Err(Error::Throttled("slow down".into()));
+            }
+            Ok((vec![at, at + 1], (at < 4).then(|| (at + 2).to_string())))
+        });
+        let seen = Mutex::new(Vec::new());
+        let whole = paged(pages, |page| seen.lock().unwrap().push(page)).await;
+        (whole, seen.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_list_is_told_part_by_part_where_the_next_page_lets_wait() {
+        let all = vec![0, 1, 2, 3, 4, 5];
+        assert_eq!(parts(true, 9).await, (Ok(all.clone()), vec![vec![0, 1], vec![2, 3]]));
+        assert_eq!(parts(false, 9).await, (Ok(all), vec![]));
+        let (failed, seen) = parts(false, 4).await;
+        assert_eq!((failed.is_err(), seen), (true, vec![vec![0, 1, 2, 3]]));
+    }
 }

@@ -25,6 +25,17 @@ pub enum Msg {
     Opened(Result<Session, String>),
     /// Something in the cloud has changed.
     Changed,
+    /// Part of a list came; more of it is on its way.
+    Arrived {
+        /// What was asked.
+        request: Request,
+        /// The generation in which it was asked.
+        generation: u64,
+        /// What came since the last part.
+        part: Data,
+        /// The time on the cloud's clock.
+        now: Timestamp,
+    },
     /// A read came back.
     Loaded {
         /// What was asked.

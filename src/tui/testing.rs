@@ -35,6 +35,8 @@ pub struct Console {
     pub quit: bool,
     /// Whether reads are left unanswered.
     pub hang: bool,
+    /// Reads that were left unanswered, with their generations.
+    pub unanswered: Vec<(Request, u64)>,
 }
 
 impl Console {
@@ -57,7 +59,7 @@ impl Console {
     pub fn closed(answer: Answer, depth: Depth) -> Self {
         let theme = Theme::load("calm", depth).expect("a theme");
         let app = App::new(&Options::default(), theme, depth);
-        Self { app, ascii: false, answer, asked: vec![], acts: vec![], quit: false, hang: false }
+        Self { app, ascii: false, answer, asked: vec![], acts: vec![], quit: false, hang: false, unanswered: vec![] }
     }
 
     /// Something happens; what follows from it is answered.
@@ -69,7 +71,9 @@ impl Console {
                 match command {
                     Command::Load { request, generation } => {
                         self.asked.push(request.clone());
-                        if !self.hang {
+                        if self.hang {
+                            self.unanswered.push((request, generation));
+                        } else {
                             let result = (self.answer)(&request);
                             next.extend(self.app.update(Msg::Loaded { request, generation, result, now: at(0) }));
                         }

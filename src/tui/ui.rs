@@ -130,11 +130,18 @@ impl Ui<'_> {
     /// Says how a load went where there is nothing to show, or that what is shown is old. The rows that it took.
     pub fn loaded<T>(&self, buffer: &mut Buffer, area: Rect, loaded: &Loaded<T>, empty: &str, is_empty: bool) -> u16 {
         if let Some(error) = &loaded.error {
-            let old = if loaded.value.is_some() { "old: " } else { "" };
-            // It leaves room for what is old.
-            let height = if loaded.value.is_some() { area.height.min(3) } else { area.height };
+            // It leaves room for what is there: an old list, or part of one.
+            let height = if loaded.value.is_some() || !is_empty { area.height.min(3) } else { area.height };
             let area = Rect { height, ..area };
-            return self.paragraph(buffer, area, 0, Role::Error, &format!("✖ {old}{error}"));
+            let told = match &loaded.value {
+                Some(_) => format!("✖ old: {error}"),
+                None if !is_empty => format!("✖ not all of it came: {error} (R: try again)"),
+                None => format!("✖ {error}"),
+            };
+            return self.paragraph(buffer, area, 0, Role::Error, &told);
+        }
+        if loaded.value.is_none() && loaded.arrived > 0 {
+            return 0;
         }
         if loaded.value.is_none() {
             let word = if loaded.loading { "loading …" } else { "" };

@@ -127,7 +127,7 @@ impl AlertsPane {
     }
 
     fn draw_alerts(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, "Thresholds and alarms", self.focus == 0);
+        let inner = ui.frame(frame, area, &self.list.title("Thresholds and alarms"), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.alerts.filter().is_empty() { "no thresholds, no alarms" } else { "none fits the filter" };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.alerts.is_empty());
@@ -236,6 +236,15 @@ impl Pane for AlertsPane {
         self.list.ask();
         cx.load(Request::Alerts);
         self.look(true, cx);
+    }
+
+    fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
+        if let (Request::Alerts, Data::Alerts(alerts, topics)) = (request, part)
+            && self.list.arrive(alerts.len() + topics.len())
+        {
+            self.alerts.merge(alerts);
+            self.topics.merge(topics);
+        }
     }
 
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {

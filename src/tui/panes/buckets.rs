@@ -235,7 +235,7 @@ impl BucketsPane {
         if self.versions {
             title += " · versions";
         }
-        let inner = ui.frame(frame, area, &title, self.focus == 0);
+        let inner = ui.frame(frame, area, &self.list.title(&title), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = match (&self.bucket, self.entries.filter()) {
             (_, filter) if !filter.is_empty() => "nothing fits the filter",
@@ -395,6 +395,14 @@ impl Pane for BucketsPane {
                 self.list.ask();
                 cx.load(Request::Buckets);
             }
+        }
+    }
+
+    fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
+        if let (Request::Buckets, None, Data::Buckets(buckets)) = (request, &self.bucket, part)
+            && self.list.arrive(buckets.len())
+        {
+            self.entries.merge(buckets.into_iter().map(Entry::Bucket).collect());
         }
     }
 

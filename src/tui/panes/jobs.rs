@@ -279,6 +279,18 @@ impl Pane for JobsPane {
         self.look(true, cx);
     }
 
+    fn arrived(&mut self, request: &Request, part: Data, cx: &mut Cx) {
+        if let (Request::Jobs, Data::Jobs(jobs)) = (request, part)
+            && self.list.arrive(jobs.len())
+        {
+            self.jobs.merge(jobs);
+            // One that was jumped to may come with a later part.
+            if !self.jumped {
+                self.look(false, cx);
+            }
+        }
+    }
+
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
         match (request, result) {
             (Request::Jobs, Ok(Data::Jobs(jobs))) => {
@@ -380,7 +392,7 @@ impl Pane for JobsPane {
             Layout::vertical([Constraint::Length(rows), Constraint::Min(6)])
         };
         let [list, runs] = split.areas(area);
-        let inner = ui.frame(frame, list, "Jobs", self.focus == 0);
+        let inner = ui.frame(frame, list, &self.list.title("Jobs"), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty =
             if self.jobs.filter().is_empty() { "no jobs: a pipeline that is deployed has some" } else { "none fits" };

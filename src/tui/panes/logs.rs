@@ -318,6 +318,14 @@ impl Pane for LogsPane {
         self.read_on(cx);
     }
 
+    fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
+        if let (Request::LogGroups, Data::LogGroups(groups)) = (request, part)
+            && self.list.arrive(groups.len())
+        {
+            self.groups.merge(groups);
+        }
+    }
+
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
         match (request, result) {
             (Request::LogGroups, Ok(Data::LogGroups(groups))) => {

@@ -101,7 +101,9 @@ pub trait Pane: Send {
     fn context(&self) -> Context;
     /// It is shown, or something has changed: ask for what it shows.
     fn refresh(&mut self, cx: &mut Cx);
-    /// Something that it asked for came, or failed.
+    /// Part of a list that it asked for came, and more is to come.
+    fn arrived(&mut self, _request: &Request, _part: Data, _cx: &mut Cx) {}
+    /// Something that it asked for came whole, or failed.
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx);
     /// A key that means something in its context; whether it was used.
     fn action(&mut self, action: Action, cx: &mut Cx) -> bool;

@@ -11,6 +11,7 @@ mod logs;
 mod manners;
 mod more;
 mod overview;
+mod paging;
 mod queries;
 mod shell;
 

@@ -1,6 +1,6 @@
 //! A list of things of which one is selected, with a fuzzy filter. A long one costs what its visible part costs.
 
-use std::{cell::Cell, ops::Range};
+use std::{cell::Cell, collections::HashMap, ops::Range};
 
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
@@ -107,6 +107,25 @@ impl<T> Picker<T> {
             self.select(&name);
         }
         self.clamp();
+    }
+
+    /// More of a list that arrives in parts: what is there by its name is replaced, the rest goes behind it. The selection
+    /// and the filter stay.
+    pub fn merge(&mut self, items: Vec<T>) {
+        let selected = self.selected().map(|item| (self.name)(item).to_owned());
+        let known: HashMap<&str, usize> =
+            self.items.iter().enumerate().map(|(at, item)| ((self.name)(item), at)).collect();
+        let places: Vec<_> = items.iter().map(|item| known.get((self.name)(item)).copied()).collect();
+        for (item, place) in items.into_iter().zip(places) {
+            match place.and_then(|at| self.items.get_mut(at)) {
+                Some(old) => *old = item,
+                None => self.items.push(item),
+            }
+        }
+        self.apply();
+        if let Some(name) = selected {
+            self.select(&name);
+        }
     }
 
     /// More items behind those that are there.
@@ -228,5 +247,15 @@ mod tests {
         assert_eq!(picker.selected().map(String::as_str), Some("landing"));
         picker.set(vec!["x".into()]);
         assert_eq!(picker.selected().map(String::as_str), Some("x"));
+    }
+
+    #[test]
+    fn parts_of_a_list_leave_the_selection_and_the_filter() {
+        let mut picker = Picker::new(|s: &String| s.as_str());
+        picker.merge(vec!["a-1".into(), "b-1".into()]);
+        picker.set_filter("b");
+        picker.merge(vec!["b-1".into(), "a-b".into(), "b-2".into()]);
+        assert_eq!((picker.items().len(), picker.len(), picker.filter()), (4, 3, "b"));
+        assert_eq!(picker.selected().map(String::as_str), Some("b-1"));
     }
 }

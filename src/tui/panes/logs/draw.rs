@@ -21,7 +21,7 @@ use crate::{
 
 impl LogsPane {
     pub(super) fn draw_groups(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, "Log groups", self.focus == 0);
+        let inner = ui.frame(frame, area, &self.list.title("Log groups"), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.groups.filter().is_empty() {
             "no log groups yet: a pipeline that is deployed and runs makes them"
