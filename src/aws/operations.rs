@@ -158,6 +158,7 @@ pub const ALL: &[Operation] = &[
     write("S3", "UploadPart", "s3:PutObject"),
     //
     read("SNS", "GetTopicAttributes", "sns:GetTopicAttributes"),
+    read("SNS", "ListSubscriptions", "sns:ListSubscriptions"),
     read("SNS", "ListSubscriptionsByTopic", "sns:ListSubscriptionsByTopic"),
     read("SNS", "ListTopics", "sns:ListTopics"),
     write("SNS", "Publish", "sns:Publish"),

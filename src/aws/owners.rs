@@ -24,6 +24,11 @@ impl Owners {
     pub(crate) fn pipeline(&self, physical_id: &str) -> Option<String> {
         self.0.get(physical_id).cloned()
     }
+
+    /// All that is known: physical ids, and the pipelines that made them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(id, pipeline)| (id.as_str(), pipeline.as_str()))
+    }
 }
 
 impl Aws {

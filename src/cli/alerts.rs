@@ -44,7 +44,7 @@ const ALERTS: [Column<Alert>; 8] = [
     ("alert", |a| Cell::text(&a.name)),
     ("kind", |a| Cell::text(if a.kind == crate::cloud::alerts::AlertKind::Alarm { "alarm" } else { "threshold" })),
     ("state", |a| Cell::text(a.state.word())),
-    ("threshold", |a| Cell::Number(a.threshold)),
+    ("threshold", |a| Cell::maybe(a.threshold, Cell::Number)),
     ("value", |a| Cell::maybe(a.samples.last(), |s| Cell::Number(s.value))),
     ("unit", |a| Cell::maybe(a.unit.as_ref(), Cell::text)),
     ("since", |a| Cell::maybe(a.since, Cell::Time)),

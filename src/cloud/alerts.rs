@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Result, pages::Pages, permit::Permit};
+use super::{
+    error::{Error, Result},
+    pages::Pages,
+    permit::Permit,
+};
 
 /// An alarm's state, in CloudWatch's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,59 @@ impl AlarmState {
     }
 }
 
+/// How a metric is compared with the threshold, in CloudWatch's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each says it")]
+pub enum Comparison {
+    GreaterThanThreshold,
+    GreaterThanOrEqualToThreshold,
+    LessThanThreshold,
+    LessThanOrEqualToThreshold,
+}
+
+impl Comparison {
+    /// By CloudWatch's word; none for those that compare with a band.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "GreaterThanThreshold" => Some(Self::GreaterThanThreshold),
+            "GreaterThanOrEqualToThreshold" => Some(Self::GreaterThanOrEqualToThreshold),
+            "LessThanThreshold" => Some(Self::LessThanThreshold),
+            "LessThanOrEqualToThreshold" => Some(Self::LessThanOrEqualToThreshold),
+            _ => None,
+        }
+    }
+
+    /// Its sign: `>`, `>=`, `<`, `<=`.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::GreaterThanThreshold => ">",
+            Self::GreaterThanOrEqualToThreshold => ">=",
+            Self::LessThanThreshold => "<",
+            Self::LessThanOrEqualToThreshold => "<=",
+        }
+    }
+
+    /// It in words, before the limit: `its metric is greater than`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::GreaterThanThreshold => "its metric is greater than",
+            Self::GreaterThanOrEqualToThreshold => "its metric reaches",
+            Self::LessThanThreshold => "its metric is less than",
+            Self::LessThanOrEqualToThreshold => "its metric falls to",
+        }
+    }
+
+    /// Whether `value` is beyond `threshold`.
+    pub fn beyond(self, value: f64, threshold: f64) -> bool {
+        match self {
+            Self::GreaterThanThreshold => value > threshold,
+            Self::GreaterThanOrEqualToThreshold => value >= threshold,
+            Self::LessThanThreshold => value < threshold,
+            Self::LessThanOrEqualToThreshold => value <= threshold,
+        }
+    }
+}
+
 /// One measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
@@ -49,16 +106,24 @@ pub struct Alert {
     pub pipeline: Option<String>,
     /// Whether it is a threshold or an alarm.
     pub kind: AlertKind,
-    /// The metric that is compared with it.
+    /// The metric that is compared with it, the expression, or the rule of a composite alarm.
     pub metric: String,
-    /// The limit: the alert is on when the metric is greater.
-    pub threshold: f64,
+    /// The limit; none where the alarm is a rule over others, or the limit a band that the cloud computes.
+    pub threshold: Option<f64>,
+    /// How the metric is beyond it; none where there is none.
+    pub comparison: Option<Comparison>,
     /// Its unit, in words.
     pub unit: Option<String>,
     /// On or off.
     pub state: AlarmState,
     /// When the state changed.
     pub since: Option<Timestamp>,
+    /// Why the state is what it is, where the cloud says so.
+    pub reason: Option<String>,
+    /// The topics that are told when it goes on.
+    pub topics: Vec<String>,
+    /// Why its limit cannot be set; none where it can.
+    pub fixed: Option<String>,
     /// The newest measurements, oldest first.
     pub samples: Vec<Sample>,
 }
@@ -121,10 +186,39 @@ pub struct Publish {
     pub attributes: BTreeMap<String, String>,
 }
 
+// The limits of SNS.
+const MAX_MESSAGE: usize = 256 * 1_024;
+const MAX_SUBJECT: usize = 100;
+
+impl Publish {
+    /// Whether SNS would take it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], with what is wrong.
+    pub fn check(&self) -> Result<()> {
+        if self.message.is_empty() || self.message.len() > MAX_MESSAGE {
+            return Err(Error::invalid(format!(
+                "a message has 1 byte to 256 KiB, and this one {} bytes",
+                self.message.len()
+            )));
+        }
+        if let Some(subject) = &self.subject
+            && (subject.is_empty() || subject.chars().count() > MAX_SUBJECT || subject.contains(char::is_control))
+        {
+            return Err(Error::invalid(format!(
+                "a subject has 1 to {MAX_SUBJECT} characters on one line: {subject:?}"
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Thresholds, alarms, topics and subscriptions.
 #[async_trait]
 pub trait Alerts: Send + Sync {
-    /// All thresholds and alarms, by name, each with at most `samples` measurements.
+    /// All thresholds and alarms, each with at most `samples` measurements: by name, where they come as one page.
+    ///
+    /// A part that cannot be read is an error among the pages, and the others come nevertheless: [`Pages::gather`].
     fn list(&self, samples: usize) -> Pages<'_, Alert>;
     /// The threshold that functions read (`ssm:GetParameter`).
     async fn threshold(&self, permit: &Permit, name: &str) -> Result<f64>;
@@ -132,7 +226,7 @@ pub trait Alerts: Send + Sync {
     async fn set(&self, permit: &Permit, name: &str, value: f64) -> Result<()>;
     /// Records a measurement of a pipeline's own metric (`cloudwatch:PutMetricData`).
     async fn measure(&self, permit: &Permit, metric: &str, sample: Sample) -> Result<()>;
-    /// All topics, by name.
+    /// All topics, by name; an error among the pages as in [`Alerts::list`].
     fn topics(&self) -> Pages<'_, Topic>;
     /// Publishes a message (`sns:Publish`). Published again by the same invocation, it is not stored twice where the
     /// cloud can tell.

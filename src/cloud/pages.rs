@@ -11,7 +11,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 
-use super::error::Result;
+use super::error::{Error, Result};
 
 /// A list that arrives a page at a time. Awaited, it is the whole list; [`Pages::next`] gives page after page.
 #[must_use = "nothing is asked for until it is awaited"]
@@ -45,6 +45,23 @@ impl<'a, T: Send + 'a> Pages<'a, T> {
     /// Each page made into another.
     pub fn map<U: Send + 'a>(self, mut with: impl FnMut(T) -> U + Send + 'a) -> Pages<'a, U> {
         Pages(self.0.map_ok(move |page| page.into_iter().map(&mut with).collect()).boxed())
+    }
+
+    /// This list, then another, also where this one fails.
+    pub fn chain(self, other: Self) -> Self {
+        Self(self.0.chain(other.0).boxed())
+    }
+
+    /// The whole list as far as it comes, and why the rest did not: for lists of several parts, of which one may be denied.
+    pub async fn gather(mut self) -> (Vec<T>, Vec<Error>) {
+        let (mut items, mut errors) = (Vec::new(), Vec::new());
+        while let Some(page) = self.next().await {
+            match page {
+                Ok(page) => items.extend(page),
+                Err(error) => errors.push(error),
+            }
+        }
+        (items, errors)
     }
 
     /// The next page; none at the end.
@@ -88,6 +105,13 @@ mod tests {
         assert_eq!(numbers(9).await, Ok(vec![0, 1, 2, 3, 4, 5]));
         assert_eq!(numbers(2).await, Err(Error::Throttled("slow down".into())));
         assert_eq!(Pages::once(async { Ok(vec![7]) }).map(|n| n + 1).await, Ok(vec![8]));
+    }
+
+    #[tokio::test]
+    async fn what_one_part_lacks_the_others_have() {
+        let slow = Error::Throttled("slow down".into());
+        assert_eq!(numbers(2).chain(numbers(9)).gather().await, (vec![0, 1, 0, 1, 2, 3, 4, 5], vec![slow.clone()]));
+        assert_eq!(numbers(2).chain(numbers(9)).await, Err(slow));
     }
 
     #[tokio::test]

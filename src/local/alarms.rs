@@ -12,7 +12,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Result,
-    alerts::{AlarmState, Alert, AlertKind, Sample},
+    alerts::{AlarmState, Alert, AlertKind, Comparison, Sample},
     resources::{self, AlarmMetric, Properties},
 };
 
@@ -132,7 +132,11 @@ pub(crate) fn alerts(connection: &Connection, now_ms: i64, samples: usize) -> Re
             samples: alarm.samples(connection, now_ms, samples)?,
             since: alarm.stored.filter(|s| s.0 == state).and_then(|s| s.1).map(timestamp),
             metric: in_words(&alarm.settings.metric),
-            threshold: alarm.settings.above,
+            threshold: Some(alarm.settings.above),
+            comparison: Some(Comparison::GreaterThanThreshold),
+            reason: None,
+            topics: alarm.settings.topic.into_iter().collect(),
+            fixed: None,
             name: alarm.name,
             pipeline: alarm.pipeline,
             kind: AlertKind::Alarm,

@@ -13,13 +13,9 @@ use super::{
 };
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    alerts::{AlarmState, Alert, AlertKind, Alerts, Message, Publish, Sample, Subscription, Topic},
+    alerts::{AlarmState, Alert, AlertKind, Alerts, Comparison, Message, Publish, Sample, Subscription, Topic},
     resources::{self, Properties},
 };
-
-// The limits of SNS.
-const MAX_MESSAGE: usize = 256 * 1_024;
-const MAX_SUBJECT: usize = 100;
 
 /// How far back to look for the time at which a threshold was crossed.
 const LOOK_BACK: usize = 10_000;
@@ -84,10 +80,14 @@ fn threshold_alert(connection: &Connection, deployed: &Deployed, samples: usize)
         pipeline: deployed.pipeline.clone(),
         kind: AlertKind::Threshold,
         metric: settings.metric.clone(),
-        threshold,
+        threshold: Some(threshold),
+        comparison: Some(Comparison::GreaterThanThreshold),
         unit: settings.unit.clone(),
         state,
         since: since.map(timestamp),
+        reason: None,
+        topics: Vec::new(),
+        fixed: None,
         samples: newest(connection, &settings.metric, samples)?,
     })
 }
@@ -101,21 +101,6 @@ fn action(connection: &Connection, name: &str) -> Result<&'static str> {
         return Ok("cloudwatch:PutMetricAlarm");
     }
     Err(Error::not_found("threshold or alarm", name))
-}
-
-fn check(message: &Publish) -> Result<()> {
-    if message.message.is_empty() || message.message.len() > MAX_MESSAGE {
-        return Err(Error::invalid(format!(
-            "a message has 1 byte to 256 KiB, and this one {} bytes",
-            message.message.len()
-        )));
-    }
-    if let Some(subject) = &message.subject
-        && (subject.is_empty() || subject.chars().count() > MAX_SUBJECT || subject.contains(char::is_control))
-    {
-        return Err(Error::invalid(format!("a subject has 1 to {MAX_SUBJECT} characters on one line: {subject:?}")));
-    }
-    Ok(())
 }
 
 fn topic(connection: &Connection, deployed: Deployed) -> Result<Topic> {
@@ -231,7 +216,7 @@ impl Alerts for Local {
 
     async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()> {
         permit.check("sns:Publish", topic)?;
-        check(message)?;
+        message.check()?;
         let (topic, message, token) = (topic.to_owned(), message.clone(), permit.next_token());
         let clock = self.inner.clock.clone();
         self.inner

@@ -8,7 +8,8 @@ use std::{
 use aws_credential_types::Credentials;
 use pumphouse::{
     aws::{Aws, Options},
-    cloud::Cloud,
+    backend::{Consent, Effect, Gate, Outcome, Strength, audit::Audit},
+    cloud::{Cloud, Error, Permit, Result},
 };
 use tempfile::TempDir;
 
@@ -78,5 +79,19 @@ impl Pumphouse {
 
     pub fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).output().unwrap()
+    }
+}
+
+/// Does something that takes a permit, by way of the gate.
+pub async fn permitted<T: Outcome, F: Future<Output = Result<T>>>(
+    state: &TempDir,
+    work: impl FnOnce(Permit) -> F,
+) -> std::result::Result<T, Error> {
+    let gate = Gate::new(false, "ada", Audit::new(state.path().join("audit.jsonl")));
+    let effect = Effect { what: "test", target: "x".into(), sentence: "x".into(), strength: Strength::Free };
+    match gate.perform(&effect, &Consent::None, work).await {
+        Ok(value) => Ok(value),
+        Err(pumphouse::backend::Error::Cloud(error)) => Err(error),
+        Err(other) => panic!("{other}"),
     }
 }

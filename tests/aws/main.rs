@@ -1,8 +1,11 @@
 //! The AWS adapter against a scripted endpoint: what is asked, and what is made of each answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod alerts;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod fake;
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod harness;
 mod identity;
+mod topics;

@@ -1,5 +1,8 @@
 //! A scripted endpoint on loopback that answers as AWS does, and remembers every request.
 
+#[path = "cbor.rs"]
+mod cbor;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -32,8 +35,11 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The body as JSON.
+    /// The body as JSON; that of CloudWatch, which speaks CBOR, too.
     pub fn json(&self) -> serde_json::Value {
+        if self.headers.get("content-type").is_some_and(|t| t == "application/cbor") {
+            return cbor::decode(&self.body);
+        }
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
@@ -62,6 +68,17 @@ impl Answer {
     /// 200 with JSON.
     pub fn json(value: &serde_json::Value) -> Self {
         Self::text(200, "application/x-amz-json-1.1", value.to_string())
+    }
+
+    /// 200 with CBOR, as CloudWatch answers.
+    pub fn cbor(value: &serde_json::Value) -> Self {
+        Self::text(200, "application/cbor", cbor::encode(value)).header("smithy-protocol", "rpc-v2-cbor")
+    }
+
+    /// An error of CloudWatch.
+    pub fn cbor_error(status: u16, code: &str, message: &str) -> Self {
+        let body = cbor::encode(&serde_json::json!({"__type": code, "message": message}));
+        Self::text(status, "application/cbor", body).header("smithy-protocol", "rpc-v2-cbor")
     }
 
     /// 200 with XML.
@@ -167,8 +184,13 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response<Body>
     // Credential=KEY/20261120/eu-west-1/glue/aws4_request
     let service = header("authorization").split('/').nth(3).unwrap_or_default().to_owned();
     let target = header("x-amz-target").rsplit('.').next().unwrap_or_default();
-    let operation =
-        if target.is_empty() { params.get("Action").cloned().unwrap_or_default() } else { target.to_owned() };
+    // CloudWatch: /service/GraniteServiceVersion20100801/operation/DescribeAlarms
+    let named = head.uri.path().split_once("/operation/").map(|(_, name)| name).unwrap_or_default();
+    let operation = match (target, params.get("Action")) {
+        ("", None) => named.to_owned(),
+        ("", Some(action)) => action.clone(),
+        (target, _) => target.to_owned(),
+    };
     let asked = Asked {
         service,
         operation,

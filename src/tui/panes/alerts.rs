@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{Cx, Intent, Pane, turn};
 use crate::{
-    cloud::alerts::{AlarmState, Alert, AlertKind, Message, Topic},
+    cloud::alerts::{AlarmState, Alert, AlertKind, Comparison, Message, Topic},
     text,
     tui::{
         data::{Data, Loaded, Request, Target, count, moment, number},
@@ -61,6 +61,15 @@ fn state(state: AlarmState) -> (&'static str, Role) {
     }
 }
 
+/// The limit with its comparison, where that is not the usual one.
+fn limit(alert: &Alert) -> String {
+    let value = alert.threshold.map(number).unwrap_or_default();
+    match alert.comparison {
+        None | Some(Comparison::GreaterThanThreshold) => value,
+        Some(other) => format!("{} {value}", other.sign()),
+    }
+}
+
 impl AlertsPane {
     fn look(&mut self, again: bool, cx: &mut Cx) {
         if let Some(name) = self.topics.selected().map(|t| t.name.clone()) {
@@ -96,14 +105,21 @@ impl AlertsPane {
 
     fn set(&self, cx: &mut Cx) {
         let Some(alert) = self.alerts.selected() else { return };
-        let hint = match alert.kind {
-            AlertKind::Threshold => "The functions that read it take the new value from their next invocation on.",
-            AlertKind::Alarm => "The alarm goes on when its metric is greater.",
+        if let Some(why) = &alert.fixed {
+            cx.intents.push(Intent::Fail(format!("{} cannot be set: {why}", alert.name)));
+            return;
+        }
+        let hint = match (alert.kind, alert.comparison) {
+            (AlertKind::Threshold, _) => {
+                "The functions that read it take the new value from their next invocation on.".to_owned()
+            }
+            (AlertKind::Alarm, Some(comparison)) => format!("The alarm goes on when {} this.", comparison.in_words()),
+            (AlertKind::Alarm, None) => "The alarm goes on when its metric is beyond this.".to_owned(),
         };
-        let value = if alert.threshold.fract() == 0.0 {
-            format!("{:.0}", alert.threshold)
-        } else {
-            alert.threshold.to_string()
+        let value = match alert.threshold {
+            Some(whole) if whole.fract() == 0.0 => format!("{whole:.0}"),
+            Some(other) => other.to_string(),
+            None => String::new(),
         };
         let popup = Popup::input(format!("Set {}", alert.name), hint, &value, Purpose::SetAlert(alert.name.clone()));
         cx.intents.push(Intent::Popup(popup));
@@ -157,7 +173,7 @@ impl AlertsPane {
             let (glyph, role) = state(alert.state);
             let values: Vec<f64> = alert.samples.iter().map(|s| s.value).collect();
             let value = values.last().map(|v| number(*v)).unwrap_or_default();
-            let limit = number(alert.threshold);
+            let limit = limit(alert);
             let word = match alert.state {
                 AlarmState::InsufficientData if !wide => "no data",
                 other => other.word(),

@@ -8,7 +8,7 @@ use super::fixture::HOSTILE;
 use crate::{
     backend::preview::Preview,
     cloud::{
-        alerts::{AlarmState, Alert, AlertKind, Message, Sample, Subscription, Topic},
+        alerts::{AlarmState, Alert, AlertKind, Comparison, Message, Sample, Subscription, Topic},
         buckets::{Bucket, BucketDetail, Object, ObjectPage},
         catalog::{Column, Table},
         jobs::{Bookmark, Job, JobRun, JobRunState},
@@ -142,10 +142,14 @@ fn alerts() -> Vec<Alert> {
         pipeline: Some("crypto-stream".into()),
         kind,
         metric: "crypto-stream/dev/btc_usd".into(),
-        threshold,
+        threshold: Some(threshold),
+        comparison: Some(Comparison::GreaterThanThreshold),
         unit: Some("USD".into()),
         state,
         since: Some(at(-600)),
+        reason: None,
+        topics: vec![],
+        fixed: None,
         samples: samples.clone().collect(),
     };
     vec![

@@ -1,0 +1,77 @@
+//! Thresholds, alarms, topics and subscriptions (AWS Systems Manager parameters, Amazon CloudWatch, Amazon SNS).
+//!
+//! A pipeline's thresholds are parameters, `/PIPELINE/ENV/NAME`; what its functions measure are metrics of the namespace
+//! `PIPELINE/ENV`. What a role may do, IAM decides: the permit is not asked.
+
+mod alarms;
+mod history;
+mod thresholds;
+mod topics;
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::types::MetricDatum;
+
+use super::{Aws, error::failed, time::date_time};
+use crate::cloud::{
+    Error, Pages, Permit, Result,
+    alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
+};
+
+#[async_trait]
+impl Alerts for Aws {
+    fn list(&self, samples: usize) -> Pages<'_, Alert> {
+        self.thresholds(samples).chain(self.alarms(samples))
+    }
+
+    async fn threshold(&self, _permit: &Permit, name: &str) -> Result<f64> {
+        Ok(self.parameter(name).await?.1)
+    }
+
+    async fn set(&self, _permit: &Permit, name: &str, value: f64) -> Result<()> {
+        if !value.is_finite() {
+            return Err(Error::invalid(format!("a threshold is a number, not {value}")));
+        }
+        // An alarm may be called like a parameter, but hardly ever is.
+        if name.starts_with('/') {
+            match self.parameter(name).await {
+                Ok((parameter, _)) => return self.set_parameter(name, &parameter, value).await,
+                Err(Error::NotFound { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        self.set_alarm(name, value).await
+    }
+
+    async fn measure(&self, _permit: &Permit, metric: &str, sample: Sample) -> Result<()> {
+        let (namespace, name) = metric
+            .rsplit_once('/')
+            .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+            .ok_or_else(|| Error::invalid(format!("a metric is called NAMESPACE/NAME, not {metric:?}")))?;
+        if !sample.value.is_finite() {
+            return Err(Error::invalid(format!("a measurement is a number, not {}", sample.value)));
+        }
+        let datum =
+            MetricDatum::builder().metric_name(name).value(sample.value).timestamp(date_time(sample.time)).build();
+        let call = self.client.cloudwatch().await?.put_metric_data().namespace(namespace).metric_data(datum);
+        call.send().await.map_err(failed("cloudwatch:PutMetricData", "metric", metric))?;
+        Ok(())
+    }
+
+    fn topics(&self) -> Pages<'_, Topic> {
+        self.list_topics()
+    }
+
+    async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()> {
+        self.publish_to(permit, topic, message).await
+    }
+
+    async fn inbox(&self, topic: &str, _limit: usize) -> Result<Vec<Message>> {
+        Err(Error::Unsupported {
+            cloud: "aws",
+            what: format!(
+                "reading what was published to {topic}: SNS hands messages on and keeps none; its subscribers have them \
+                 (to read a queue would take messages away from those who work on it)"
+            ),
+        })
+    }
+}
