@@ -5,12 +5,13 @@ use crate::{
     cloud::{
         Error as CloudError,
         resources::Graph,
-        stacks::{Action, ChangeSet, Progress, Stack, StackRequest},
+        stacks::{Action, ChangeSet, Destroyed, Progress, Stack, StackRequest},
     },
     deploy, spec,
 };
 
 impl Outcome for Stack {}
+impl Outcome for Destroyed {}
 
 impl Backend {
     /// The pipeline's own description.
@@ -26,7 +27,7 @@ impl Backend {
 
     /// What deploying the pipeline would do.
     pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
-        let request = StackRequest { graph: self.graph(pipeline)?, template: None };
+        let request = StackRequest::new(self.graph(pipeline)?);
         Ok(self.cloud.stacks.plan(&request).await?)
     }
 
@@ -62,7 +63,7 @@ impl Backend {
     pub async fn deploy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<Stack> {
         let effect = self.deploy_effect(pipeline).await?;
         self.no_run(&effect.target).await?;
-        let request = StackRequest { graph: self.graph(pipeline)?, template: None };
+        let request = StackRequest::new(self.graph(pipeline)?);
         let stacks = self.cloud.stacks.clone();
         self.gate
             .perform(&effect, consent, |permit| async move { stacks.apply(&permit, &request, progress).await })
@@ -81,13 +82,13 @@ impl Backend {
     }
 
     /// Destroys the pipeline's stack with everything in it.
-    pub async fn destroy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<()> {
+    pub async fn destroy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<Destroyed> {
         let effect = self.destroy_effect(pipeline).await?;
         self.no_run(&effect.target).await?;
         let stacks = self.cloud.stacks.clone();
         let stack = effect.target.clone();
         self.gate
-            .perform(&effect, consent, |permit| async move { stacks.destroy(&permit, &stack, progress).await })
+            .perform(&effect, consent, |permit| async move { stacks.destroy(&permit, &stack, &[], progress).await })
             .await
     }
 

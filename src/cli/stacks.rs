@@ -249,7 +249,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cloud::stacks::PropertyChange;
+    use crate::cloud::stacks::{Evaluation, PropertyChange};
 
     #[test]
     fn a_plan_shows_what_differs_and_what_is_lost() {
@@ -264,14 +264,16 @@ mod tests {
                 before: Some(json!(90)),
                 after: None,
                 requires_replacement: action == Action::Replace,
+                evaluation: Evaluation::Static,
+                cause: None,
             }],
             loses_data,
+            certain: true,
+            replacement: None,
+            kept: false,
         };
-        let plan = ChangeSet {
-            stack: "x-dev".into(),
-            resumes: true,
-            changes: vec![change(Action::Replace, "a", true), change(Action::Remove, "b", false)],
-        };
+        let changes = vec![change(Action::Replace, "a", true), change(Action::Remove, "b", false)];
+        let plan = ChangeSet { resumes: true, ..ChangeSet::new("x-dev", changes) };
         assert_eq!(
             lines(&plan),
             [
@@ -282,7 +284,7 @@ mod tests {
                 "x-dev: 0 to add, 0 to change, 1 to replace, 1 to remove",
             ]
         );
-        let nothing = ChangeSet { stack: "x-dev".into(), resumes: false, changes: Vec::new() };
+        let nothing = ChangeSet::new("x-dev", Vec::new());
         assert_eq!(lines(&nothing), ["x-dev: nothing to change"]);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     resources::{Graph, Resource},
-    stacks::{Action, Change, PropertyChange},
+    stacks::{Action, Change, Evaluation, PropertyChange, Replacement},
 };
 
 /// The changes that make `after` of `before`, in the order in which they would be made: what is added, changed or
@@ -49,6 +49,9 @@ fn change(action: Action, resource: &Resource, properties: Vec<PropertyChange>, 
         kind: resource.properties.kind().to_owned(),
         properties,
         loses_data,
+        certain: true,
+        replacement: (action == Action::Replace).then_some(Replacement::Always),
+        kept: false,
     }
 }
 
@@ -63,7 +66,14 @@ fn properties(old: Option<&Resource>, new: Option<&Resource>) -> Vec<PropertyCha
         ];
         for (path, old, new, requires_replacement) in pairs.into_iter().filter(|p| p.1 != p.2) {
             let (before, after) = (Some(Value::from(old)), Some(Value::from(new)));
-            found.push(PropertyChange { path: path.into(), before, after, requires_replacement });
+            found.push(PropertyChange {
+                path: path.into(),
+                before,
+                after,
+                requires_replacement,
+                evaluation: Evaluation::Static,
+                cause: None,
+            });
         }
     }
     let before = old.map(Resource::properties_json);
@@ -75,11 +85,21 @@ fn properties(old: Option<&Resource>, new: Option<&Resource>) -> Vec<PropertyCha
         path,
         before,
         after,
+        evaluation: Evaluation::Static,
+        cause: None,
     }));
     found
 }
 
-type Difference = (String, Option<Value>, Option<Value>);
+/// A path, the value before and the value after.
+pub type Difference = (String, Option<Value>, Option<Value>);
+
+/// The properties in which two values differ, each by its path.
+pub fn differences(before: Option<&Value>, after: Option<&Value>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare("", before, after, &mut found);
+    found
+}
 
 /// Objects are compared key by key, lists of named things by name, everything else as one value. What is absent, null
 /// and empty is the same.

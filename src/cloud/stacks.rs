@@ -7,7 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{error::Result, pages::Pages, permit::Permit, resources::Graph};
+use super::{
+    error::{Error, Result},
+    pages::Pages,
+    permit::Permit,
+    resources::Graph,
+};
+
+mod drift;
+mod status;
+
+pub use drift::{Drift, PropertyDrift, ResourceDrift};
+pub use status::StackStatus;
 
 /// What to apply.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +27,19 @@ pub struct StackRequest {
     pub graph: Graph,
     /// The rendered template, for an engine that takes one.
     pub template: Option<Template>,
+    /// What was shown and confirmed: an engine that finds something else to do refuses. None: nothing was.
+    pub confirmed: Option<ChangeSet>,
+    /// Whether to bring back to what the template says what was changed behind its back.
+    pub revert_drift: bool,
+    /// Whether the stack may not be deleted until somebody takes that back.
+    pub protected: bool,
+}
+
+impl StackRequest {
+    /// The resources as they are, and nothing else.
+    pub fn new(graph: Graph) -> Self {
+        Self { graph, template: None, confirmed: None, revert_drift: false, protected: false }
+    }
 }
 
 /// A rendered template, and what it refers to.
@@ -34,57 +58,6 @@ pub struct Asset {
     pub key: String,
     /// Its content.
     pub content: Bytes,
-}
-
-/// A stack's status: CloudFormation's words, of which the embedded cloud uses these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum StackStatus {
-    /// Being made.
-    CreateInProgress,
-    /// Made.
-    CreateComplete,
-    /// The making failed; what was made is still there, and the next deploy carries on.
-    CreateFailed,
-    /// Being changed.
-    UpdateInProgress,
-    /// Changed.
-    UpdateComplete,
-    /// The change failed half-way; the next deploy carries on.
-    UpdateFailed,
-    /// Being removed.
-    DeleteInProgress,
-    /// The removal failed half-way; the next destroy carries on.
-    DeleteFailed,
-    /// Removed.
-    DeleteComplete,
-}
-
-impl StackStatus {
-    /// CloudFormation's word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::CreateInProgress => "CREATE_IN_PROGRESS",
-            Self::CreateComplete => "CREATE_COMPLETE",
-            Self::CreateFailed => "CREATE_FAILED",
-            Self::UpdateInProgress => "UPDATE_IN_PROGRESS",
-            Self::UpdateComplete => "UPDATE_COMPLETE",
-            Self::UpdateFailed => "UPDATE_FAILED",
-            Self::DeleteInProgress => "DELETE_IN_PROGRESS",
-            Self::DeleteFailed => "DELETE_FAILED",
-            Self::DeleteComplete => "DELETE_COMPLETE",
-        }
-    }
-
-    /// Whether an operation is under way, or was when its process died.
-    pub fn in_progress(self) -> bool {
-        matches!(self, Self::CreateInProgress | Self::UpdateInProgress | Self::DeleteInProgress)
-    }
-
-    /// Whether the stack is whole.
-    pub fn complete(self) -> bool {
-        matches!(self, Self::CreateComplete | Self::UpdateComplete)
-    }
 }
 
 /// A stack.
@@ -110,6 +83,12 @@ pub struct Stack {
     pub resources: Vec<StackResource>,
     /// Its outputs.
     pub outputs: Vec<StackOutput>,
+    /// Whether it cannot be deleted until its termination protection is turned off; none where there is no such thing.
+    #[serde(default)]
+    pub protected: Option<bool>,
+    /// What the last look for drift found, in CloudFormation's word; none where nobody has looked.
+    #[serde(default)]
+    pub drift: Option<String>,
     /// The graph that was applied last, where the engine remembers it.
     #[serde(skip)]
     pub graph: Option<Graph>,
@@ -172,8 +151,41 @@ pub struct Change {
     pub kind: String,
     /// The properties that differ.
     pub properties: Vec<PropertyChange>,
-    /// Whether data would be lost.
+    /// Whether data would be lost, or might be, where `certain` or `replacement` say so.
     pub loses_data: bool,
+    /// Whether it is certain to happen; else it depends on what comes of another change, or is an estimate.
+    #[serde(default = "yes")]
+    pub certain: bool,
+    /// Whether it is made anew.
+    #[serde(default)]
+    pub replacement: Option<Replacement>,
+    /// Whether what is removed or replaced is kept outside of the stack, by its DeletionPolicy or UpdateReplacePolicy.
+    #[serde(default)]
+    pub kept: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Whether a resource is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replacement {
+    /// It depends on a value that is known only later.
+    Conditional,
+    /// In any case.
+    Always,
+}
+
+/// When a value is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evaluation {
+    /// Now.
+    Static,
+    /// When another change is made; it may turn out to be the same.
+    Dynamic,
 }
 
 /// One property that differs.
@@ -185,8 +197,18 @@ pub struct PropertyChange {
     pub before: Option<Value>,
     /// The value to be.
     pub after: Option<Value>,
-    /// Whether this is what makes the resource be made anew.
+    /// Whether this is what makes the resource be made anew, or may.
     pub requires_replacement: bool,
+    /// When its value is known.
+    #[serde(default = "known")]
+    pub evaluation: Evaluation,
+    /// The parameter, resource or attribute that makes it change: `LandingBucket.Arn`.
+    #[serde(default)]
+    pub cause: Option<String>,
+}
+
+fn known() -> Evaluation {
+    Evaluation::Static
 }
 
 /// A plan.
@@ -198,6 +220,53 @@ pub struct ChangeSet {
     pub resumes: bool,
     /// The changes, in the order in which they would be made; empty: nothing to do.
     pub changes: Vec<Change>,
+    /// Whether it is our own comparison of two templates, as the engine was not asked.
+    #[serde(default)]
+    pub estimated: bool,
+    /// The capabilities that the template needs: `CAPABILITY_IAM`.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// The status of a stack that has to be deleted first, and made anew.
+    #[serde(default)]
+    pub recreates: Option<StackStatus>,
+    /// What one should know: what could not be done, what will be waited for.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+impl ChangeSet {
+    /// A plan as an engine makes it that knows all for certain.
+    pub fn new(stack: impl Into<String>, changes: Vec<Change>) -> Self {
+        Self {
+            stack: stack.into(),
+            resumes: false,
+            changes,
+            estimated: false,
+            capabilities: Vec::new(),
+            recreates: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// What is left of a destroyed stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destroyed {
+    /// What was kept on purpose, by its DeletionPolicy, or because it was asked for.
+    pub retained: Vec<Retained>,
+}
+
+/// A resource that was kept when its stack was destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retained {
+    /// Its logical id.
+    pub logical_id: String,
+    /// Its kind, in words.
+    pub kind: String,
+    /// Its physical name.
+    pub physical_name: String,
+    /// How to remove it.
+    pub remove: String,
 }
 
 /// Progress of one resource.
@@ -248,16 +317,40 @@ pub struct Operation {
 /// Stacks.
 #[async_trait]
 pub trait Stacks: Send + Sync {
+    /// Whether the engine takes a rendered template, rather than the graph.
+    fn takes_templates(&self) -> bool {
+        false
+    }
     /// All stacks, by name.
     fn list(&self) -> Pages<'_, Stack>;
     /// One stack; none where it is not deployed.
     async fn get(&self, stack: &str) -> Result<Option<Stack>>;
     /// What applying the request would do.
     async fn plan(&self, request: &StackRequest) -> Result<ChangeSet>;
+    /// What applying the request would probably do, at the price of reading alone.
+    async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet> {
+        self.plan(request).await
+    }
     /// Applies the request, or carries an interrupted operation on.
     async fn apply(&self, permit: &Permit, request: &StackRequest, progress: Progress) -> Result<Stack>;
-    /// Removes the stack with everything in it.
-    async fn destroy(&self, permit: &Permit, stack: &str, progress: Progress) -> Result<()>;
+    /// Removes the stack with everything in it, save what is to be kept: logical ids, of a stack whose removal failed.
+    async fn destroy(&self, permit: &Permit, stack: &str, retain: &[String], progress: Progress) -> Result<Destroyed>;
+    /// Takes a failed change back that could not be taken back, leaving out the resources that are to be skipped.
+    async fn rollback(&self, _: &Permit, stack: &str, _skip: &[String], _: Progress) -> Result<Stack> {
+        Err(Error::Unsupported {
+            cloud: "local",
+            what: format!("a rollback of {stack}: the next deploy carries on what failed"),
+        })
+    }
+    /// Turns the protection against deletion on or off.
+    async fn protect(&self, _: &Permit, stack: &str, _on: bool) -> Result<()> {
+        Err(Error::Unsupported { cloud: "local", what: format!("termination protection of {stack}") })
+    }
+    /// Compares what is deployed with the template.
+    async fn drift(&self, stack: &str) -> Result<Drift> {
+        let what = format!("drift of {stack}: nothing changes its resources behind its back");
+        Err(Error::Unsupported { cloud: "local", what })
+    }
     /// Events of a stack's operations, the newest first.
     async fn events(&self, stack: &str, limit: usize) -> Result<Vec<StackEvent>>;
     /// Deploys and destroys of a stack, the newest first.

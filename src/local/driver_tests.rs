@@ -234,7 +234,7 @@ async fn from_the_schedule_to_the_message_everything_happens_by_itself_and_once(
     let graph =
         Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: Vec::new() };
     let cloud = local.cloud();
-    let request = StackRequest { graph, template: None };
+    let request = StackRequest::new(graph);
     cloud.stacks.apply(&testing::permit(), &request, tokio::sync::mpsc::unbounded_channel().0).await.unwrap();
 
     local.inner.clock.set_speed(&local.inner.store, 600.0).unwrap();

@@ -152,7 +152,7 @@ fn request() -> StackRequest {
     }
     let graph =
         Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: Vec::new() };
-    StackRequest { graph, template: None }
+    StackRequest::new(graph)
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn deploys_and_destroys() {
             cloud.buckets.put(&testing::permit(), bucket, "k", Bytes::from_static(b"x"), None).await.unwrap();
         }
         done(number);
-        cloud.stacks.destroy(&testing::permit(), "p-dev", mpsc::unbounded_channel().0).await.unwrap();
+        cloud.stacks.destroy(&testing::permit(), "p-dev", &[], mpsc::unbounded_channel().0).await.unwrap();
         done(number);
     }
 }
@@ -191,7 +191,7 @@ async fn a_stack_survives_a_kill_and_is_carried_on() {
             assert_eq!(cloud.stacks.plan(&request()).await.unwrap().changes, []);
         }
         if cloud.stacks.get("p-dev").await.unwrap().is_some() {
-            cloud.stacks.destroy(&testing::permit(), "p-dev", mpsc::unbounded_channel().0).await.unwrap();
+            cloud.stacks.destroy(&testing::permit(), "p-dev", &[], mpsc::unbounded_channel().0).await.unwrap();
         }
         for table in ["stacks", "stack_resources", "objects", "bucket_usage", "schedules", "garbage"] {
             let query = format!("select count(*) from {table}");

@@ -107,9 +107,9 @@ impl Local {
             }
             let before = row.as_ref().map(|row| deployed_graph(t, row)).transpose()?;
             let changes = diff::changes(before.as_ref(), graph);
-            let statuses = statuses(row.as_ref().map(|r| r.status), graph.is_some());
+            let statuses = statuses(row.as_ref().map(|r| r.status.clone()), graph.is_some());
             let (kind, begun, done_status, failed_status) = statuses;
-            write_stack(t, now_ms, stack, graph, begun, process.id())?;
+            write_stack(t, now_ms, stack, graph, &begun, process.id())?;
             t.execute(
                 "update operations set status = ?2, ended = ?3, process = null where stack = ?1 and ended is null",
                 params![stack, super::recovery::INTERRUPTED, now_ms],
@@ -134,7 +134,7 @@ impl Local {
                 done: 0,
                 total,
             };
-            let event = work.event(now_ms, stack, "stack", begun.word(), None);
+            let event = work.event(now_ms, stack, "stack", work.begun.word(), None);
             record(t, &event)?;
             Ok((work, changes, event))
         })?;
@@ -160,7 +160,7 @@ fn write_stack(
     now_ms: i64,
     stack: &str,
     graph: Option<&Graph>,
-    status: StackStatus,
+    status: &StackStatus,
     process: &str,
 ) -> Result<()> {
     let Some(graph) = graph else {

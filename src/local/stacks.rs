@@ -17,8 +17,8 @@ use crate::cloud::{
     Error, Pages, Permit, Result, diff,
     resources::{Graph, OutputValue, Properties, Resource},
     stacks::{
-        ChangeSet, Operation, Progress, Stack, StackEvent, StackOutput, StackRequest, StackResource, StackStatus,
-        Stacks,
+        ChangeSet, Destroyed, Operation, Progress, Stack, StackEvent, StackOutput, StackRequest, StackResource,
+        StackStatus, Stacks,
     },
 };
 
@@ -165,6 +165,8 @@ pub(crate) fn stack(connection: &Connection, store: &Store, row: StackRow) -> Re
         reason: row.reason,
         created: timestamp(row.created),
         updated: timestamp(row.updated),
+        protected: None,
+        drift: None,
     })
 }
 
@@ -230,11 +232,9 @@ impl Stacks for Local {
                 super::stack_engine::check_names(c, &graph)?;
                 let row = find(c, &graph.stack)?;
                 let before = row.as_ref().map(|row| deployed_graph(c, row)).transpose()?;
-                Ok(ChangeSet {
-                    resumes: row.is_some_and(|row| row.interrupted(&store)),
-                    changes: diff::changes(before.as_ref(), Some(&graph)),
-                    stack: graph.stack,
-                })
+                let changes = diff::changes(before.as_ref(), Some(&graph));
+                let resumes = row.is_some_and(|row| row.interrupted(&store));
+                Ok(ChangeSet { resumes, ..ChangeSet::new(graph.stack, changes) })
             })
             .await
     }
@@ -245,10 +245,15 @@ impl Stacks for Local {
         self.blocking(move || local.apply_now(&who, &graph, progress)).await
     }
 
-    async fn destroy(&self, permit: &Permit, stack: &str, progress: Progress) -> Result<()> {
+    async fn destroy(&self, permit: &Permit, stack: &str, retain: &[String], progress: Progress) -> Result<Destroyed> {
+        if let Some(id) = retain.first() {
+            let what = format!("a destroy that keeps {id}: it removes everything");
+            return Err(Error::Unsupported { cloud: "local", what });
+        }
         permit.check("cloudformation:DeleteStack", stack)?;
         let (local, who, stack) = (self.clone(), permit.principal().to_owned(), stack.to_owned());
-        self.blocking(move || local.destroy_now(&who, &stack, progress)).await
+        self.blocking(move || local.destroy_now(&who, &stack, progress)).await?;
+        Ok(Destroyed::default())
     }
 
     async fn events(&self, stack: &str, limit: usize) -> Result<Vec<StackEvent>> {

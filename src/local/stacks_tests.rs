@@ -29,7 +29,7 @@ fn graph(stack: &str, resources: Vec<Resource>) -> StackRequest {
         })
         .collect();
     let graph = Graph { stack: stack.into(), pipeline: "p".into(), env: "dev".into(), resources, outputs };
-    StackRequest { graph, template: None }
+    StackRequest::new(graph)
 }
 
 fn some_of_all() -> Vec<Resource> {
@@ -92,7 +92,10 @@ async fn a_stack_is_made_changed_and_removed() {
 
     let (stack, events) = apply(&local, &request).await;
     let stack = stack.unwrap();
-    assert_eq!((stack.status, stack.interrupted, stack.resources.len()), (StackStatus::CreateComplete, false, 8));
+    assert_eq!(
+        (stack.status.clone(), stack.interrupted, stack.resources.len()),
+        (StackStatus::CreateComplete, false, 8)
+    );
     assert_eq!(stack.graph.as_ref(), Some(&request.graph));
     assert_eq!(statuses_of(&events, "p-dev"), ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]);
     assert_eq!(statuses_of(&events, "b"), ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]);
@@ -128,7 +131,7 @@ async fn a_stack_is_made_changed_and_removed() {
     cloud.buckets.put(&testing::permit(), "b", "k", Bytes::from_static(b"1"), None).await.unwrap();
     cloud.buckets.put(&testing::permit(), "b", "k", Bytes::from_static(b"2"), None).await.unwrap();
     let (sender, receiver) = mpsc::unbounded_channel();
-    local.destroy(&testing::permit(), "p-dev", sender).await.unwrap();
+    local.destroy(&testing::permit(), "p-dev", &[], sender).await.unwrap();
     let events = all(receiver);
     assert_eq!(events[1].logical_id, "tick", "the last that was made goes first");
     assert_eq!(statuses_of(&events, "p-dev"), ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]);
@@ -154,7 +157,7 @@ async fn a_stack_is_made_changed_and_removed() {
     );
     assert_eq!(history[0].who, "tester");
     assert!(matches!(
-        local.destroy(&testing::permit(), "p-dev", mpsc::unbounded_channel().0).await,
+        local.destroy(&testing::permit(), "p-dev", &[], mpsc::unbounded_channel().0).await,
         Err(Error::NotFound { kind: "stack", .. })
     ));
 }
@@ -180,14 +183,17 @@ async fn what_was_cut_off_is_carried_on() {
     assert_eq!(plan.changes.len(), 5);
     let (stack, events) = apply(&local, &whole).await;
     let stack = stack.unwrap();
-    assert_eq!((stack.status, stack.interrupted, stack.resources.len()), (StackStatus::CreateComplete, false, 8));
+    assert_eq!(
+        (stack.status.clone(), stack.interrupted, stack.resources.len()),
+        (StackStatus::CreateComplete, false, 8)
+    );
     assert!(statuses_of(&events, "b").is_empty());
     let history = local.history("p-dev", 2).await.unwrap();
     assert_eq!([history[0].status.as_str(), history[1].status.as_str()], ["CREATE_COMPLETE", "INTERRUPTED"]);
 
     die_in_the_middle(&local, "DELETE_IN_PROGRESS");
     assert!(local.get("p-dev").await.unwrap().unwrap().interrupted);
-    local.destroy(&testing::permit(), "p-dev", mpsc::unbounded_channel().0).await.unwrap();
+    local.destroy(&testing::permit(), "p-dev", &[], mpsc::unbounded_channel().0).await.unwrap();
     assert_eq!(local.get("p-dev").await.unwrap(), None);
 }
 
@@ -206,7 +212,7 @@ async fn two_at_once_on_one_stack_collide() {
         .unwrap();
     let Err(Error::Conflict(why)) = apply(&local, &request).await.0 else { panic!("no conflict") };
     assert!(why.contains(&format!("pid {}", std::process::id())), "{why}");
-    let destroyed = local.destroy(&testing::permit(), "p-dev", mpsc::unbounded_channel().0).await;
+    let destroyed = local.destroy(&testing::permit(), "p-dev", &[], mpsc::unbounded_channel().0).await;
     assert!(matches!(destroyed, Err(Error::Conflict(_))));
     assert!(!local.get("p-dev").await.unwrap().unwrap().interrupted);
     drop(other);
@@ -239,7 +245,7 @@ async fn a_resource_that_fails_fails_the_stack_and_the_next_deploy_carries_on() 
     assert_eq!(statuses_of(&events, "tick"), ["CREATE_IN_PROGRESS", "CREATE_FAILED"]);
     assert_eq!(statuses_of(&events, "p-dev"), ["CREATE_IN_PROGRESS", "CREATE_FAILED"]);
     let stack = local.get("p-dev").await.unwrap().unwrap();
-    assert_eq!((stack.status, stack.resources.len()), (StackStatus::CreateFailed, 6));
+    assert_eq!((stack.status.clone(), stack.resources.len()), (StackStatus::CreateFailed, 6));
     assert!(stack.reason.is_some_and(|r| r.starts_with("schedule tick: ")));
     let (stack, _) = apply(&local, &graph("p-dev", some_of_all())).await;
     let stack = stack.unwrap();

@@ -6,7 +6,7 @@ use super::{
     testing::{Console, at},
 };
 use crate::{
-    cloud::stacks::PropertyChange,
+    cloud::stacks::{Evaluation, PropertyChange},
     tui::data::{Data, Request},
 };
 
@@ -57,6 +57,8 @@ fn the_new_value_of_a_change_is_seen() {
                 before: Some("cron(5 * * * ? *)".into()),
                 after: Some("cron(35 * * * ? *)".into()),
                 requires_replacement: false,
+                evaluation: Evaluation::Static,
+                cause: None,
             }];
         }
     });

@@ -13,7 +13,7 @@ use crate::{
         catalog::{Column, Table},
         jobs::{Bookmark, Job, JobRun, JobRunState},
         queries::{QueryExecution, QueryResult, QueryState, SavedQuery},
-        stacks::{Action, Change, ChangeSet, Operation, PropertyChange},
+        stacks::{Action, Change, ChangeSet, Evaluation, Operation, PropertyChange, Replacement},
     },
     tui::{
         data::{Data, Request},
@@ -259,6 +259,8 @@ fn plan(pipeline: &str) -> ChangeSet {
         before,
         after,
         requires_replacement,
+        evaluation: Evaluation::Static,
+        cause: None,
     };
     let change = |action, kind: &str, name: &str, properties, loses_data| Change {
         action,
@@ -268,11 +270,13 @@ fn plan(pipeline: &str) -> ChangeSet {
         kind: kind.into(),
         properties,
         loses_data,
+        certain: true,
+        replacement: (action == Action::Replace).then_some(Replacement::Always),
+        kept: false,
     };
-    ChangeSet {
-        stack: format!("{pipeline}-dev"),
-        resumes: false,
-        changes: vec![
+    ChangeSet::new(
+        format!("{pipeline}-dev"),
+        vec![
             change(
                 Action::Add,
                 "topic",
@@ -299,7 +303,7 @@ fn plan(pipeline: &str) -> ChangeSet {
             ),
             change(Action::Remove, "bucket", "bucket.old", vec![], true),
         ],
-    }
+    )
 }
 
 fn operations() -> Vec<Operation> {

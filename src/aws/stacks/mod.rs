@@ -1,11 +1,15 @@
 //! Stacks, change sets, stack events (AWS CloudFormation).
 
+mod kinds;
+mod show;
+mod template;
+
 use async_trait::async_trait;
 
 use super::Aws;
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    stacks::{ChangeSet, Operation, Progress, Stack, StackEvent, StackRequest, Stacks},
+    stacks::{ChangeSet, Destroyed, Operation, Progress, Stack, StackEvent, StackRequest, Stacks},
 };
 
 #[async_trait]
@@ -26,7 +30,13 @@ impl Stacks for Aws {
         Err(Error::Unsupported { cloud: "aws", what: "stacks apply".into() })
     }
 
-    async fn destroy(&self, _permit: &Permit, _stack: &str, _progress: Progress) -> Result<()> {
+    async fn destroy(
+        &self,
+        _permit: &Permit,
+        _stack: &str,
+        _retain: &[String],
+        _progress: Progress,
+    ) -> Result<Destroyed> {
         Err(Error::Unsupported { cloud: "aws", what: "stacks destroy".into() })
     }
 
