@@ -72,8 +72,14 @@ clients! {
     kinesis: aws_sdk_kinesis;
     lambda: aws_sdk_lambda;
     logs: aws_sdk_cloudwatchlogs;
-    // An endpoint that is not AWS's own has no name for each bucket.
-    s3: aws_sdk_s3, |builder, config| builder.force_path_style(config.endpoint_url().is_some());
+    s3: aws_sdk_s3, |builder, config| match config.endpoint_url() {
+        None => builder,
+        // An endpoint that is not AWS's own has no name for each bucket, and may not know the newer checksums.
+        Some(_) => builder
+            .force_path_style(true)
+            .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired),
+    };
     secretsmanager: aws_sdk_secretsmanager;
     sns: aws_sdk_sns;
     ssm: aws_sdk_ssm;

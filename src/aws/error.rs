@@ -46,7 +46,14 @@ where
     }
 }
 
-fn by_code(code: &str, message: &str, status: u16, action: &'static str, kind: Kind, target: String) -> Error {
+pub(crate) fn by_code(
+    code: &str,
+    message: &str,
+    status: u16,
+    action: &'static str,
+    kind: Kind,
+    target: String,
+) -> Error {
     let said = || match (code, message) {
         ("", "") => format!("{action}: status {status}"),
         ("", text) | (text, "") => format!("{action}: {text}"),

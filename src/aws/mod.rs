@@ -57,12 +57,13 @@ pub struct Options {
 pub struct Aws {
     client: Client,
     owners: Arc<owners::Cache>,
+    regions: Arc<buckets::Regions>,
 }
 
 impl Aws {
     /// Opens it: asks for nothing yet, so it does not wait and cannot fail.
     pub fn open(options: Options) -> Self {
-        Self { client: Client::new(options), owners: Arc::default() }
+        Self { client: Client::new(options), owners: Arc::default(), regions: Arc::default() }
     }
 
     /// Its ports.

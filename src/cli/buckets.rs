@@ -118,9 +118,9 @@ impl Command {
             Self::Show { bucket } => {
                 let detail = port.detail(&resolve(backend, Kind::Bucket, &bucket).await?).await?;
                 let mut fields: Vec<_> = BUCKETS.iter().map(|(name, cell)| (*name, cell(&detail.bucket))).collect();
-                fields.push(("versioning", Cell::Flag(detail.versioning)));
-                fields.push(("expire days", Cell::maybe(detail.expire_days, |d| Cell::Count(d.into()))));
-                fields.extend(detail.notifications.iter().map(|n| ("on created", Cell::text(n))));
+                for setting in &detail.settings {
+                    fields.extend(setting.lines().into_iter().map(|line| (setting.name.as_str(), Cell::Text(line))));
+                }
                 s.out.record(&detail, fields)
             }
             Self::Objects(objects) => objects.run(s, backend).await,
@@ -210,6 +210,7 @@ impl Objects {
             after: self.after,
             limit: 0,
             versions: self.versions,
+            token: None,
         };
         let mut all = ObjectPage::default();
         loop {

@@ -152,7 +152,7 @@ impl Out {
     }
 
     /// One thing: its fields one under the other, an object, or lines of field and value.
-    pub fn record<T: Serialize>(self, item: &T, fields: Vec<(&'static str, Cell)>) -> Result {
+    pub fn record<T: Serialize>(self, item: &T, fields: Vec<(&str, Cell)>) -> Result {
         match self.format {
             Format::Json => self.json(item),
             Format::Csv => self.rows(

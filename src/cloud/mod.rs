@@ -26,6 +26,7 @@ pub mod stacks;
 pub mod streams;
 pub mod tables;
 pub mod traffic;
+pub mod uploads;
 pub mod urlcode;
 
 use std::{fmt, sync::Arc};

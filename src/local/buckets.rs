@@ -24,7 +24,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
+    buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage, Setting},
     resources::{self, Notification, NotificationTarget, Properties},
 };
 
@@ -251,6 +251,7 @@ fn summary(connection: &Connection, deployed: &Deployed) -> Result<Bucket> {
         name,
         pipeline: deployed.pipeline.clone(),
         created: Some(timestamp(deployed.created)),
+        region: None,
         objects: Some(objects),
         bytes: Some(bytes),
     })
@@ -355,11 +356,19 @@ impl Buckets for Local {
                 let deployed = lookup::one(c, "bucket", &name)?;
                 let bucket = summary(c, &deployed)?;
                 let settings = bucket_of(deployed)?;
+                let notifications: Vec<String> = settings.on_created.iter().map(in_words).collect();
+                let versioning = if settings.versioning { "on" } else { "off" };
+                let lifecycle = settings.expire_days.map(|d| format!("all objects expire after {d} days"));
                 Ok(BucketDetail {
                     bucket,
-                    versioning: settings.versioning,
+                    versioning: Some(settings.versioning),
                     expire_days: settings.expire_days,
-                    notifications: settings.on_created.iter().map(in_words).collect(),
+                    settings: vec![
+                        Setting::new("versioning", vec![versioning.into()]),
+                        Setting::new("lifecycle", lifecycle.into_iter().collect()),
+                        Setting::new("notifications", notifications.clone()),
+                    ],
+                    notifications,
                 })
             })
             .await

@@ -175,7 +175,7 @@ mod tests {
             let (_dir, local) = testing::local();
             testing::deploy(&local, &[testing::bucket("b", false)]);
             local.inner.store.write_now(|t| keys.iter().try_for_each(|k| put(t, k).map(drop))).unwrap();
-            let mut request = ListObjects { prefix, delimiter, after, limit, versions: false };
+            let mut request = ListObjects { prefix, delimiter, after, limit, versions: false, token: None };
             for _ in 0..=keys.len() {
                 let got = local.inner.store.read_now(|c| page(c, "b", &request)).unwrap();
                 let (prefixes, plain, more) = model(&keys, &request);

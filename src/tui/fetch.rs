@@ -43,6 +43,7 @@ pub async fn fetch(
                 after: after.clone(),
                 limit: OBJECTS,
                 versions: *versions,
+                token: None,
             };
             Data::Objects(cloud.buckets.objects(bucket, &list).await?)
         }

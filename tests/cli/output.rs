@@ -36,7 +36,7 @@ fn documents_have_the_shapes_that_the_guide_tells() {
     keys(&p.json(&["buckets", "list"])[0], &["name", "pipeline", "created", "objects", "bytes"]);
     keys(
         &p.json(&["buckets", "show", "crypto-stream/landing"]),
-        &["bucket", "versioning", "expire_days", "notifications"],
+        &["bucket", "versioning", "expire_days", "notifications", "settings"],
     );
     let objects = p.json(&["buckets", "objects", "crypto-stream/landing"]);
     keys(&objects, &["prefixes", "objects", "next"]);

@@ -355,12 +355,17 @@ fn bucket_details(detail: &BucketDetail, now: jiff::Timestamp) -> Vec<String> {
         format!("created     {}", known(bucket.created.map(|t| moment(t, now)))),
         format!("objects     {}", known(bucket.objects.map(count))),
         format!("size        {}", known(bucket.bytes.map(bytes))),
-        format!("versioning  {}", if detail.versioning { "on" } else { "off" }),
-        format!("expires     {}", detail.expire_days.map_or_else(|| "never".into(), |d| format!("after {d} days"))),
     ];
-    if !detail.notifications.is_empty() {
-        lines.push("when an object is created:".into());
-        lines.extend(detail.notifications.iter().map(|n| format!("  {n}")));
+    let width = detail.settings.iter().map(|s| s.name.len()).max().unwrap_or_default();
+    if width > 0 {
+        lines.push(String::new());
+    }
+    for setting in &detail.settings {
+        let mut name = setting.name.as_str();
+        for line in setting.lines() {
+            lines.push(format!("{name:<width$}  {line}"));
+            name = "";
+        }
     }
     lines
 }

@@ -9,7 +9,7 @@ use crate::{
     backend::preview::Preview,
     cloud::{
         alerts::{AlarmState, Alert, AlertKind, Comparison, Message, Sample, Subscription, Topic},
-        buckets::{Bucket, BucketDetail, Object, ObjectPage},
+        buckets::{Bucket, BucketDetail, Object, ObjectPage, Setting},
         catalog::{Column, Table},
         jobs::{Bookmark, Job, JobRun, JobRunState},
         queries::{QueryExecution, QueryResult, QueryState, SavedQuery},
@@ -28,9 +28,15 @@ pub fn answer(request: &Request) -> Data {
         }
         Request::BucketDetail(name) => Data::BucketDetail(BucketDetail {
             bucket: bucket(name),
-            versioning: true,
+            versioning: Some(true),
             expire_days: Some(90),
             notifications: vec!["*.json -> function alert_on_price".into()],
+            settings: vec![
+                Setting::new("versioning", vec!["on".into()]),
+                Setting::new("lifecycle", vec!["all objects expire after 90 days".into()]),
+                Setting::new("notifications", vec!["*.json -> function alert_on_price".into()]),
+                Setting { denied: Some("s3:GetBucketCORS".into()), ..Setting::new("CORS", vec![]) },
+            ],
         }),
         Request::Objects { prefix, after, .. } => Data::Objects(objects(prefix, after.as_deref())),
         Request::Preview { key, .. } => Data::Preview(object(key, 2_048), preview(key)),
@@ -55,6 +61,7 @@ fn bucket(name: &str) -> Bucket {
         name: name.into(),
         pipeline: Some("crypto-stream".into()),
         created: Some(at(-7_200)),
+        region: None,
         objects: Some(1_204),
         bytes: Some(3_500_000),
     }
@@ -79,12 +86,18 @@ fn objects(prefix: &str, after: Option<&str>) -> ObjectPage {
             prefixes: vec!["2026/".into(), format!("{HOSTILE}/")],
             objects: vec![object("README.csv", 300), object("all.parquet", 70_000)],
             next: None,
+            token: None,
         };
     }
     let number = |n: usize| object(&format!("{prefix}crypto-stream-dev-landing-{n:04}.json"), 100 + n as u64);
     match after {
-        None => ObjectPage { prefixes: vec![], objects: (0..50).map(number).collect(), next: Some("49".into()) },
-        Some(_) => ObjectPage { prefixes: vec![], objects: (50..60).map(number).collect(), next: None },
+        None => ObjectPage {
+            prefixes: vec![],
+            objects: (0..50).map(number).collect(),
+            next: Some("49".into()),
+            token: None,
+        },
+        Some(_) => ObjectPage { prefixes: vec![], objects: (50..60).map(number).collect(), next: None, token: None },
     }
 }
 
