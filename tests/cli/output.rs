@@ -33,7 +33,7 @@ fn documents_have_the_shapes_that_the_guide_tells() {
     keys(&p.json(&["pipelines"])[0], &["name", "description", "stack", "deployed", "health", "words"]);
 
     p.with_stdin(&["buckets", "put", "crypto-stream/landing", "a/b.txt", "-"], b"hello\n");
-    keys(&p.json(&["buckets", "list"])[0], &["name", "pipeline", "created", "objects", "bytes"]);
+    keys(&p.json(&["buckets", "list"])[0], &["name", "pipeline", "created", "region", "objects", "bytes"]);
     keys(
         &p.json(&["buckets", "show", "crypto-stream/landing"]),
         &["bucket", "versioning", "expire_days", "notifications", "settings"],
