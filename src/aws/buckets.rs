@@ -69,7 +69,7 @@ impl Buckets for Aws {
         self.delete_version(bucket, key, version).await
     }
 
-    async fn read(&self, bucket: &str, key: &str, range: &ReadRange<'_>) -> Result<Bytes> {
+    async fn get_unchanged(&self, bucket: &str, key: &str, range: &ReadRange<'_>) -> Result<Bytes> {
         let ReadRange { version, etag, bytes } = range;
         let read = self.read_object((bucket, key, *version), Some(bytes.clone()), Some(etag));
         let content = Box::pin(read).await?;

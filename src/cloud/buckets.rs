@@ -186,7 +186,7 @@ pub trait Buckets: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Conflict`] where it has another entity tag by now.
-    async fn read(&self, bucket: &str, key: &str, range: &ReadRange<'_>) -> Result<Bytes> {
+    async fn get_unchanged(&self, bucket: &str, key: &str, range: &ReadRange<'_>) -> Result<Bytes> {
         let content = self.get(bucket, key, range.version, Some(range.bytes.clone())).await?;
         if content.object.etag != range.etag {
             return Err(Error::Conflict(format!("s3://{bucket}/{key} has changed since it was first read")));

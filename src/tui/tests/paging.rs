@@ -103,7 +103,7 @@ fn a_whole_list_stays_until_the_next_is_whole() {
 fn buckets_and_jobs_and_alerts_arrive_in_parts_too() {
     let mut console = Console::open(Box::new(|r| Ok(answer(r))));
     console.hang = true;
-    let bucket = Bucket { name: "raw".into(), pipeline: None, created: None, objects: None, bytes: None };
+    let bucket = Bucket { name: "raw".into(), pipeline: None, created: None, region: None, objects: None, bytes: None };
     let Data::Jobs(jobs) = answer(&Request::Jobs) else { panic!("jobs") };
     let Data::Alerts(alerts, topics) = answer(&Request::Alerts) else { panic!("alerts") };
     let (job, topic) = (jobs[0].name.clone(), topics[0].name.clone());
