@@ -15,12 +15,14 @@ use toml::{
 };
 
 /// The keys that a config file may hold.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: &[&str] = &[
     "local",
     "profile",
     "region",
     "endpoint_url",
     "role_arn",
+    "role_session_name",
+    "external_id",
     "state_dir",
     "pipelines",
     "env",
@@ -30,9 +32,13 @@ pub const KEYS: [&str; 16] = [
     "theme",
     "ascii",
     "mouse",
+    "refresh",
     "log",
     "log_file",
 ];
+
+/// Seconds after which the console reads again what it shows of AWS.
+const REFRESH: f64 = 10.0;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -131,6 +137,10 @@ pub struct Settings {
     pub endpoint_url: Setting<Option<String>>,
     /// The role to assume.
     pub role_arn: Setting<Option<String>>,
+    /// The name of that role's session.
+    pub role_session_name: Setting<Option<String>>,
+    /// What the role's owner wants to hear of those who assume it.
+    pub external_id: Setting<Option<String>>,
     /// The folder that holds the embedded cloud's state; on AWS, the audit file and the runs of pipelines.
     pub state_dir: Setting<PathBuf>,
     /// The folder with the pipelines; none: `./pipelines`, else the ones built in.
@@ -149,6 +159,8 @@ pub struct Settings {
     pub ascii: Setting<Option<bool>>,
     /// Whether the console takes the mouse's wheel.
     pub mouse: Setting<bool>,
+    /// Seconds after which the console reads again what it shows of AWS.
+    pub refresh: Setting<f64>,
     /// Which of our own events are logged (`debug`, `pumphouse=trace`); none: nothing is.
     pub log: Setting<Option<String>>,
     /// The file that they are logged to.
@@ -250,6 +262,11 @@ impl Settings {
         {
             return Err(Error(format!("{}: speed {n} is out of range: 0.1 to 100000", speed.origin)));
         }
+        let refresh = from.number("refresh", "PUMPHOUSE_REFRESH")?;
+        let refresh = Setting { value: refresh.value.unwrap_or(REFRESH), origin: refresh.origin };
+        if !(refresh.value.is_finite() && (1.0..=3_600.0).contains(&refresh.value)) {
+            return Err(Error(format!("{}: refresh {} is out of range: 1 to 3600", refresh.origin, refresh.value)));
+        }
         let output = match flags.output {
             Some(format) => Setting { value: format, origin: Origin::Flag("--output") },
             None => from.format("output", "PUMPHOUSE_OUTPUT")?,
@@ -276,6 +293,8 @@ impl Settings {
                 "--endpoint-url",
             )?,
             role_arn: from.option("role_arn", "PUMPHOUSE_ROLE_ARN", flags.role_arn.as_ref(), "--role-arn")?,
+            role_session_name: from.option("role_session_name", "AWS_ROLE_SESSION_NAME", None, "")?,
+            external_id: from.option("external_id", "PUMPHOUSE_EXTERNAL_ID", None, "")?,
             state_dir,
             pipelines,
             env: environment.unwrap_or(Setting { value: "dev".into(), origin: Origin::Default }),
@@ -285,6 +304,7 @@ impl Settings {
             theme: optional(from.string("theme", "PUMPHOUSE_THEME")?),
             ascii,
             mouse: from.flag("mouse", "PUMPHOUSE_MOUSE", false, "")?,
+            refresh,
             log: optional(from.string("log", "PUMPHOUSE_LOG")?),
             log_file,
             config,
@@ -305,6 +325,8 @@ impl Settings {
             row("region", &self.region, chosen),
             row("endpoint_url", &self.endpoint_url, |e| e.clone().unwrap_or_else(|| "AWS's own".into())),
             row("role_arn", &self.role_arn, |r| r.clone().unwrap_or_else(|| "none".into())),
+            row("role_session_name", &self.role_session_name, |n| n.clone().unwrap_or_else(|| "pumphouse".into())),
+            row("external_id", &self.external_id, |id| id.clone().unwrap_or_else(|| "none".into())),
             row("state_dir", &self.state_dir, path),
             row("pipelines", &self.pipelines, |p| p.as_ref().map_or("./pipelines, else built in".into(), path)),
             row("env", &self.env, String::clone),
@@ -314,6 +336,7 @@ impl Settings {
             row("theme", &self.theme, |t| t.clone().unwrap_or_else(|| "the console's own".into())),
             row("ascii", &self.ascii, |a| a.map_or("as the terminal says".into(), |a| a.to_string())),
             row("mouse", &self.mouse, bool::to_string),
+            row("refresh", &self.refresh, |s| format!("{s} s")),
             row("log", &self.log, |l| l.clone().unwrap_or_else(|| "off".into())),
             row("log_file", &self.log_file, path),
             row("config", &self.config, |p| {
@@ -455,7 +478,7 @@ impl File {
             let line = line_of(key.span().start);
             let name: &str = key.get_ref();
             if !KEYS.contains(&name) {
-                let near = nearest(name, KEYS).map_or_else(
+                let near = nearest(name, KEYS.iter().copied()).map_or_else(
                     || format!("; known are {}", KEYS.join(", ")),
                     |near| format!("; did you mean {near:?}?"),
                 );

@@ -1,27 +1,18 @@
 //! The SDK's clients, made at their first use: region, credentials, endpoint, retries.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, default_provider::credentials::DefaultCredentialsChain, imds,
-    retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
-};
-use aws_smithy_http_client::tls;
+use aws_config::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
 
-use super::{Options, guard::Guard};
-use crate::cloud::{Error, Identity, Result};
-
-/// How often a request is sent at most.
-const ATTEMPTS: u32 = 6;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For the first byte of an answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// The metadata service is one hop away, or not there.
-const IMDS_TIMEOUT: Duration = Duration::from_millis(300);
+use super::{
+    Options, credentials,
+    guard::Guard,
+    profiles::{Profiles, environment},
+    retry::NobodyThere,
+};
+use crate::cloud::{Identity, Result};
 
 /// The SDK's clients. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +24,8 @@ struct Inner {
     guard: Guard,
     config: OnceCell<SdkConfig>,
     caller: Mutex<(Option<String>, Option<String>)>,
+    source: credentials::Source,
+    login: OnceLock<String>,
     clients: Clients,
 }
 
@@ -50,7 +43,7 @@ macro_rules! clients {
                 pub(crate) async fn $name(&self) -> Result<&$sdk::Client> {
                     self.0.clients.$name.get_or_try_init(|| async {
                         let config = self.config().await?;
-                        let builder = $sdk::config::Builder::from(config).interceptor(self.0.guard.clone());
+                        let builder = $sdk::config::Builder::from(config).interceptor(self.0.guard.clone()).retry_classifier(NobodyThere);
                         $(let adjust: fn($sdk::config::Builder, &SdkConfig) -> $sdk::config::Builder = $adjust;
                         let builder = adjust(builder, config);)?
                         Ok($sdk::Client::from_conf(builder.build()))
@@ -72,13 +65,14 @@ clients! {
     kinesis: aws_sdk_kinesis;
     lambda: aws_sdk_lambda;
     logs: aws_sdk_cloudwatchlogs;
-    s3: aws_sdk_s3, |builder, config| match config.endpoint_url() {
-        None => builder,
+    s3: aws_sdk_s3, |builder, config| if elsewhere(config, "S3") {
         // An endpoint that is not AWS's own has no name for each bucket, and may not know the newer checksums.
-        Some(_) => builder
+        builder
             .force_path_style(true)
             .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired),
+            .response_checksum_validation(aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired)
+    } else {
+        builder
     };
     secretsmanager: aws_sdk_secretsmanager;
     sns: aws_sdk_sns;
@@ -95,6 +89,8 @@ impl Client {
             guard,
             config: OnceCell::new(),
             caller: Mutex::default(),
+            source: credentials::Source::default(),
+            login: OnceLock::new(),
             clients: Clients::default(),
         }))
     }
@@ -119,9 +115,20 @@ impl Client {
             account,
             principal,
             region: config.and_then(|c| c.region()).map(ToString::to_string).or_else(|| options.region.clone()),
-            profile: options.profile.clone(),
-            endpoint: config.and_then(|c| c.endpoint_url().map(str::to_owned)).or_else(|| options.endpoint_url.clone()),
+            profile: options.profile.clone().or_else(|| environment("AWS_PROFILE")),
+            endpoint: config
+                .and_then(|c| c.endpoint_url().map(str::to_owned))
+                .or_else(|| options.endpoint_url.clone())
+                .or_else(|| environment("AWS_ENDPOINT_URL")),
+            credentials: self.0.source.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            login: Some(self.0.login.get_or_init(|| self.login()).clone()),
         }
+    }
+
+    /// What a person runs to log in again.
+    fn login(&self) -> String {
+        let profile = self.0.options.profile.clone().or_else(|| environment("AWS_PROFILE"));
+        Profiles::read().login(profile.as_deref().unwrap_or("default"))
     }
 
     /// Remembers what STS has said.
@@ -131,53 +138,13 @@ impl Client {
 
     /// What all clients have in common.
     pub(crate) async fn config(&self) -> Result<&SdkConfig> {
-        self.0.config.get_or_try_init(|| load(&self.0.options)).await
+        self.0.config.get_or_try_init(|| credentials::load(&self.0.options, &self.0.source)).await
     }
 }
 
-/// Credentials and region as the AWS CLI finds them, without its wait for a metadata service that is not there.
-async fn load(options: &Options) -> Result<SdkConfig> {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build());
-    if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &options.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    let mut config = match &options.credentials {
-        Some(given) => loader.credentials_provider(given.clone()).load().await,
-        None => loader.credentials_provider(chain(options).await).load().await,
-    };
-    if config.region().is_none() {
-        return Err(Error::Credentials(
-            "no region: name one with --region, AWS_REGION, or `aws configure set region eu-west-1`".into(),
-        ));
-    }
-    if let Some(role) = &options.role_arn {
-        let assumed = AssumeRoleProvider::builder(role).session_name("pumphouse").configure(&config).build().await;
-        config = config
-            .into_builder()
-            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(assumed))
-            .build();
-    }
-    Ok(config)
-}
-
-/// Where the AWS CLI looks for credentials, in its order.
-async fn chain(options: &Options) -> DefaultCredentialsChain {
-    let imds = imds::Client::builder().connect_timeout(IMDS_TIMEOUT).read_timeout(IMDS_TIMEOUT).max_attempts(1).build();
-    let chain = DefaultCredentialsChain::builder().imds_client(imds);
-    match &options.profile {
-        Some(profile) => chain.profile_name(profile).build().await,
-        None => chain.build().await,
-    }
+/// Whether a service is not asked at AWS's own endpoint.
+fn elsewhere(config: &SdkConfig, service: &str) -> bool {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    config.endpoint_url().is_some()
+        || key.ok().and_then(|key| config.service_config()?.load_config(key)).is_some_and(|url| !url.is_empty())
 }

@@ -3,8 +3,11 @@
 use std::{error::Error as StdError, fmt};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_sts::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::assume_role::AssumeRoleError,
+};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::ConnectorError};
 
 use super::guard::Refused;
 use crate::cloud::{Error, error::Kind};
@@ -31,8 +34,14 @@ where
     if let Some(refused) = cause::<Refused>(error) {
         return Error::Conflict(refused.to_string());
     }
+    if let Some(none) = cause::<NoCredentials>(error) {
+        return match none {
+            NoCredentials::Missing(told) => Error::Credentials(told.clone()),
+            NoCredentials::Unreachable(told) => Error::Unavailable(told.clone()),
+        };
+    }
     if let Some(credentials) = cause::<CredentialsError>(error) {
-        return Error::Credentials(no_credentials(credentials));
+        return Error::Credentials(format!("the AWS credentials cannot be used: {}", deepest(credentials)));
     }
     match error {
         SdkError::ServiceError(context) => {
@@ -42,6 +51,9 @@ where
             by_code(code, message, status, action, kind, target)
         }
         SdkError::TimeoutError(_) => Error::Unavailable(format!("{action}: no answer in time")),
+        SdkError::DispatchFailure(_) => {
+            Error::Unavailable(format!("AWS cannot be reached: {} ({action})", deepest(error)))
+        }
         other => Error::Unavailable(format!("{action}: {}", deepest(other))),
     }
 }
@@ -113,13 +125,41 @@ fn denied(message: &str) -> Option<(&str, &str)> {
     Some((action, target))
 }
 
-fn no_credentials(error: &CredentialsError) -> String {
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials: run `aws configure` or `aws sso login`, set \
-                                                      AWS_PROFILE, or name a profile with --profile"
-            .to_owned(),
-        other => format!("the AWS credentials cannot be used: {}", deepest(other)),
+/// Why there are no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoCredentials {
+    /// There are none, or they are no longer good: what to do is in the text.
+    #[error("{0}")]
+    Missing(String),
+    /// Who gives them out cannot be reached.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// Says why a source of credentials failed, and what a person runs to log in again.
+pub(crate) fn no_credentials(source: &str, login: &str, error: &CredentialsError) -> NoCredentials {
+    if let Some(known) = cause::<NoCredentials>(error) {
+        return known.clone();
     }
+    if let Some(connector) = cause::<ConnectorError>(error)
+        && !connector.is_user()
+    {
+        return NoCredentials::Unreachable(format!(
+            "the credentials of {source} cannot be had: {}",
+            deepest(connector)
+        ));
+    }
+    let said = match cause::<AssumeRoleError>(error) {
+        Some(refused) => {
+            let (code, message) = (refused.code().unwrap_or_default(), refused.message().unwrap_or_default());
+            if code.contains("AccessDenied") {
+                return NoCredentials::Missing(format!("the role cannot be assumed: {message}"));
+            }
+            format!("{code}: {message}")
+        }
+        None => deepest(error).to_string(),
+    };
+    NoCredentials::Missing(format!("the credentials of {source} are not there or have expired: run `{login}` ({said})"))
 }
 
 /// The first cause of this type.
@@ -135,7 +175,7 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
 }
 
 /// What is at the bottom of a failure: the layers above it only say that something failed.
-fn deepest(error: &dyn StdError) -> impl fmt::Display + use<> {
+pub(crate) fn deepest(error: &dyn StdError) -> impl fmt::Display + use<> {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(at) = next {

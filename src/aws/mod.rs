@@ -11,15 +11,20 @@ mod buckets;
 mod catalog;
 mod changes;
 pub mod client;
+mod credentials;
 pub mod error;
 mod functions;
 pub mod guard;
+mod http;
 mod identity;
 mod jobs;
 mod logs;
 pub mod operations;
 mod owners;
+pub mod policy;
+pub mod profiles;
 mod queries;
+mod retry;
 mod runs;
 mod secrets;
 mod stacks;
@@ -36,7 +41,7 @@ use client::Client;
 /// How to open AWS.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The profile of the configuration files; none: as the AWS CLI would choose.
+    /// The profile of the configuration files, which then goes before the environment; none: as the AWS CLI would choose.
     pub profile: Option<String>,
     /// The region; none: as the AWS CLI would choose.
     pub region: Option<String>,
@@ -46,6 +51,10 @@ pub struct Options {
     pub credentials: Option<aws_credential_types::Credentials>,
     /// The role to assume with the credentials that were found.
     pub role_arn: Option<String>,
+    /// The name of that role's session, where `pumphouse` will not do.
+    pub role_session_name: Option<String>,
+    /// What the role's owner wants to hear of those who assume it.
+    pub external_id: Option<String>,
     /// Let no request out that changes anything.
     pub read_only: bool,
     /// The folder for what only this machine remembers: runs of pipelines.

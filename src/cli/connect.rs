@@ -6,7 +6,7 @@ use super::failure::{Failure, Result};
 use crate::{
     aws::{self, Aws},
     backend::{Backend, Pipelines},
-    config::Settings,
+    config::{Origin, Setting, Settings},
     functions, spec,
 };
 
@@ -39,12 +39,17 @@ pub fn open_to_read(settings: &Settings) -> Result<Connection> {
 }
 
 fn open_aws(settings: &Settings) -> Connection {
+    // What the environment names is left to the SDK: credentials in the environment go before a profile there, and the
+    // endpoint of one service before that of all.
+    let given = |s: &Setting<Option<String>>| s.value.clone().filter(|_| !matches!(s.origin, Origin::Environment(_)));
     let aws = Aws::open(aws::Options {
-        profile: settings.profile.value.clone(),
+        profile: given(&settings.profile),
         region: settings.region.value.clone(),
-        endpoint_url: settings.endpoint_url.value.clone(),
+        endpoint_url: given(&settings.endpoint_url),
         credentials: None,
         role_arn: settings.role_arn.value.clone(),
+        role_session_name: settings.role_session_name.value.clone(),
+        external_id: settings.external_id.value.clone(),
         read_only: settings.read_only.value,
         state_dir: settings.state_dir.value.clone(),
     });

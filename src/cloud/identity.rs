@@ -20,6 +20,10 @@ pub struct Identity {
     pub profile: Option<String>,
     /// The endpoint, where it is not AWS's own.
     pub endpoint: Option<String>,
+    /// Where the credentials in use are from, in words; none while none were needed.
+    pub credentials: Option<String>,
+    /// What a person runs to log in again; none where there is no logging in.
+    pub login: Option<String>,
 }
 
 /// Who and where we are.

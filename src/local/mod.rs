@@ -167,6 +167,8 @@ impl Identities for Local {
             region: None,
             profile: None,
             endpoint: None,
+            credentials: None,
+            login: None,
         }
     }
 

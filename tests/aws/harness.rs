@@ -54,10 +54,22 @@ impl Pumphouse {
 
     /// The binary with credentials of a test, and nothing of the caller's own.
     pub fn command(&self) -> Command {
+        let mut command = self.bare();
+        command
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .args(["--endpoint-url", &self.url]);
+        command
+    }
+
+    /// The binary without credentials, region and endpoint.
+    pub fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pumphouse"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("PUMPHOUSE_") || name.starts_with("AWS_") {
+            if name.starts_with("PUMPHOUSE_") || name.starts_with("AWS_") || name.to_lowercase().ends_with("_proxy") {
                 command.env_remove(name.as_ref());
             }
         }
@@ -66,13 +78,9 @@ impl Pumphouse {
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_DATA_HOME", self.path("data"))
             .env("XDG_STATE_HOME", self.path("xdg-state"))
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "eu-west-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("NO_COLOR", "1")
             .current_dir(self.dir.path())
-            .args(["--endpoint-url", &self.url, "--state-dir"])
+            .arg("--state-dir")
             .arg(self.path("state"));
         command
     }

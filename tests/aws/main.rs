@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod alerts;
+mod credentials;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod fake;
