@@ -13,6 +13,7 @@ mod console;
 mod demo;
 mod doctor;
 mod driver;
+mod export;
 mod failure;
 mod functions;
 mod info;
@@ -158,6 +159,9 @@ enum Command {
     /// HTTP APIs and their keys
     #[command(subcommand)]
     Apis(apis::Command),
+    /// What others may apply without pumphouse
+    #[command(subcommand)]
+    Export(export::Command),
     /// A fresh embedded cloud with all pipelines deployed and running, and the console
     Demo(demo::Demo),
     /// Drive the embedded cloud and serve its HTTP APIs until Ctrl-C
@@ -201,6 +205,7 @@ impl Command {
             | Self::Logs(_)
             | Self::Catalog(_)
             | Self::Query(_)
+            | Self::Export(_)
             | Self::Info
             | Self::Doctor
             | Self::Completions { .. }
@@ -279,6 +284,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 fn dispatch(command: Command, s: &Session) -> Result {
     match command {
         Command::Check(check) => return check.run(s),
+        Command::Export(c) => return c.run(s),
         Command::Info => return info::run(s),
         Command::Doctor => return doctor::run(s),
         Command::Completions { shell } => return completions::run(s, shell),
@@ -318,6 +324,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Check(_)
         | Command::Demo(_)
         | Command::Serve
+        | Command::Export(_)
         | Command::Info
         | Command::Doctor
         | Command::Completions { .. }

@@ -189,7 +189,14 @@ mod tests {
     };
 
     fn graph(resources: Vec<Resource>) -> Graph {
-        Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: vec![] }
+        Graph {
+            stack: "p-dev".into(),
+            pipeline: "p".into(),
+            env: "dev".into(),
+            protected: false,
+            resources,
+            outputs: vec![],
+        }
     }
 
     fn resource(id: &str, properties: Properties) -> Resource {

@@ -199,8 +199,14 @@ mod tests {
     }
 
     fn stages(resources: Vec<Resource>) -> Vec<(String, Vec<String>)> {
-        let graph =
-            Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: vec![] };
+        let graph = Graph {
+            stack: "p-dev".into(),
+            pipeline: "p".into(),
+            env: "dev".into(),
+            protected: false,
+            resources,
+            outputs: vec![],
+        };
         flow(&graph).into_iter().map(|s| (s.id, s.after)).collect()
     }
 

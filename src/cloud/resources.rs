@@ -19,6 +19,9 @@ pub struct Graph {
     pub pipeline: String,
     /// The environment's name.
     pub env: String,
+    /// Whether what holds data stays behind when it is removed from the stack.
+    #[serde(default)]
+    pub protected: bool,
     /// In an order in which they can be made: each after what it depends on.
     pub resources: Vec<Resource>,
     /// What the stack tells its users.

@@ -54,6 +54,7 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
         stack: names::stack(&pipeline.name, env),
         pipeline: pipeline.name.clone(),
         env: env.to_owned(),
+        protected: environment.protected,
         resources: maker.resources,
         outputs,
     })
@@ -378,7 +379,7 @@ impl Maker<'_> {
     }
 }
 
-const DATABASE_ID: &str = "CatalogDatabase";
+pub(super) const DATABASE_ID: &str = "CatalogDatabase";
 
 /// The logical id of what belongs to another resource: `FetchPricesFunctionRole`.
 fn part_id((section, name): (&str, &str), part: &str) -> String {

@@ -1,8 +1,13 @@
-//! From a pipeline to the graph of resources that its stack is made of.
+//! From a pipeline to the graph of resources that its stack is made of, and from the graph to AWS's template.
 
 mod graph;
 pub mod names;
+pub mod package;
 mod roles;
+mod template;
 
 pub use graph::{Error, graph};
 pub use names::stack as stack_name;
+pub use template::{
+    ARTIFACT_BUCKET, BOOTSTRAP_STACK, Fault, TemplateError, TemplateOptions, bootstrap_template, template,
+};

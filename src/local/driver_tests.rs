@@ -231,8 +231,14 @@ async fn from_the_schedule_to_the_message_everything_happens_by_itself_and_once(
     resources.extend(function("fetch", &[("kinesis:PutRecords", "s")]));
     resources.extend(function("seen", &[("s3:GetObject", "b"), ("sns:Publish", "t")]));
     resources.push(with("tick", Properties::Schedule(tick)));
-    let graph =
-        Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: Vec::new() };
+    let graph = Graph {
+        stack: "p-dev".into(),
+        pipeline: "p".into(),
+        env: "dev".into(),
+        protected: false,
+        resources,
+        outputs: Vec::new(),
+    };
     let cloud = local.cloud();
     let request = StackRequest::new(graph);
     cloud.stacks.apply(&testing::permit(), &request, tokio::sync::mpsc::unbounded_channel().0).await.unwrap();

@@ -150,8 +150,14 @@ fn request() -> StackRequest {
             testing::resource(&format!("tick{n}"), Properties::Schedule(schedule.clone())),
         ]);
     }
-    let graph =
-        Graph { stack: "p-dev".into(), pipeline: "p".into(), env: "dev".into(), resources, outputs: Vec::new() };
+    let graph = Graph {
+        stack: "p-dev".into(),
+        pipeline: "p".into(),
+        env: "dev".into(),
+        protected: false,
+        resources,
+        outputs: Vec::new(),
+    };
     StackRequest::new(graph)
 }
 

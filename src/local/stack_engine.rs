@@ -60,6 +60,7 @@ impl Local {
             stack: stack.into(),
             pipeline: String::new(),
             env: String::new(),
+            protected: false,
             resources: Vec::new(),
             outputs: Vec::new(),
         };

@@ -126,6 +126,7 @@ pub(crate) fn deployed_graph(connection: &Connection, row: &StackRow) -> Result<
         stack: row.name.clone(),
         pipeline: row.pipeline.clone().unwrap_or_default(),
         env: row.env.clone().unwrap_or_default(),
+        protected: row.graph.as_ref().is_some_and(|g| g.protected),
         resources: deployed(connection, row)?.into_iter().map(|(resource, _)| resource).collect(),
         outputs: row.graph.as_ref().map(|g| g.outputs.clone()).unwrap_or_default(),
     })

@@ -28,7 +28,8 @@ fn graph(stack: &str, resources: Vec<Resource>) -> StackRequest {
             },
         })
         .collect();
-    let graph = Graph { stack: stack.into(), pipeline: "p".into(), env: "dev".into(), resources, outputs };
+    let graph =
+        Graph { stack: stack.into(), pipeline: "p".into(), env: "dev".into(), protected: false, resources, outputs };
     StackRequest::new(graph)
 }
 

@@ -208,6 +208,7 @@ mod tests {
             stack: "x-dev".into(),
             pipeline: "x".into(),
             env: "dev".into(),
+            protected: false,
             resources: Vec::new(),
             outputs: Vec::new(),
         };

@@ -1,0 +1,99 @@
+//! `export`: what others may apply without pumphouse.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand, ValueHint};
+
+use super::{
+    connect::known_handler,
+    failure::{Failure, Result},
+    out::note,
+    session::Session,
+};
+use crate::{
+    cloud::stacks::Template,
+    deploy::{self, TemplateOptions},
+    spec,
+};
+
+/// What to export.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a pipeline's CloudFormation template
+    Cloudformation(Cloudformation),
+}
+
+impl Command {
+    /// Exports it. Neither a cloud nor credentials are needed.
+    pub fn run(&self, s: &Session) -> Result {
+        match self {
+            Self::Cloudformation(c) => c.run(s),
+        }
+    }
+}
+
+/// Which template, and where to.
+#[derive(Debug, Args)]
+pub struct Cloudformation {
+    /// The pipeline's name
+    #[arg(required_unless_present = "bootstrap_stack")]
+    pipeline: Option<String>,
+    /// The template of the bootstrap stack, which all pipelines of an account and region share
+    #[arg(long, conflicts_with_all = ["pipeline", "bootstrap", "omit_type", "assets"])]
+    bootstrap_stack: bool,
+    /// Write the template to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output_file: Option<PathBuf>,
+    /// The executable for functions in Rust [default: the template asks for its key as a parameter]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    bootstrap: Option<PathBuf>,
+    /// Leave out resources of this type, for an endpoint that does not know it
+    #[arg(long, value_name = "TYPE")]
+    omit_type: Vec<String>,
+    /// Write what belongs into the artifact bucket into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    assets: Option<PathBuf>,
+}
+
+impl Cloudformation {
+    fn run(&self, s: &Session) -> Result {
+        let template = match &self.pipeline {
+            Some(pipeline) => self.template(s, pipeline)?,
+            None => deploy::bootstrap_template(),
+        };
+        if let Some(dir) = &self.assets {
+            for asset in &template.assets {
+                let path = dir.join(&asset.key);
+                path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| at(&path, e))?;
+                fs::write(&path, &asset.content).map_err(|e| at(&path, e))?;
+            }
+        }
+        match &self.output_file {
+            None => s.out.bytes(template.body.as_bytes()),
+            Some(path) => {
+                fs::write(path, &template.body).map_err(|e| at(path, e))?;
+                note(&format!("{}: {} bytes", path.display(), template.body.len()));
+                Ok(())
+            }
+        }
+    }
+
+    fn template(&self, s: &Session, name: &str) -> Result<Template> {
+        let dir = s.settings.pipelines.value.as_deref();
+        let pipeline = spec::find(dir, name, &known_handler).map_err(Failure::failed)?;
+        let graph = deploy::graph(&pipeline, &s.settings.env.value).map_err(Failure::failed)?;
+        let bootstrap = match &self.bootstrap {
+            Some(path) => Some(fs::read(path).map_err(|e| at(path, e))?.into()),
+            None => None,
+        };
+        let options = TemplateOptions { bootstrap, ask_for_bootstrap: true, omit_types: self.omit_type.clone() };
+        deploy::template(&graph, &options).map_err(Failure::failed)
+    }
+}
+
+fn at(path: &Path, error: std::io::Error) -> Failure {
+    Failure::failed(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,161 @@
+//! Execution roles: from a role's grants, one action on one name each, to what AWS needs to be told.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    Body, Entry, Result,
+    json::{bucket_name, reference, sub},
+    statements::{self, Statement},
+};
+use crate::cloud::resources::{Job, Properties, Resource, Role};
+
+/// Where our roles live, so that the deploy's own role can be held to them.
+pub(super) const ROLE_PATH: &str = "/pumphouse/";
+/// The permissions boundary of every role, made by the bootstrap stack.
+pub(super) const BOUNDARY: &str =
+    "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/pumphouse/pumphouse-boundary-${AWS::Region}";
+
+/// Who takes a role.
+#[derive(Clone, Copy)]
+pub(super) enum Owner<'a> {
+    Function(&'a Resource),
+    Job(&'a Resource, &'a Job),
+    Delivery(&'a Resource),
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn role(&mut self, resource: &'a Resource, role: &'a Role) -> Result<()> {
+        let owner = self.owner(&resource.physical_name);
+        // Per resource, what is granted on it.
+        let mut grants: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for grant in &role.grants {
+            let service = grant.action.split(':').next().unwrap_or_default();
+            grants.entry((service, &grant.resource)).or_default().push(&grant.action);
+        }
+        let mut all = Vec::new();
+        for ((service, name), actions) in &grants {
+            all.extend(self.expand(resource, owner, service, name, actions)?);
+        }
+        if let Some(owner) = owner {
+            all.extend(self.own(owner));
+        }
+        let statements: Vec<Value> = all.into_iter().map(Statement::value).collect();
+        let properties = json!({
+            "Path": ROLE_PATH,
+            "PermissionsBoundary": sub(BOUNDARY),
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust(&role.service, owner)]},
+            "Policies": [{
+                "PolicyName": "grants",
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+            }],
+        });
+        self.add(&resource.logical_id, Entry::new("AWS::IAM::Role", properties).of(resource));
+        Ok(())
+    }
+
+    /// Who takes the role of this name.
+    fn owner(&self, role: &str) -> Option<Owner<'a>> {
+        self.graph.resources.iter().find_map(|r| match &r.properties {
+            Properties::Function(f) if f.role == role => Some(Owner::Function(r)),
+            Properties::Job(j) if j.role == role => Some(Owner::Job(r, j)),
+            Properties::Delivery(d) if d.role == role => Some(Owner::Delivery(r)),
+            _ => None,
+        })
+    }
+
+    /// What the owner needs beside what is granted.
+    fn own(&self, owner: Owner<'a>) -> Vec<Statement> {
+        match owner {
+            Owner::Function(resource) if self.asynchronous(&resource.physical_name) => {
+                vec![statements::dead_letters(&resource.logical_id)]
+            }
+            Owner::Function(..) => Vec::new(),
+            Owner::Job(resource, job) => statements::job(&resource.physical_name, job),
+            Owner::Delivery(resource) => vec![statements::delivery_logs(&resource.logical_id)],
+        }
+    }
+
+    /// What one resource's grants come to.
+    fn expand(
+        &self,
+        role: &Resource,
+        owner: Option<Owner<'a>>,
+        service: &str,
+        name: &str,
+        actions: &[&str],
+    ) -> Result<Vec<Statement>> {
+        let id = |kind| self.id(role, kind, name);
+        Ok(match service {
+            "logs" => {
+                let job = matches!(owner, Some(Owner::Job(..)));
+                vec![statements::logs(id("log group")?, job)]
+            }
+            "kinesis" => vec![statements::stream(id("stream")?, actions)],
+            "s3" => {
+                let bucket = self.find(role, "bucket", name)?;
+                let versioned = matches!(&bucket.properties, Properties::Bucket(b) if b.versioning);
+                let place = statements::Place {
+                    id: &bucket.logical_id,
+                    // By name: a bucket waits for the functions that it tells, and so for their roles.
+                    name: bucket_name(name),
+                    versioned,
+                };
+                match owner {
+                    Some(Owner::Job(_, job)) => statements::job_bucket(&place, name, job),
+                    Some(Owner::Delivery(..)) => statements::delivery_bucket(&place),
+                    _ => statements::bucket(&place, actions),
+                }
+            }
+            "ssm" => vec![statements::threshold(id("threshold")?)],
+            "cloudwatch" => vec![statements::measure(name)],
+            "sns" => vec![statements::topic(id("topic")?)],
+            "secretsmanager" => vec![statements::secret(id("secret")?, name)],
+            "athena" => self.query_statements(role, name)?,
+            "glue" => self.catalog_statements(role, name)?,
+            _ => vec![Statement::new(&format!("Granted{service}"), actions, json!(name))],
+        })
+    }
+
+    /// What executing a saved query needs: the workgroup, the tables that the SQL names, their files, and the results.
+    fn query_statements(&self, role: &Resource, name: &str) -> Result<Vec<Statement>> {
+        let query = self.find(role, "query", name)?;
+        let Properties::Query(query) = &query.properties else { return Ok(Vec::new()) };
+        let words: Vec<String> =
+            query.sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_ascii_lowercase).collect();
+        let mut all = vec![statements::workgroup(&self.graph.stack)];
+        let results = self.athena_bucket();
+        all.extend(statements::results(&bucket_name(&results)));
+        for resource in &self.graph.resources {
+            let Properties::Table(table) = &resource.properties else { continue };
+            if !words.contains(&table.table.to_ascii_lowercase()) {
+                continue;
+            }
+            all.push(statements::read_table(&resource.logical_id, &table.database, &table.table));
+            all.extend(statements::read_files(&resource.logical_id, &bucket_name(&table.bucket), &table.prefix));
+        }
+        Ok(all)
+    }
+
+    /// What filling a table needs; `name` is `database.table`.
+    fn catalog_statements(&self, role: &Resource, name: &str) -> Result<Vec<Statement>> {
+        let resource = self.find(role, "table", name)?;
+        let Properties::Table(table) = &resource.properties else { return Ok(Vec::new()) };
+        Ok(vec![statements::fill_table(&resource.logical_id, &table.database, &table.table)])
+    }
+}
+
+/// Who may take the role: the service, and Firehose for this account alone. Lambda and Glue take a role only for what it
+/// was passed to.
+fn trust(service: &str, owner: Option<Owner<'_>>) -> Value {
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    });
+    if let Some(Owner::Delivery(..)) = owner {
+        statement["Condition"] = json!({"StringEquals": {"sts:ExternalId": reference("AWS::AccountId")}});
+    }
+    statement
+}

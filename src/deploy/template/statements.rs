@@ -1,0 +1,304 @@
+//! Statements of execution roles, by what is done with what. No `*` stands where a name is known.
+
+use serde_json::{Value, json};
+
+use super::{
+    compute::{JOB_LOGS, job_assets},
+    events::dead_letters_id,
+    json::{arn, att, bucket_arn, reference, sub},
+    streaming,
+};
+use crate::cloud::resources::Job;
+
+/// One statement that allows something.
+pub(super) struct Statement {
+    sid: String,
+    actions: Vec<String>,
+    resources: Vec<Value>,
+    condition: Option<Value>,
+}
+
+impl Statement {
+    pub(super) fn new(sid: &str, actions: &[&str], resource: Value) -> Self {
+        Self {
+            sid: sid.to_owned(),
+            actions: actions.iter().map(|a| (*a).to_owned()).collect(),
+            resources: match resource {
+                Value::Array(all) => all,
+                one => vec![one],
+            },
+            condition: None,
+        }
+    }
+
+    fn when(mut self, condition: Value) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
+    pub(super) fn value(self) -> Value {
+        // One is written as one, as people do.
+        let plain = |mut all: Vec<Value>| if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
+        let mut statement = json!({
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": plain(self.actions.into_iter().map(Value::from).collect()),
+            "Resource": plain(self.resources),
+        });
+        if let Some(condition) = self.condition {
+            statement["Condition"] = condition;
+        }
+        statement
+    }
+}
+
+/// A bucket as roles see it.
+pub(super) struct Place<'a> {
+    pub(super) id: &'a str,
+    /// Its name on AWS, for `Fn::Sub`.
+    pub(super) name: String,
+    pub(super) versioned: bool,
+}
+
+/// Writing a log group's events.
+pub(super) fn logs(group: &str, job: bool) -> Statement {
+    let parts: &[(&str, &str)] = if job { &JOB_LOGS } else { &[("", "")] };
+    let groups = parts.iter().map(|(part, _)| arn("logs", &format!("log-group:${{{group}{part}}}:*")));
+    Statement::new("WriteLogs", &["logs:CreateLogStream", "logs:PutLogEvents"], groups.collect())
+}
+
+/// Writing a delivery's errors.
+pub(super) fn delivery_logs(delivery: &str) -> Statement {
+    let (group, stream) = streaming::delivery_logs(delivery);
+    let resource = arn("logs", &format!("log-group:${{{group}}}:log-stream:${{{stream}}}"));
+    Statement::new("WriteLogs", &["logs:PutLogEvents"], resource)
+}
+
+/// Sending to a function's own queue.
+pub(super) fn dead_letters(function: &str) -> Statement {
+    Statement::new("KeepFailures", &["sqs:SendMessage"], att(&dead_letters_id(function), "Arn"))
+}
+
+/// What is granted on a stream.
+pub(super) fn stream(stream: &str, actions: &[&str]) -> Statement {
+    let verb = if actions.contains(&"kinesis:PutRecords") { "Write" } else { "Read" };
+    Statement::new(&format!("{verb}{stream}"), actions, arn("kinesis", &format!("stream/${{{stream}}}")))
+}
+
+/// What a function may do with a bucket.
+pub(super) fn bucket(place: &Place<'_>, actions: &[&str]) -> Vec<Statement> {
+    let objects = bucket_arn(&place.name, "/*");
+    let mut all = Vec::new();
+    if actions.contains(&"s3:GetObject") {
+        let mut reads = vec!["s3:GetObject"];
+        if place.versioned {
+            reads.push("s3:GetObjectVersion");
+        }
+        all.push(Statement::new(&format!("Read{}", place.id), &reads, objects.clone()));
+        // Without it, S3 answers 403 rather than 404 for what is gone.
+        all.push(Statement::new(&format!("List{}", place.id), &["s3:ListBucket"], bucket_arn(&place.name, "")));
+    }
+    if actions.contains(&"s3:PutObject") {
+        let writes = ["s3:PutObject", "s3:AbortMultipartUpload"];
+        all.push(Statement::new(&format!("Write{}", place.id), &writes, objects));
+    }
+    all
+}
+
+/// What Firehose does with the bucket that it delivers to.
+pub(super) fn delivery_bucket(place: &Place<'_>) -> Vec<Statement> {
+    let bucket = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"];
+    let objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"];
+    vec![
+        Statement::new(&format!("List{}", place.id), &bucket, bucket_arn(&place.name, "")),
+        Statement::new(&format!("Write{}", place.id), &objects, bucket_arn(&place.name, "/*")),
+    ]
+}
+
+/// What a job does with a bucket: reads below its input's prefix, writes below its output's.
+pub(super) fn job_bucket(place: &Place<'_>, name: &str, job: &Job) -> Vec<Statement> {
+    let (reads, writes) = (job.from == name, job.to == name);
+    let mut all = vec![Statement::new(
+        &format!("List{}", place.id),
+        &["s3:GetBucketLocation", "s3:ListBucket"],
+        bucket_arn(&place.name, ""),
+    )];
+    if reads {
+        let objects = bucket_arn(&place.name, &format!("/{}*", job.from_prefix));
+        all.push(Statement::new(&format!("Read{}", place.id), &["s3:GetObject"], objects));
+    }
+    if writes {
+        // Spark moves what it has written to its place: it reads and deletes, too.
+        let actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
+        let prefix = &job.to_prefix;
+        let objects = bucket_arn(&place.name, &format!("/{prefix}*"));
+        // Hadoop marks a folder with an object that is named like it.
+        let folder = bucket_arn(&place.name, &format!("/{}_$folder$", prefix.trim_end_matches('/')));
+        let places = if prefix.is_empty() { vec![objects] } else { vec![objects, folder] };
+        all.push(Statement::new(&format!("Write{}", place.id), &actions, Value::Array(places)));
+    }
+    all
+}
+
+/// What a job needs beside its data: its script and SQL, and its own bookmark.
+pub(super) fn job(name: &str, job: &Job) -> Vec<Statement> {
+    let (script, sql) = job_assets(job);
+    let artifacts = [script, sql].map(|asset| bucket_arn(super::ARTIFACT_BUCKET, &format!("/{}", asset.key)));
+    // Spark asks for these two databases when it starts, whatever it does then.
+    let sparks = json!([arn("glue", "catalog"), arn("glue", "database/default"), arn("glue", "database/global_temp")]);
+    let mut all = vec![
+        Statement::new("ReadScript", &["s3:GetObject"], artifacts.to_vec().into()),
+        Statement::new("StartSpark", &["glue:GetDatabase"], sparks),
+    ];
+    if job.bookmark {
+        let actions = ["glue:GetJob", "glue:GetJobBookmark", "glue:GetJobRun", "glue:ResetJobBookmark"];
+        all.push(Statement::new("KeepBookmark", &actions, arn("glue", &format!("job/{name}"))));
+    }
+    all
+}
+
+/// Reading a threshold.
+pub(super) fn threshold(threshold: &str) -> Statement {
+    // The parameter's name begins with a slash.
+    Statement::new(
+        &format!("Read{threshold}"),
+        &["ssm:GetParameter"],
+        arn("ssm", &format!("parameter${{{threshold}}}")),
+    )
+}
+
+/// Measuring: CloudWatch knows no resource here, so the namespace is what is held to.
+pub(super) fn measure(metric: &str) -> Statement {
+    let (namespace, name) = metric.rsplit_once('/').unwrap_or((metric, ""));
+    let sid = format!("Measure{}", crate::deploy::names::logical_id(name, ""));
+    Statement::new(&sid, &["cloudwatch:PutMetricData"], json!("*"))
+        .when(json!({"StringEquals": {"cloudwatch:namespace": namespace}}))
+}
+
+/// Publishing to a topic.
+pub(super) fn topic(topic: &str) -> Statement {
+    Statement::new(&format!("Publish{topic}"), &["sns:Publish"], reference(topic))
+}
+
+/// Reading a secret. Its ARN ends with six characters that nobody knows beforehand.
+pub(super) fn secret(secret: &str, name: &str) -> Statement {
+    let resource = arn("secretsmanager", &format!("secret:{name}-??????"));
+    Statement::new(&format!("Read{secret}"), &["secretsmanager:GetSecretValue"], resource)
+}
+
+/// Executing queries in the stack's workgroup.
+pub(super) fn workgroup(workgroup: &str) -> Statement {
+    let actions = [
+        "athena:BatchGetNamedQuery",
+        "athena:GetNamedQuery",
+        "athena:GetQueryExecution",
+        "athena:GetQueryResults",
+        "athena:GetWorkGroup",
+        "athena:ListNamedQueries",
+        "athena:StartQueryExecution",
+        "athena:StopQueryExecution",
+    ];
+    Statement::new("ExecuteQueries", &actions, arn("athena", &format!("workgroup/{workgroup}")))
+}
+
+/// Keeping queries' results.
+pub(super) fn results(bucket: &str) -> Vec<Statement> {
+    let objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
+    let own = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"];
+    vec![
+        Statement::new("ListResults", &own, bucket_arn(bucket, "")),
+        Statement::new("KeepResults", &objects, bucket_arn(bucket, "/results/*")),
+    ]
+}
+
+/// The catalog, a database, and a table of it: AWS wants all three to be named.
+fn table_arns(database: &str, table: &str) -> Value {
+    json!([
+        arn("glue", "catalog"),
+        arn("glue", &format!("database/{database}")),
+        arn("glue", &format!("table/{database}/{table}")),
+    ])
+}
+
+/// Reading a table's description.
+pub(super) fn read_table(id: &str, database: &str, table: &str) -> Statement {
+    let actions =
+        ["glue:BatchGetPartition", "glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable"];
+    Statement::new(&format!("Know{id}"), &actions, table_arns(database, table))
+}
+
+/// Reading a table's files.
+pub(super) fn read_files(id: &str, bucket: &str, prefix: &str) -> Vec<Statement> {
+    vec![
+        Statement::new(&format!("List{id}"), &["s3:GetBucketLocation", "s3:ListBucket"], bucket_arn(bucket, "")),
+        Statement::new(&format!("Read{id}"), &["s3:GetObject"], bucket_arn(bucket, &format!("/{prefix}*"))),
+    ]
+}
+
+/// Filling a table with partitions.
+pub(super) fn fill_table(id: &str, database: &str, table: &str) -> Statement {
+    let actions = [
+        "glue:BatchCreatePartition",
+        "glue:BatchDeletePartition",
+        "glue:GetDatabase",
+        "glue:GetPartitions",
+        "glue:GetTable",
+    ];
+    Statement::new(&format!("Fill{id}"), &actions, table_arns(database, table))
+}
+
+/// What all these statements allow: the boundary that no role of ours gets beyond.
+pub(super) fn boundary() -> Value {
+    let actions = [
+        "athena:BatchGetNamedQuery",
+        "athena:GetNamedQuery",
+        "athena:GetQueryExecution",
+        "athena:GetQueryResults",
+        "athena:GetWorkGroup",
+        "athena:ListNamedQueries",
+        "athena:StartQueryExecution",
+        "athena:StopQueryExecution",
+        "glue:BatchCreatePartition",
+        "glue:BatchDeletePartition",
+        "glue:BatchGetPartition",
+        "glue:GetDatabase",
+        "glue:GetJob",
+        "glue:GetJobBookmark",
+        "glue:GetJobRun",
+        "glue:GetPartition",
+        "glue:GetPartitions",
+        "glue:GetTable",
+        "glue:ResetJobBookmark",
+        "kinesis:DescribeStream",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+        "kinesis:PutRecords",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "secretsmanager:GetSecretValue",
+        "sns:Publish",
+        "sqs:SendMessage",
+        "ssm:GetParameter",
+    ];
+    let services = ["athena", "glue", "kinesis", "logs", "secretsmanager", "sns", "sqs", "ssm"];
+    let own: Vec<Value> = services.iter().map(|service| arn(service, "*")).collect();
+    let s3 = [
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetBucketLocation",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    ];
+    let buckets = "arn:${AWS::Partition}:s3:::*-${AWS::AccountId}-${AWS::Region}";
+    let all = [
+        Statement::new("ThisAccountAndRegion", &actions, Value::Array(own)),
+        Statement::new("OurBuckets", &s3, json!([sub(buckets), sub(&format!("{buckets}/*"))])),
+        Statement::new("Metrics", &["cloudwatch:PutMetricData"], json!("*")),
+    ];
+    Value::Array(all.into_iter().map(Statement::value).collect())
+}
