@@ -55,6 +55,8 @@ pub struct Options {
     pub role_session_name: Option<String>,
     /// What the role's owner wants to hear of those who assume it.
     pub external_id: Option<String>,
+    /// The workgroup of queries that name none; none: `primary`. The only one that is looked into, where there is one.
+    pub workgroup: Option<String>,
     /// Let no request out that changes anything.
     pub read_only: bool,
     /// The folder for what only this machine remembers: runs of pipelines.

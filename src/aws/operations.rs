@@ -41,7 +41,8 @@ const fn write(service: &'static str, name: &'static str, action: &'static str) 
 /// All operations, by service and name.
 ///
 /// A query of Athena's reads: its port refuses any statement that does not, and what it writes is its own result. The
-/// value of a secret or an API key is kept from those who may only look.
+/// value of a secret or an API key is kept from those who may only look. Whoever asks a query may stop it; to stop
+/// another's takes a permit.
 pub const ALL: &[Operation] = &[
     write("APIGateway", "GetApiKey", "apigateway:GET"),
     read("APIGateway", "GetApiKeys", "apigateway:GET"),
@@ -60,7 +61,7 @@ pub const ALL: &[Operation] = &[
     read("Athena", "ListQueryExecutions", "athena:ListQueryExecutions"),
     read("Athena", "ListWorkGroups", "athena:ListWorkGroups"),
     read("Athena", "StartQueryExecution", "athena:StartQueryExecution"),
-    write("Athena", "StopQueryExecution", "athena:StopQueryExecution"),
+    read("Athena", "StopQueryExecution", "athena:StopQueryExecution"),
     //
     write("CloudFormation", "ContinueUpdateRollback", "cloudformation:ContinueUpdateRollback"),
     write("CloudFormation", "CreateChangeSet", "cloudformation:CreateChangeSet"),

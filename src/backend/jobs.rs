@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::jobs::JobRun;
 
-/// How often a run that is waited for is looked at.
+/// How soon a run that is waited for is looked at again: less and less often, the longer it takes.
 const POLL: Duration = Duration::from_millis(100);
+const SLOWEST_POLL: Duration = Duration::from_secs(10);
 
 /// Starting a run.
 pub fn start_effect(job: &str) -> Effect {
@@ -50,12 +51,16 @@ impl Backend {
 
     /// Returns when a run is over.
     pub async fn wait_job(&self, job: &str, run: &str) -> Result<JobRun> {
+        // A run here may take a moment, a run on AWS takes minutes.
+        let slowest = if self.cloud.identity.known().cloud == "local" { POLL } else { SLOWEST_POLL };
+        let mut wait = POLL;
         loop {
             let now = self.cloud.jobs.run(job, run).await?;
             if now.state.is_final() {
                 return Ok(now);
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(slowest);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod names;
 pub mod overview;
 pub mod preview;
+pub mod prices;
 pub mod queries;
 pub mod run;
 pub mod secrets;
@@ -25,6 +26,7 @@ use crate::cloud::Cloud;
 pub use error::{Error, Refusal, Result};
 pub use gate::{Consent, Effect, Gate, Outcome, Strength};
 pub use names::Kind;
+pub use prices::Prices;
 
 /// A cloud, an environment, and the gate before every change. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +35,10 @@ pub struct Backend {
     pub cloud: Cloud,
     /// The environment: `dev`, `prod`.
     pub env: String,
+    /// What things cost.
+    pub prices: Prices,
+    /// The workgroup that is set for queries; none: each pipeline's own.
+    pub workgroup: Option<String>,
     gate: Gate,
     pipelines: Pipelines,
 }
@@ -49,7 +55,7 @@ pub struct Pipelines {
 impl Backend {
     /// A backend on `cloud` for the environment `env`.
     pub fn new(cloud: Cloud, env: impl Into<String>, gate: Gate, pipelines: Pipelines) -> Self {
-        Self { cloud, env: env.into(), gate, pipelines }
+        Self { cloud, env: env.into(), prices: Prices::default(), workgroup: None, gate, pipelines }
     }
 
     /// Whether every change is refused.

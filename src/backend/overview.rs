@@ -10,7 +10,7 @@ use crate::{
         buckets::Bucket,
         flow::{self, Stage},
         functions::Function,
-        jobs::{Job, JobRunState},
+        jobs::Job,
         logs::ReadLogs,
         resources::{Graph, NotificationTarget, Properties},
         stacks::Stack,
@@ -196,9 +196,19 @@ impl Backend {
             c.alerts.topics(),
             c.alerts.list(1)
         );
+        let mut jobs = jobs.unwrap_or_default();
+        // Of a pipeline's jobs, the newest runs tell how it is.
+        let silent = |job: &&Job| job.pipeline.is_some() && job.last_run.is_none();
+        let asked: Vec<_> = jobs.iter().filter(silent).map(|job| job.name.clone()).collect();
+        if !asked.is_empty() {
+            let mut runs = c.jobs.last_runs(&asked).await.unwrap_or_default();
+            for job in jobs.iter_mut().filter(|job| job.last_run.is_none()) {
+                job.last_run = runs.remove(&job.name);
+            }
+        }
         Facts {
             functions: functions.unwrap_or_default(),
-            jobs: jobs.unwrap_or_default(),
+            jobs,
             streams: streams.unwrap_or_default(),
             deliveries: deliveries.unwrap_or_default(),
             buckets: buckets.unwrap_or_default(),
@@ -236,7 +246,7 @@ impl Backend {
             match &resource.properties {
                 Properties::Job(_) => {
                     for run in self.cloud.jobs.runs(name, 60).await.unwrap_or_default() {
-                        let bad = matches!(run.state, JobRunState::Failed | JobRunState::Timeout);
+                        let bad = run.state.is_failure();
                         let text = match &run.error {
                             Some(error) if bad => format!("{short}: {error}"),
                             _ => format!("{short} {}", run.state.word()),
@@ -326,7 +336,7 @@ impl Facts {
         let ours = |p: &Option<String>| p.as_deref() == Some(pipeline);
         for job in self.jobs.iter().filter(|j| ours(&j.pipeline)) {
             if let Some(run) = &job.last_run
-                && matches!(run.state, JobRunState::Failed | JobRunState::Timeout)
+                && run.state.is_failure()
             {
                 return (Health::Bad, format!("job {} failed", plain(pipeline, &job.name)));
             }
@@ -414,7 +424,7 @@ impl Facts {
         };
         view.detail.clone_from(&run.error);
         view.health = match run.state {
-            JobRunState::Failed | JobRunState::Timeout => Health::Bad,
+            s if s.is_failure() => Health::Bad,
             s if s.is_final() => Health::Idle,
             _ => Health::Busy,
         };

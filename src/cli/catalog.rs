@@ -38,14 +38,14 @@ pub enum Command {
 const DATABASES: [Column<Database>; 3] = [
     ("database", |d| Cell::text(&d.name)),
     ("pipeline", |d| Cell::maybe(d.pipeline.as_ref(), Cell::text)),
-    ("tables", |d| Cell::Count(d.tables)),
+    ("tables", |d| Cell::maybe(d.tables, Cell::Count)),
 ];
 
 const TABLES: [Column<Table>; 6] = [
     ("table", |t| Cell::text(format!("{}.{}", t.database, t.name))),
     ("format", |t| Cell::text(&t.format)),
     ("columns", |t| Cell::Count((t.columns.len() + t.partition_keys.len()) as u64)),
-    ("partitions", |t| Cell::Count(t.partitions)),
+    ("partitions", |t| Cell::maybe(t.partitions, Cell::Count)),
     ("location", |t| Cell::text(&t.location)),
     ("updated", |t| Cell::maybe(t.updated, Cell::Time)),
 ];

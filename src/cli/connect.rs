@@ -50,6 +50,7 @@ fn open_aws(settings: &Settings) -> Connection {
         role_arn: settings.role_arn.value.clone(),
         role_session_name: settings.role_session_name.value.clone(),
         external_id: settings.external_id.value.clone(),
+        workgroup: None,
         read_only: settings.read_only.value,
         state_dir: settings.state_dir.value.clone(),
     });

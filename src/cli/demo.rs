@@ -249,7 +249,7 @@ async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> R
     let cloud = &backend.cloud;
     let mut queries = Vec::new();
     for saved in cloud.queries.saved().await?.into_iter().filter(|q| !q.sql.contains('?')) {
-        let query = Query { sql: saved.sql, database: saved.database, parameters: Vec::new(), limit: ROWS };
+        let query = Query { sql: saved.sql, database: saved.database, limit: ROWS, ..Query::default() };
         let (result, error) = match cloud.queries.execute(&query, CancellationToken::new()).await {
             Ok(result) => (Some(result), None),
             Err(e) => (None, Some(e.to_string())),

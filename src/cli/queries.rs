@@ -111,7 +111,8 @@ impl Execute {
             Some(name) => Some(name),
             None => only_database(backend).await,
         };
-        let query = Query { sql, database, parameters: self.parameters, limit: self.limit.unwrap_or(0) };
+        let query =
+            Query { sql, database, parameters: self.parameters, limit: self.limit.unwrap_or(0), ..Query::default() };
         let cancel = CancellationToken::new();
         let watched = cancel.clone();
         let watcher = tokio::spawn(async move {
@@ -191,7 +192,7 @@ impl Command {
     pub async fn run(self, s: &Session, backend: &Backend) -> Result {
         let port = &backend.cloud.queries;
         match self {
-            Self::History { limit } => s.out.list(&port.history(limit).await?, &HISTORY, "no queries yet"),
+            Self::History { limit } => s.out.list(&port.history(None, limit).await?, &HISTORY, "no queries yet"),
             Self::Saved => s.out.list(&port.saved().await?, &SAVED, "no saved queries"),
             Self::Cancel { id } => {
                 let consent = s.consent(backend, &queries::cancel_effect(&id))?;

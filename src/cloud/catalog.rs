@@ -23,8 +23,8 @@ pub struct Database {
     pub name: String,
     /// The pipeline it belongs to.
     pub pipeline: Option<String>,
-    /// Tables in it.
-    pub tables: u64,
+    /// Tables in it, where counting is cheap.
+    pub tables: Option<u64>,
 }
 
 /// A table over files in a bucket.
@@ -34,16 +34,17 @@ pub struct Table {
     pub database: String,
     /// Its name.
     pub name: String,
-    /// `parquet`, `json` (one object a line) or `csv`.
+    /// `parquet`, `json` (one object a line) or `csv`; on AWS also `orc`, `avro`, `text`, `iceberg`, `delta`, `hudi`, or
+    /// `view` for a saved query that looks like a table. Empty where it is not known.
     pub format: String,
-    /// `s3://bucket/prefix/`.
+    /// `s3://bucket/prefix/`; empty where it has no files of its own.
     pub location: String,
     /// The columns in the files.
     pub columns: Vec<Column>,
     /// The columns in the keys, `name=value/`, outermost first.
     pub partition_keys: Vec<Column>,
-    /// Registered partitions.
-    pub partitions: u64,
+    /// Registered partitions, where counting is cheap.
+    pub partitions: Option<u64>,
     /// When it was last changed.
     pub updated: Option<Timestamp>,
 }
@@ -68,6 +69,6 @@ pub trait Catalog: Send + Sync {
     fn tables<'a>(&'a self, database: &'a str) -> Pages<'a, Table>;
     /// One table.
     async fn table(&self, database: &str, table: &str) -> Result<Table>;
-    /// A table's partitions in order of their values, from `offset`.
+    /// A table's partitions in order of their values (on AWS in the order of its answers), from `offset`.
     async fn partitions(&self, database: &str, table: &str, offset: usize, limit: usize) -> Result<Vec<Partition>>;
 }

@@ -1,5 +1,7 @@
 //! Jobs, their runs and bookmarks (AWS Glue).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{error::Result, pages::Pages, permit::Permit};
 
 /// A job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Its name.
     pub name: String,
@@ -21,14 +23,42 @@ pub struct Job {
     pub bookmark: bool,
     /// The log group that its runs write to.
     pub log_group: String,
-    /// The newest run.
+    /// The log group that they write their errors to, where those have one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_log_group: Option<String>,
+    /// The newest run, where the list tells it: AWS does not, [`Jobs::last_runs`] is asked for those that are wanted.
     pub last_run: Option<JobRun>,
+    /// What its runs are given.
+    #[serde(flatten)]
+    pub capacity: Capacity,
+    /// The arguments of its runs; the values of those that look like secrets are not here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, String>,
+}
+
+/// What a run is given to work with, where the cloud tells.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// AWS Glue's version: `5.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub glue_version: Option<String>,
+    /// What kind of machine a worker is: `G.1X`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_type: Option<String>,
+    /// Workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
+    /// The most data processing units at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_dpu: Option<f64>,
 }
 
 /// A run's state, in AWS Glue's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobRunState {
+    /// Accepted, waiting for room.
+    Waiting,
     /// Accepted, not started.
     Starting,
     /// At work.
@@ -41,32 +71,44 @@ pub enum JobRunState {
     Succeeded,
     /// Failed; the run's `error` says why.
     Failed,
+    /// Could not be worked at; the run's `error` says why.
+    Error,
     /// Took longer than it may.
     Timeout,
+    /// Waited longer than it may.
+    Expired,
 }
 
 impl JobRunState {
     /// Whether the run is over.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Stopped | Self::Succeeded | Self::Failed | Self::Timeout)
+        matches!(self, Self::Stopped | Self::Succeeded) || self.is_failure()
+    }
+
+    /// Whether the run is over and has not done what it should.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Error | Self::Timeout | Self::Expired)
     }
 
     /// AWS's word for it.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Waiting => "WAITING",
             Self::Starting => "STARTING",
             Self::Running => "RUNNING",
             Self::Stopping => "STOPPING",
             Self::Stopped => "STOPPED",
             Self::Succeeded => "SUCCEEDED",
             Self::Failed => "FAILED",
+            Self::Error => "ERROR",
             Self::Timeout => "TIMEOUT",
+            Self::Expired => "EXPIRED",
         }
     }
 }
 
 /// One run of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRun {
     /// Its id, `jr_` and hexadecimal digits.
     pub id: String,
@@ -90,8 +132,26 @@ pub struct JobRun {
     pub bytes_in: Option<u64>,
     /// Why it failed.
     pub error: Option<String>,
-    /// The log stream of this run, in the job's log group.
+    /// The log stream of this run, or what the names of its streams begin with.
     pub log_stream: String,
+    /// The log group that it writes to, where that is not the job's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_group: Option<String>,
+    /// The log group that it writes its errors to, where they have one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_log_group: Option<String>,
+    /// What it was given to work with.
+    #[serde(flatten)]
+    pub capacity: Capacity,
+    /// Seconds that it worked: those that are paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_seconds: Option<u64>,
+    /// Data processing units times seconds, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpu_seconds: Option<f64>,
+    /// Its own arguments, in place of the job's; the values of those that look like secrets are not here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, String>,
 }
 
 /// Where a job has read to.
@@ -114,6 +174,8 @@ pub trait Jobs: Send + Sync {
     fn list(&self) -> Pages<'_, Job>;
     /// A job's runs, the newest first.
     async fn runs(&self, job: &str, limit: usize) -> Result<Vec<JobRun>>;
+    /// The newest run of each of these jobs; a job that never ran, or is not there any more, is left out.
+    async fn last_runs(&self, jobs: &[String]) -> Result<BTreeMap<String, JobRun>>;
     /// One run.
     async fn run(&self, job: &str, id: &str) -> Result<JobRun>;
     /// Starts a run and returns at once (`glue:StartJobRun`).

@@ -17,6 +17,7 @@ pub mod logs;
 pub mod pages;
 pub mod permit;
 pub mod queries;
+pub mod reading;
 pub mod recording;
 pub mod resources;
 pub mod runs;

@@ -259,8 +259,14 @@ pub fn query_prices(ctx: Context, event: Value) -> HandlerFuture {
         let name = ctx.env("QUERY_BY_BASE")?;
         let saved = ctx.cloud.queries.saved().await?;
         let saved = saved.into_iter().find(|q| q.name == name).ok_or_else(|| Error::not_found("query", name))?;
-        let query =
-            Query { sql: saved.sql, database: saved.database, parameters: vec![base, limit.to_string()], limit };
+        let query = Query {
+            sql: saved.sql,
+            database: saved.database,
+            parameters: vec![base, limit.to_string()],
+            limit,
+            workgroup: saved.workgroup,
+            reuse_minutes: None,
+        };
         // An invocation that is ended (its time is up) ends its query.
         let cancel = CancellationToken::new();
         let _guard = cancel.clone().drop_guard();

@@ -35,7 +35,7 @@ impl Catalog for Local {
                         .map(|d| Database {
                             name: d.resource.physical_name.clone(),
                             pipeline: d.pipeline.clone(),
-                            tables: view.tables_in(&d.resource.physical_name).len() as u64,
+                            tables: Some(view.tables_in(&d.resource.physical_name).len() as u64),
                         })
                         .collect())
                 })
@@ -119,7 +119,7 @@ fn describe(connection: &Connection, deployed: &Deployed) -> Result<Table> {
         location: format!("s3://{}/{}", table.bucket, table.prefix),
         columns: table.columns.clone(),
         partition_keys: table.partition_keys.clone(),
-        partitions,
+        partitions: Some(partitions),
         updated: Some(timestamp(last.unwrap_or(0).max(deployed.created))),
     })
 }

@@ -28,9 +28,9 @@ use super::{
     store::sql,
 };
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     catalog::Column,
-    queries::{Queries, Query, QueryExecution, QueryResult, QueryState, SavedQuery},
+    queries::{Queries, Query, QueryExecution, QueryResult, QueryState, SavedQuery, Workgroup},
     resources::Properties,
 };
 
@@ -40,6 +40,9 @@ const LIMIT: usize = 100_000;
 #[async_trait]
 impl Queries for Local {
     async fn execute(&self, query: &Query, cancel: CancellationToken) -> Result<QueryResult> {
+        if query.workgroup.is_some() {
+            return Err(no_workgroups());
+        }
         let cancel = cancel.child_token();
         // Whoever drops this future cancels the query: the task below then writes down its end.
         let _guard = cancel.clone().drop_guard();
@@ -47,7 +50,14 @@ impl Queries for Local {
         task.await.map_err(|e| Error::failed(format!("the query ended early: {e}")))?
     }
 
-    async fn history(&self, limit: usize) -> Result<Vec<QueryExecution>> {
+    fn workgroups(&self) -> Pages<'_, Workgroup> {
+        Pages::once(async { Err(no_workgroups()) })
+    }
+
+    async fn history(&self, workgroup: Option<&str>, limit: usize) -> Result<Vec<QueryExecution>> {
+        if workgroup.is_some() {
+            return Err(no_workgroups());
+        }
         let dir = self.inner.store.dir().to_owned();
         self.inner
             .store
@@ -83,6 +93,7 @@ impl Queries for Local {
                         pipeline: d.pipeline,
                         database: query.database,
                         sql: query.sql,
+                        workgroup: None,
                     }),
                     _ => None,
                 });
@@ -114,6 +125,10 @@ impl Queries for Local {
     }
 }
 
+fn no_workgroups() -> Error {
+    Error::Unsupported { cloud: "local", what: "workgroups: its queries need none".into() }
+}
+
 const DIED: &str = "the process that executed it has died";
 
 fn execution(r: &rusqlite::Row<'_>) -> rusqlite::Result<(QueryExecution, Option<String>)> {
@@ -133,6 +148,7 @@ fn execution(r: &rusqlite::Row<'_>) -> rusqlite::Result<(QueryExecution, Option<
         scanned_bytes: r.get(6)?,
         rows: r.get(7)?,
         error: r.get(8)?,
+        service: None,
     };
     Ok((execution, r.get(9)?))
 }

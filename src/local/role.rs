@@ -20,7 +20,7 @@ use crate::cloud::{
     Cloud, Error, Pages, Permit, Result,
     alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
-    queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery},
+    queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
 };
 
@@ -148,8 +148,12 @@ impl Queries for Seen {
         self.local.execute(query, cancel).await
     }
 
-    async fn history(&self, limit: usize) -> Result<Vec<QueryExecution>> {
-        self.local.history(limit).await
+    fn workgroups(&self) -> Pages<'_, Workgroup> {
+        self.local.workgroups()
+    }
+
+    async fn history(&self, workgroup: Option<&str>, limit: usize) -> Result<Vec<QueryExecution>> {
+        self.local.history(workgroup, limit).await
     }
 
     async fn saved(&self) -> Result<Vec<SavedQuery>> {

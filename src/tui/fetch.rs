@@ -85,9 +85,9 @@ pub async fn fetch(
             }
             Data::Catalog(databases, cloud.queries.saved().await?)
         }
-        Request::History => Data::History(cloud.queries.history(PAST).await?),
+        Request::History => Data::History(cloud.queries.history(None, PAST).await?),
         Request::Query { sql, database } => {
-            let query = Query { sql: sql.clone(), database: database.clone(), parameters: Vec::new(), limit: ROWS };
+            let query = Query { sql: sql.clone(), database: database.clone(), limit: ROWS, ..Query::default() };
             Data::Query(cloud.queries.execute(&query, cancel).await?)
         }
         Request::Plan(pipeline) => Data::Plan(backend.plan(pipeline).await?),

@@ -9,7 +9,7 @@ mod run;
 pub(crate) mod tests;
 mod write;
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    jobs::{Bookmark, Job, JobRun, JobRunState, Jobs},
+    jobs::{Bookmark, Capacity, Job, JobRun, JobRunState, Jobs},
     resources::{self, Properties, ScheduleTarget},
 };
 
@@ -56,6 +56,17 @@ impl Jobs for Local {
             .read(move |c| {
                 lookup::one(c, "job", &job)?;
                 newest(c, &dir, &job, limit)
+            })
+            .await
+    }
+
+    async fn last_runs(&self, jobs: &[String]) -> Result<BTreeMap<String, JobRun>> {
+        let (jobs, dir) = (jobs.to_owned(), self.inner.store.dir().to_owned());
+        self.inner
+            .store
+            .read(move |c| {
+                let last = |job: String| Ok(newest(c, &dir, &job, 1)?.pop().map(|run| (job, run)));
+                jobs.into_iter().filter_map(|job| last(job).transpose()).collect()
             })
             .await
     }
@@ -228,6 +239,9 @@ fn describe(connection: &Connection, dir: &Path, schedules: &[Deployed], deploye
         next_run: next_run.map(timestamp),
         bookmark: job.bookmark,
         log_group: job.log_group,
+        error_log_group: None,
+        capacity: Capacity::default(),
+        arguments: BTreeMap::new(),
     })
 }
 
@@ -275,6 +289,12 @@ fn raw(r: &Row<'_>) -> rusqlite::Result<(JobRun, Option<String>)> {
         bytes_in: r.get(9)?,
         error: r.get(10)?,
         log_stream: r.get(11)?,
+        log_group: None,
+        error_log_group: None,
+        capacity: Capacity::default(),
+        execution_seconds: None,
+        dpu_seconds: None,
+        arguments: BTreeMap::new(),
     };
     Ok((run, r.get(12)?))
 }

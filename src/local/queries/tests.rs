@@ -191,7 +191,7 @@ async fn the_catalog_is_shown() {
         ask(&local, "select table_schema, table_name from information_schema.tables where table_name = 'prices'");
     assert_eq!(tables.await.unwrap().rows, [[json!("crypto"), json!("prices")]]);
     let table = Catalog::table(&local, "crypto", "prices").await.unwrap();
-    assert_eq!((table.partitions, table.location.as_str()), (24, "s3://staging/prices/"));
+    assert_eq!((table.partitions, table.location.as_str()), (Some(24), "s3://staging/prices/"));
     let page = local.partitions("crypto", "prices", 22, 10).await.unwrap();
     assert_eq!(page.len(), 2);
 }
@@ -213,10 +213,10 @@ async fn the_history_tells_how_each_query_ended() {
     let dropped =
         tokio::time::timeout(Duration::from_millis(50), local.execute(&query, CancellationToken::new())).await;
     assert!(dropped.is_err());
-    while local.history(1).await.unwrap()[0].state == QueryState::Running {
+    while local.history(None, 1).await.unwrap()[0].state == QueryState::Running {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let history = local.history(10).await.unwrap();
+    let history = local.history(None, 10).await.unwrap();
     let states: Vec<_> = history.iter().map(|e| e.state).collect();
     assert_eq!(states, [QueryState::Cancelled, QueryState::Cancelled, QueryState::Failed, QueryState::Succeeded]);
     assert!(history[2].error.as_deref().unwrap().contains("no column named \"x\""));
@@ -226,7 +226,7 @@ async fn the_history_tells_how_each_query_ended() {
     let reader = Local::open(Options { read_only: true, ..local.inner.options.clone() }).unwrap();
     let result = ask(&reader, "select count(*) from prices").await.unwrap();
     assert_eq!((result.id, result.rows), (None, vec![vec![json!(24)]]));
-    assert_eq!(reader.history(10).await.unwrap().len(), 4);
+    assert_eq!(reader.history(None, 10).await.unwrap().len(), 4);
     drop(dir);
 }
 
@@ -237,7 +237,7 @@ async fn another_process_can_cancel() {
     let query = Query { sql: FOREVER.into(), ..Query::default() };
     let (result, ()) = tokio::join!(local.execute(&query, CancellationToken::new()), async {
         let id = loop {
-            if let Some(first) = other.history(1).await.unwrap().pop() {
+            if let Some(first) = other.history(None, 1).await.unwrap().pop() {
                 break first.id;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -245,7 +245,7 @@ async fn another_process_can_cancel() {
         other.cancel(&permit(), &id).await.unwrap();
     });
     assert_eq!(result, Err(Error::Cancelled));
-    let id = other.history(1).await.unwrap()[0].id.clone();
+    let id = other.history(None, 1).await.unwrap()[0].id.clone();
     assert!(matches!(other.cancel(&permit(), &id).await, Err(Error::Conflict(_))));
     assert!(matches!(other.cancel(&permit(), "none").await, Err(Error::NotFound { .. })));
 }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::{
 
 use super::errors;
 use crate::{
-    cloud::{Error, Result},
+    cloud::{Error, Result, reading},
     statement,
 };
 
@@ -55,6 +55,7 @@ impl Text {
     /// [`Error::Invalid`] for what cannot be one, or changes something.
     pub(crate) fn new(sql: &str) -> Result<Self> {
         let tokens = statement::tokens(sql).map_err(|e| errors::syntax(&e))?;
+        reading::check(sql)?;
         Ok(Self { tokens })
     }
 

@@ -64,16 +64,18 @@ impl Default for JobsPane {
 /// How a run's state looks.
 pub fn state(state: JobRunState) -> (&'static str, Role) {
     match state {
-        JobRunState::Starting | JobRunState::Stopping => (glyphs::WAITING, Role::Running),
+        JobRunState::Waiting | JobRunState::Starting | JobRunState::Stopping => (glyphs::WAITING, Role::Running),
         JobRunState::Running => (glyphs::RUNNING, Role::Running),
         JobRunState::Stopped => (glyphs::STOPPED, Role::Warn),
         JobRunState::Succeeded => (glyphs::OK, Role::Ok),
-        JobRunState::Failed | JobRunState::Timeout => (glyphs::FAILED, Role::Error),
+        JobRunState::Failed | JobRunState::Error | JobRunState::Timeout | JobRunState::Expired => {
+            (glyphs::FAILED, Role::Error)
+        }
     }
 }
 
 fn failed(run: &JobRun) -> bool {
-    matches!(run.state, JobRunState::Failed | JobRunState::Timeout)
+    run.state.is_failure()
 }
 
 fn took(run: &JobRun, now: jiff::Timestamp) -> String {

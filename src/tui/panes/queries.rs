@@ -187,7 +187,10 @@ impl QueriesPane {
                 let said = if table.partition_keys.is_empty() {
                     table.format.clone()
                 } else {
-                    format!("{} · {}", table.format, plural(table.partitions, "partition"))
+                    match table.partitions {
+                        Some(n) => format!("{} · {}", table.format, plural(n, "partition")),
+                        None => format!("{} · partitioned", table.format),
+                    }
                 };
                 leaves.push(Leaf { path: path.clone(), label: table.name.clone(), said, depth: 1 });
                 let keys = table.partition_keys.iter().map(|c| (c, " key"));
@@ -211,6 +214,7 @@ impl QueriesPane {
     fn take_history(&mut self, history: Vec<QueryExecution>, now: jiff::Timestamp) {
         let past = history.into_iter().map(|query| {
             let (glyph, role) = match query.state {
+                QueryState::Queued => (glyphs::WAITING, Role::Running),
                 QueryState::Running => (glyphs::RUNNING, Role::Running),
                 QueryState::Succeeded => (glyphs::OK, Role::Ok),
                 QueryState::Failed => (glyphs::FAILED, Role::Error),
@@ -220,7 +224,7 @@ impl QueriesPane {
             let took = query.elapsed_ms.map(|ms| format!("{} · ", duration(ms as i64))).unwrap_or_default();
             Past {
                 said: format!("{rows}{took}{}", moment(query.started, now)),
-                running: (query.state == QueryState::Running).then(|| query.id.clone()),
+                running: (!query.state.is_final()).then(|| query.id.clone()),
                 sql: query.sql,
                 database: query.database,
                 role,

@@ -11,7 +11,7 @@ use crate::{
         alerts::{AlarmState, Alert, AlertKind, Comparison, Message, Sample, Subscription, Topic},
         buckets::{Bucket, BucketDetail, Object, ObjectPage, Setting},
         catalog::{Column, Table},
-        jobs::{Bookmark, Job, JobRun, JobRunState},
+        jobs::{Bookmark, Capacity, Job, JobRun, JobRunState},
         queries::{QueryExecution, QueryResult, QueryState, SavedQuery},
         stacks::{Action, Change, ChangeSet, Evaluation, Operation, PropertyChange, Replacement},
     },
@@ -133,6 +133,12 @@ fn run(job: &str, n: i64) -> JobRun {
         bytes_in: Some(12_000),
         error: (state == JobRunState::Failed).then(|| format!("column \"deaths\" is missing {HOSTILE}")),
         log_stream: format!("jr_{n}0af"),
+        log_group: None,
+        error_log_group: None,
+        capacity: Capacity::default(),
+        execution_seconds: None,
+        dpu_seconds: None,
+        arguments: BTreeMap::new(),
     }
 }
 
@@ -144,7 +150,10 @@ fn job(name: &str, newest: i64) -> Job {
         next_run: Some(at(300)),
         bookmark: true,
         log_group: format!("/aws-glue/jobs/{name}"),
+        error_log_group: None,
         last_run: Some(run(name, newest)),
+        capacity: Capacity::default(),
+        arguments: BTreeMap::new(),
     }
 }
 
@@ -216,7 +225,7 @@ fn table() -> Table {
         location: "s3://crypto-stream-dev-staging/prices/".into(),
         columns: vec![column("currency", "varchar"), column("amount", "double"), column("date", "date")],
         partition_keys: vec![column("base", "varchar"), column("year", "integer")],
-        partitions: 412,
+        partitions: Some(412),
         updated: Some(at(-60)),
     }
 }
@@ -227,6 +236,7 @@ fn saved() -> SavedQuery {
         pipeline: Some("crypto-stream".into()),
         database: Some("crypto_stream".into()),
         sql: "SELECT base, max(timestamp_utc)\nFROM prices\nGROUP BY base".into(),
+        workgroup: None,
     }
 }
 
@@ -241,6 +251,7 @@ fn history() -> Vec<QueryExecution> {
         scanned_bytes: Some(9_999),
         rows: Some(3),
         error: (state == QueryState::Failed).then(|| "no column named \"amuont\"".into()),
+        service: None,
     };
     vec![
         query("q-3", "SELECT count(*) FROM prices", QueryState::Running),
@@ -263,6 +274,7 @@ fn result() -> QueryResult {
         truncated: false,
         scanned_bytes: 123_456,
         elapsed_ms: 87,
+        service: None,
     }
 }
 
