@@ -198,7 +198,7 @@ mod tests {
     fn formats_have_our_words() {
         let lazy = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
         let text = "org.apache.hadoop.mapred.TextInputFormat";
-        for (table, wanted) in [
+        let tables = vec![
             (stored("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe", "", &[]), "parquet"),
             (stored("org.openx.data.jsonserde.JsonSerDe", text, &[]), "json"),
             (stored("org.apache.hive.hcatalog.data.JsonSerDe", text, &[]), "json"),
@@ -211,7 +211,8 @@ mod tests {
             (types::Table::builder().name("v").table_type("VIRTUAL_VIEW").build().unwrap(), "view"),
             (types::Table::builder().name("i").parameters("table_type", "ICEBERG").build().unwrap(), "iceberg"),
             (types::Table::builder().name("n").build().unwrap(), ""),
-        ] {
+        ];
+        for (table, wanted) in tables {
             assert_eq!(format(&table), wanted);
         }
     }
