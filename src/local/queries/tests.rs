@@ -119,6 +119,7 @@ async fn rows_are_limited_and_parameters_bound() {
         database: Some("crypto".into()),
         parameters: vec!["BTC".into(), "2020.2".into(), "5".into()],
         limit: 2,
+        ..Query::default()
     };
     let result = local.execute(&query, CancellationToken::new()).await.unwrap();
     assert!(result.truncated);
