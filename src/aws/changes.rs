@@ -13,7 +13,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 #[async_trait]
 impl Changes for Aws {
     async fn after(&self, seen: u64) -> Result<u64> {
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(self.client.options().refresh.unwrap_or(LOOK_AGAIN)).await;
         Ok(seen + 1)
     }
 }

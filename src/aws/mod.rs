@@ -59,6 +59,8 @@ pub struct Options {
     pub workgroup: Option<String>,
     /// Let no request out that changes anything.
     pub read_only: bool,
+    /// How long what was read counts as fresh; none: 10 seconds.
+    pub refresh: Option<std::time::Duration>,
     /// The folder for what only this machine remembers: runs of pipelines.
     pub state_dir: PathBuf,
 }

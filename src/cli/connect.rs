@@ -53,6 +53,7 @@ fn open_aws(settings: &Settings) -> Connection {
         workgroup: None,
         read_only: settings.read_only.value,
         state_dir: settings.state_dir.value.clone(),
+        refresh: Some(std::time::Duration::from_secs_f64(settings.refresh.value)),
     });
     let backend = Backend::new(aws.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
     Connection {

@@ -13,8 +13,9 @@ use super::{
     session::Session,
 };
 use crate::{
+    aws::profiles::Profiles,
     backend::{self, Backend},
-    config::Settings,
+    config::{Origin, Setting, Settings},
     tui,
 };
 
@@ -44,8 +45,8 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let driver = Slot::default();
-    let connect = || {
-        let (settings, driver, then) = (settings.clone(), driver.clone(), then.clone());
+    let connect = |switch: &tui::Switch| {
+        let (settings, driver, then) = (switched(settings, switch), driver.clone(), then.clone());
         async move {
             let opened = tokio::task::spawn_blocking(move || connect::open(&settings)).await;
             let connection = opened.map_err(|e| told(&Failure::failed(e)))?.map_err(|e| told(&e))?;
@@ -79,7 +80,26 @@ fn options(settings: &Settings) -> tui::Options {
         cloud: if settings.local.value { "local" } else { "aws" }.into(),
         env: settings.env.value.clone(),
         read_only: settings.read_only.value,
+        profiles: if settings.local.value { Vec::new() } else { Profiles::read().names() },
     }
+}
+
+/// The settings with what was named inside the console.
+fn switched(settings: &Settings, switch: &tui::Switch) -> Settings {
+    let named = |setting: &mut Setting<Option<String>>, name: &Option<String>, command| {
+        if let Some(name) = name {
+            *setting = Setting { value: Some(name.clone()), origin: Origin::Flag(command) };
+        }
+    };
+    let mut settings = settings.clone();
+    if switch.profile.is_some() {
+        // The role was to be assumed from the profile that there was.
+        settings.role_arn = Setting { value: None, origin: Origin::Default };
+    }
+    named(&mut settings.profile, &switch.profile, ":profile");
+    named(&mut settings.region, &switch.region, ":region");
+    named(&mut settings.role_arn, &switch.role, ":role");
+    settings
 }
 
 fn told(failure: &Failure) -> backend::Error {

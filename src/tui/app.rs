@@ -3,6 +3,7 @@
 //! [`App::update`] is pure and never waits: what needs time comes out as a [`Command`], and its outcome comes back in as
 //! a [`Msg`] with the generation in which it was asked.
 
+mod link;
 mod prompt;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use super::{
     command::Command,
     data::{Act, Request, Session, Slot, Target},
     keymap::{self, Action, Context},
+    link::Calls,
     msg::Msg,
     panes::{Cx, Intent, Pane, Panes},
     popups::{Outcome, Popup},
@@ -41,6 +43,8 @@ pub struct Options {
     pub env: String,
     /// Shown until the backend is open.
     pub read_only: bool,
+    /// The profiles that can be switched to.
+    pub profiles: Vec<String>,
 }
 
 impl Default for Options {
@@ -52,6 +56,7 @@ impl Default for Options {
             cloud: "local".into(),
             env: "dev".into(),
             read_only: false,
+            profiles: Vec::new(),
         }
     }
 }
@@ -127,6 +132,8 @@ pub struct App {
     pub depth: Depth,
     /// The time on the cloud's clock, when something was last heard of it.
     pub now: Timestamp,
+    /// What the calls to the cloud are like.
+    pub calls: Calls,
     /// Changes that are under way.
     pub acting: Vec<Act>,
     /// Per slot: the generation that is awaited, and for which pane.
@@ -139,6 +146,8 @@ pub struct App {
     /// Whether a query was answered since the last key.
     just_answered: bool,
     remembered: Vec<String>,
+    profiles: Vec<String>,
+    link: link::Link,
 }
 
 impl App {
@@ -152,6 +161,7 @@ impl App {
                 read_only: options.read_only,
                 protected: false,
                 speed: 1.0,
+                login: None,
             },
             phase: Phase::Opening,
             panes: Panes::default(),
@@ -162,6 +172,7 @@ impl App {
             theme,
             depth,
             now: Timestamp::UNIX_EPOCH,
+            calls: Calls::default(),
             acting: Vec::new(),
             asked: HashMap::new(),
             generation: 0,
@@ -169,6 +180,8 @@ impl App {
             quit_asked: false,
             just_answered: false,
             remembered: Vec::new(),
+            profiles: options.profiles.clone(),
+            link: link::Link::default(),
         }
     }
 
@@ -206,12 +219,32 @@ impl App {
                 self.session = session;
                 self.phase = Phase::Open;
                 self.status = None;
+                self.link.trouble = None;
+                self.asked.clear();
                 self.refresh()
             }
-            Msg::Opened(Err(error)) => {
+            Msg::Opened(Err(error)) | Msg::Switched(Err(error)) if self.phase == Phase::Open => {
+                self.status = Some(Status::Failed(error));
+                Vec::new()
+            }
+            Msg::Switched(Ok((session, switch))) => self.switched(session, switch),
+            Msg::Identified(identity) => {
+                self.session.identity = identity;
+                Vec::new()
+            }
+            Msg::Calls(calls) => {
+                self.calls = calls;
+                Vec::new()
+            }
+            Msg::Troubled { request, generation, .. } if !self.awaits(&request, generation) => Vec::new(),
+            Msg::Troubled { request, trouble, .. } => self.troubled(&request, trouble),
+            Msg::Again(generation) => self.again(generation),
+            Msg::Seen(seen) => self.seen(seen),
+            Msg::Opened(Err(error)) | Msg::Switched(Err(error)) => {
                 self.phase = Phase::Failed(error);
                 Vec::new()
             }
+            Msg::Changed if self.session.cloud != "local" => self.tick(),
             Msg::Changed => self.change(),
             Msg::Arrived { request, generation, .. } if !self.awaits(&request, generation) => Vec::new(),
             Msg::Arrived { request, part, now, .. } => {
@@ -222,6 +255,9 @@ impl App {
             Msg::Loaded { request, result, now, .. } => {
                 self.asked.remove(&request.slot());
                 self.now = now;
+                if result.is_ok() {
+                    self.answered(&request);
+                }
                 self.just_answered |= matches!(request, Request::Query { .. });
                 let mut commands = self.pane_at(request.pane(), |pane, cx| pane.loaded(&request, result, cx));
                 if self.changed {
@@ -382,6 +418,7 @@ impl App {
         }
         self.current = pane;
         self.changed = false;
+        self.look_elsewhere();
         self.refresh()
     }
 
@@ -520,7 +557,7 @@ impl App {
             Action::Refresh if self.phase != Phase::Open => {
                 let Phase::Failed(_) = self.phase else { return Vec::new() };
                 self.phase = Phase::Opening;
-                return vec![Command::Open];
+                return vec![Command::Open(self.link.switch.clone())];
             }
             _ => {}
         }
@@ -530,6 +567,9 @@ impl App {
         match action {
             Action::Pane(n) => self.show(n),
             Action::Refresh => {
+                if let Some(commands) = self.log_in_again() {
+                    return commands;
+                }
                 // What hangs is not waited for any longer.
                 self.asked.retain(|_, (_, pane)| *pane != self.current);
                 self.refresh()

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     data::{Act, Request, Slot},
     fetch,
+    link::{self, Switch, Trouble},
     msg::Msg,
     widgets::lines::{Needle, Snapshot},
 };
@@ -48,8 +49,17 @@ pub enum Command {
         /// The confirmation that was given.
         consent: Consent,
     },
-    /// Open the backend again.
-    Open,
+    /// Open the backend again, where one was with what was named inside.
+    Open(Switch),
+    /// Open another backend in place of this one, if it can be used.
+    Switch(Switch),
+    /// Come back after a pause.
+    Pause {
+        /// How long it is.
+        after: std::time::Duration,
+        /// Comes back.
+        generation: u64,
+    },
     /// Stop until the shell continues us.
     Suspend,
     /// Draw everything anew.
@@ -63,7 +73,8 @@ pub struct Executor {
     backend: Backend,
     tx: UnboundedSender<Msg>,
     loads: HashMap<Slot, (AbortHandle, CancellationToken)>,
-    changes: AbortHandle,
+    /// What runs as long as the backend is used.
+    watching: Vec<AbortHandle>,
 }
 
 /// The shortest time between two refreshes for changes.
@@ -94,7 +105,13 @@ impl Executor {
             }
         })
         .abort_handle();
-        Self { backend, tx, loads: HashMap::new(), changes }
+        let mut watching = vec![changes];
+        // A cloud behind a network is asked who we are once the first frame is there.
+        if backend.cloud.traffic.traffic().is_some() {
+            watching.push(tokio::spawn(link::identify(backend.cloud.clone(), tx.clone())).abort_handle());
+            watching.push(tokio::spawn(link::watch(backend.cloud.traffic.clone(), tx.clone())).abort_handle());
+        }
+        Self { backend, tx, loads: HashMap::new(), watching }
     }
 
     /// Starts what a command asks for. Those that concern the terminal are left to the caller.
@@ -114,11 +131,21 @@ impl Executor {
                     };
                     let result = fetch::fetch(&backend, &request, cancel, &part).await;
                     let now = backend.cloud.clock.now();
+                    let remote = backend.cloud.traffic.traffic().is_some();
+                    if let Some(trouble) = result.as_ref().err().filter(|_| remote).and_then(Trouble::of) {
+                        let _ = tx.send(Msg::Troubled { request: request.clone(), generation, trouble });
+                    }
                     let _ = tx.send(Msg::Loaded { request, generation, result: result.map_err(|e| told(&e)), now });
                 });
                 self.loads.insert(slot, (task.abort_handle(), token));
             }
             Command::Cancel(slot) => self.cancel(slot),
+            Command::Pause { after, generation } => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    let _ = tx.send(Msg::Again(generation));
+                });
+            }
             Command::Search { snapshot, needle, from, generation } => {
                 tokio::task::spawn_blocking(move || {
                     let found = snapshot.search(&needle, from);
@@ -144,7 +171,7 @@ impl Executor {
                     let _ = tx.send(Msg::Acted { act, result });
                 });
             }
-            Command::Open | Command::Suspend | Command::Redraw | Command::Quit => {}
+            Command::Open(_) | Command::Switch(_) | Command::Suspend | Command::Redraw | Command::Quit => {}
         }
     }
 
@@ -161,7 +188,7 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.changes.abort();
+        self.watching.iter().for_each(AbortHandle::abort);
         for (task, token) in self.loads.values() {
             token.cancel();
             task.abort();

@@ -9,10 +9,34 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("alerts", "", "thresholds, alarms and topics"),
     ("query", "[SQL]", "the queries; with SQL, run it"),
     ("deploy", "[PIPELINE]", "the plan of a pipeline"),
+    ("profile", "NAME", "look at AWS with another profile"),
+    ("region", "NAME", "look at another region"),
+    ("role", "ARN", "look at AWS in another role"),
     ("theme", "NAME", "other colours"),
     ("help", "", "the keys of this pane"),
     ("refresh", "", "read everything that is shown again"),
     ("quit", "", "quit"),
+];
+
+/// Regions that a new account has, for completion; others can be typed.
+pub const REGIONS: [&str; 17] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
 ];
 
 /// Shortest forms that people's fingers know.

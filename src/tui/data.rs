@@ -37,6 +37,8 @@ pub struct Session {
     pub protected: bool,
     /// How many times faster than the wall clock the cloud's runs.
     pub speed: f64,
+    /// What a person runs to log in again, where there is logging in.
+    pub login: Option<String>,
 }
 
 /// Something to read.

@@ -8,6 +8,7 @@ pub mod data;
 pub mod fetch;
 pub mod glyphs;
 pub mod keymap;
+pub mod link;
 pub mod msg;
 pub mod panes;
 pub mod popups;
@@ -23,4 +24,5 @@ pub mod view;
 pub mod widgets;
 
 pub use app::{Absence, Options};
+pub use link::Switch;
 pub use run::run;

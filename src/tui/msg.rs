@@ -3,7 +3,10 @@
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
 
-use super::data::{Act, Data, Request, Session};
+use super::{
+    data::{Act, Data, Request, Session},
+    link::{Calls, Switch, Trouble},
+};
 use crate::{
     backend::{Effect, run::RunProgress},
     cloud::stacks::StackEvent,
@@ -25,6 +28,25 @@ pub enum Msg {
     Opened(Result<Session, String>),
     /// Something in the cloud has changed.
     Changed,
+    /// Another backend was opened in place of the one that there was, or could not be.
+    Switched(Result<(Session, Switch), String>),
+    /// The cloud has said who we are.
+    Identified(String),
+    /// The calls to the cloud read differently.
+    Calls(Calls),
+    /// A read could not be done, for a reason that concerns all panes.
+    Troubled {
+        /// What was asked.
+        request: Request,
+        /// The generation in which it was asked.
+        generation: u64,
+        /// The reason.
+        trouble: Trouble,
+    },
+    /// A pause is over.
+    Again(u64),
+    /// The terminal is looked at, or no longer.
+    Seen(bool),
     /// Part of a list came; more of it is on its way.
     Arrived {
         /// What was asked.

@@ -15,6 +15,7 @@ use super::{
     command::{Command, Executor},
     data::Session,
     glyphs,
+    link::{self, Switch},
     msg::Msg,
     terminal::{self, Screen},
     theme::{Depth, Theme},
@@ -41,7 +42,7 @@ const WHEEL: i16 = 3;
 /// The terminal cannot be used, or the theme does not exist.
 pub async fn run<F, C>(connect: C, options: Options, absence: Absence) -> io::Result<()>
 where
-    C: Fn() -> F,
+    C: Fn(&Switch) -> F,
     F: Future<Output = BackendResult<Backend>> + Send + 'static,
 {
     let var = |name: &str| std::env::var(name).ok();
@@ -51,27 +52,37 @@ where
     let frame = if std::env::var_os("SSH_CONNECTION").is_some() { FRAME_REMOTE } else { FRAME };
     let mut pace = Pace::new(frame, Instant::now());
     let mut app = App::new(&options, theme, depth);
-    let mut screen = Screen::take(options.mouse)?;
+    // Whether somebody looks matters where looking has its price.
+    let mut screen = Screen::take(options.mouse, options.cloud != "local")?;
     screen.draw(|frame| view(&app, frame, ascii))?;
     pace.drawn(Instant::now());
 
     let (tx, mut rx) = mpsc::unbounded_channel();
     let (opened_tx, mut opened) = mpsc::unbounded_channel::<Backend>();
-    let open = || {
-        let (future, tx, opened) = (connect(), tx.clone(), opened_tx.clone());
-        tokio::spawn(async move {
-            let msg = match future.await {
+    let open = |switch: Switch, proven: bool| {
+        let (future, tx, opened) = (connect(&switch), tx.clone(), opened_tx.clone());
+        let task = tokio::spawn(async move {
+            let backend = match future.await {
+                Ok(backend) if proven => backend.cloud.identity.ask().await.map(|_| backend).map_err(Into::into),
+                other => other,
+            };
+            let session = match backend {
                 Ok(backend) => {
                     let session = session(&backend);
                     let _ = opened.send(backend);
-                    Msg::Opened(Ok(session))
+                    Ok(session)
                 }
-                Err(error) => Msg::Opened(Err(error.to_string())),
+                Err(error) => Err(error.to_string()),
             };
-            let _ = tx.send(msg);
+            let _ = tx.send(if proven {
+                Msg::Switched(session.map(|session| (session, switch)))
+            } else {
+                Msg::Opened(session)
+            });
         });
+        task.abort_handle()
     };
-    open();
+    let mut opening = open(Switch::default(), false);
     let mut executor: Option<Executor> = None;
     let mut events = EventStream::new();
     let mut signals = Signals::new()?;
@@ -107,9 +118,10 @@ where
             () = tokio::time::sleep(wait), if dirty => continue,
             Some(msg) = rx.recv() => msg,
         };
-        if matches!(msg, Msg::Opened(Ok(_)))
+        if matches!(msg, Msg::Opened(Ok(_)) | Msg::Switched(Ok(_)))
             && let Ok(backend) = opened.try_recv()
         {
+            // What the earlier one still reads is given up.
             executor = Some(Executor::new(backend, tx.clone()));
         }
         dirty = true;
@@ -118,7 +130,14 @@ where
                 Command::Quit => return Ok(()),
                 Command::Suspend => suspend(&mut screen, &absence).await?,
                 Command::Redraw => screen.clear()?,
-                Command::Open => open(),
+                Command::Open(switch) => {
+                    opening.abort();
+                    opening = open(switch, false);
+                }
+                Command::Switch(switch) => {
+                    opening.abort();
+                    opening = open(switch, true);
+                }
                 other => {
                     if let Some(executor) = &mut executor {
                         executor.execute(other);
@@ -162,9 +181,9 @@ impl Pace {
 
 fn session(backend: &Backend) -> Session {
     let identity = backend.cloud.identity.known();
-    let who = [&identity.principal, &identity.account, &identity.region];
     Session {
-        identity: who.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" "),
+        identity: link::identity(&identity),
+        login: identity.login,
         cloud: identity.cloud,
         env: backend.env.clone(),
         read_only: backend.read_only(),
@@ -183,7 +202,8 @@ fn message(event: &Event) -> Option<Msg> {
             MouseEventKind::ScrollUp => Some(Msg::Wheel(-WHEEL)),
             _ => None,
         },
-        Event::FocusGained | Event::FocusLost => None,
+        Event::FocusGained => Some(Msg::Seen(true)),
+        Event::FocusLost => Some(Msg::Seen(false)),
     }
 }
 

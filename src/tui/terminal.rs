@@ -24,11 +24,13 @@ pub struct Screen {
     /// makes that a panic.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
+    focus: bool,
 }
 
 impl Screen {
-    /// Takes the terminal. A panic gives it back before it says anything.
-    pub fn take(mouse: bool) -> io::Result<Self> {
+    /// Takes the terminal, and with it the wheel, and news of whether somebody looks, where they are wanted. A panic gives it
+    /// back before it says anything.
+    pub fn take(mouse: bool, focus: bool) -> io::Result<Self> {
         static HOOK: std::sync::Once = std::sync::Once::new();
         HOOK.call_once(|| {
             let earlier = std::panic::take_hook();
@@ -41,10 +43,10 @@ impl Screen {
                 earlier(panic);
             }));
         });
-        enter(mouse)?;
+        enter(mouse, focus)?;
         // One frame of a large screen fits, so that it goes out in one write.
         let backend = CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, io::stdout()));
-        Ok(Self { terminal: ManuallyDrop::new(Terminal::new(backend)?), mouse })
+        Ok(Self { terminal: ManuallyDrop::new(Terminal::new(backend)?), mouse, focus })
     }
 
     /// Draws a frame; the terminal shows it at once or not at all.
@@ -67,7 +69,7 @@ impl Screen {
         give_back();
         #[cfg(unix)]
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
-        enter(self.mouse)?;
+        enter(self.mouse, self.focus)?;
         self.clear()
     }
 }
@@ -78,13 +80,16 @@ impl Drop for Screen {
     }
 }
 
-fn enter(mouse: bool) -> io::Result<()> {
+fn enter(mouse: bool, focus: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let mut out = io::stdout();
     execute!(out, EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)?;
     if mouse {
         execute!(out, event::EnableMouseCapture)?;
+    }
+    if focus {
+        execute!(out, event::EnableFocusChange)?;
     }
     Ok(())
 }
@@ -97,6 +102,7 @@ pub fn give_back() {
             out,
             EndSynchronizedUpdate,
             event::DisableMouseCapture,
+            event::DisableFocusChange,
             event::DisableBracketedPaste,
             LeaveAlternateScreen,
             cursor::Show

@@ -37,6 +37,8 @@ pub struct Console {
     pub hang: bool,
     /// Reads that were left unanswered, with their generations.
     pub unanswered: Vec<(Request, u64)>,
+    /// Backends that were asked for.
+    pub opens: Vec<Command>,
 }
 
 impl Console {
@@ -50,6 +52,7 @@ impl Console {
             read_only: false,
             protected: false,
             speed: 1.0,
+            login: None,
         };
         console.send(Msg::Opened(Ok(session)));
         console
@@ -59,7 +62,17 @@ impl Console {
     pub fn closed(answer: Answer, depth: Depth) -> Self {
         let theme = Theme::load("calm", depth).expect("a theme");
         let app = App::new(&Options::default(), theme, depth);
-        Self { app, ascii: false, answer, asked: vec![], acts: vec![], quit: false, hang: false, unanswered: vec![] }
+        Self {
+            app,
+            ascii: false,
+            answer,
+            asked: vec![],
+            acts: vec![],
+            quit: false,
+            hang: false,
+            unanswered: vec![],
+            opens: vec![],
+        }
     }
 
     /// Something happens; what follows from it is answered.
@@ -84,7 +97,12 @@ impl Console {
                     }
                     Command::Act { act, consent } => self.acts.push((act, consent)),
                     Command::Quit => self.quit = true,
-                    Command::Cancel(_) | Command::Judge(_) | Command::Open | Command::Suspend | Command::Redraw => {}
+                    Command::Open(_) | Command::Switch(_) => self.opens.push(command),
+                    Command::Cancel(_)
+                    | Command::Judge(_)
+                    | Command::Pause { .. }
+                    | Command::Suspend
+                    | Command::Redraw => {}
                 }
             }
             todo = next;

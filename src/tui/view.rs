@@ -12,6 +12,7 @@ use super::{
     app::{App, Phase, Status, Typing},
     glyphs,
     keymap::{self, Action},
+    link::Trouble,
     theme::Role,
     ui::Ui,
 };
@@ -35,9 +36,19 @@ pub fn view(app: &App, frame: &mut Frame, ascii: bool) {
         let middle = Rect { y: area.y + (area.height - rows) / 2, height: rows, ..area };
         Paragraph::new(told).alignment(Alignment::Center).style(style).render(middle, frame.buffer_mut());
     } else {
-        let [header, tabs, pane, footer] =
-            Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
-                .areas(area);
+        let trouble = app.trouble().filter(|_| app.phase == Phase::Open).map(|trouble| trouble_line(app, trouble));
+        let rows = trouble.as_ref().map_or(0, |told| text::wrap(told, usize::from(area.width), 2).len() as u16);
+        let [header, tabs, banner, pane, footer] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(rows),
+            Constraint::Min(1),
+            Constraint::Length(1),
+        ])
+        .areas(area);
+        if let Some(told) = trouble {
+            ui.wrapped(frame.buffer_mut(), banner, Role::Error, &told);
+        }
         draw_header(app, frame, header, &ui);
         draw_tabs(app, frame, tabs, &ui);
         match &app.phase {
@@ -64,6 +75,19 @@ pub fn view(app: &App, frame: &mut Frame, ascii: bool) {
         }
     }
     glyphs::finish(frame.buffer_mut(), ascii);
+}
+
+/// What keeps all panes from being read, and what to do about it.
+fn trouble_line(app: &App, trouble: &Trouble) -> String {
+    let told = match trouble {
+        Trouble::Credentials(why) => {
+            let login = app.session.login.as_ref().filter(|login| !why.contains(login.as_str()));
+            let run = login.map(|login| format!(" · run `{login}`")).unwrap_or_default();
+            format!("✖ R once you have logged in{run} · {why}")
+        }
+        Trouble::Network(why) => format!("✖ no connection, trying again (R: now) · {why}"),
+    };
+    text::clean_lines(&told).collect::<Vec<_>>().join(" ")
 }
 
 fn draw_notice(frame: &mut Frame, area: Rect, ui: &Ui, role: Role, what: &str) {
@@ -99,10 +123,20 @@ fn draw_header(app: &App, frame: &mut Frame, area: Rect, ui: &Ui) {
     let used = line.width();
     ui.line(frame.buffer_mut(), area, 0, &line);
     let room = usize::from(area.width).saturating_sub(used + 4);
-    if room >= 8 && !session.identity.is_empty() {
-        let identity = text::clean(&session.identity);
-        let identity = text::truncate(&identity, room).into_owned();
-        let line = Line::from(ui.span(Role::Dim, identity));
+    let identity = text::clean(&session.identity);
+    let throttled = if app.calls.throttled { "   throttled" } else { "" };
+    let words = if app.calls.words.is_empty() { String::new() } else { format!("   {}", app.calls.words) };
+    // The calls go first where there is little room, what is throttled last.
+    let all = text::width(&identity) + text::width(&words) + text::width(throttled);
+    let words = if all <= room { words } else { String::new() };
+    if room >= 8 && !(identity.is_empty() && words.is_empty() && throttled.is_empty()) {
+        let rest = room.saturating_sub(text::width(&words) + text::width(throttled));
+        let spans = vec![
+            ui.span(Role::Dim, text::truncate(&identity, rest).into_owned()),
+            ui.span(Role::Dim, words),
+            ui.span(Role::Warn, throttled),
+        ];
+        let line = Line::from(spans);
         let at = area.width.saturating_sub(line.width() as u16 + 1);
         ui.line(frame.buffer_mut(), Rect { x: area.x + at, width: area.width - at, ..area }, 0, &line);
     }

@@ -57,7 +57,12 @@ impl App {
                     }
                     _ => {
                         let panes = &self.panes;
-                        (commands::complete(edit.text(), &|command| panes.names(command)), 0)
+                        let profiles = &self.profiles;
+                        let names = |command: &str| match command {
+                            "profile" => profiles.clone(),
+                            _ => panes.names(command),
+                        };
+                        (commands::complete(edit.text(), &names), 0)
                     }
                 };
                 match all.get(at).cloned() {
@@ -124,6 +129,7 @@ impl App {
                 }
                 return Vec::new();
             }
+            "profile" | "region" | "role" => return self.switch(command, argument),
             _ if self.phase != Phase::Open => return Vec::new(),
             "deploy" if !argument.is_empty() => return self.intend(Intent::Deploy(argument.to_owned())),
             "overview" => (1, some(Target::Pipeline)),

@@ -196,6 +196,9 @@ impl Panes {
         if command == "theme" {
             return super::theme::built_in().into_iter().map(|(name, _)| name).collect();
         }
+        if command == "region" {
+            return super::commands::REGIONS.iter().map(|name| (*name).to_owned()).collect();
+        }
         self.of(command).map(Pane::names).unwrap_or_default()
     }
 

@@ -7,6 +7,7 @@ mod deploy;
 mod fixture;
 mod jobs;
 mod jumps;
+mod link;
 mod logs;
 mod manners;
 mod more;
