@@ -4,7 +4,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -43,6 +43,10 @@ impl Audit {
         let record = Record { time: Timestamp::now(), who, what, target, outcome, id };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
+        // Where no embedded cloud has its state, this is the first that is kept.
+        if let Some(folder) = self.path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
         OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?.write_all(&line)
     }
 }

@@ -26,6 +26,16 @@ pub fn delete_effect(bucket: &str, key: &str, version: Option<&str>) -> Effect {
     }
 }
 
+/// Aborting a multipart upload.
+pub fn abort_effect(bucket: &str, key: &str) -> Effect {
+    Effect {
+        what: "buckets uploads abort",
+        target: format!("s3://{bucket}/{key}"),
+        sentence: format!("what was uploaded of s3://{bucket}/{key} and never completed is thrown away"),
+        strength: Strength::Confirm,
+    }
+}
+
 impl Outcome for Object {}
 
 impl Backend {

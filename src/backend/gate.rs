@@ -3,7 +3,7 @@
 //! It checks read-only mode, asks for the confirmation that the effect deserves, writes the audit record before the
 //! change begins, and its outcome when the change has ended.
 
-use std::future::Future;
+use std::{future::Future, path::Path};
 
 use super::{
     audit::Audit,
@@ -85,6 +85,11 @@ impl Gate {
     /// Whether everything is refused.
     pub fn read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// The folder of the audit file, for what else only this machine remembers.
+    pub fn folder(&self) -> &Path {
+        self.audit.path().parent().unwrap_or(Path::new("."))
     }
 
     /// Whether the gate would open: for a face that wants to say so before it asks for a confirmation.
@@ -230,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_written_down_is_not_done() {
-        let gate = Gate::new(false, "me", Audit::new("/nonexistent/audit.jsonl"));
+        let gate = Gate::new(false, "me", Audit::new("/dev/null/audit.jsonl"));
         let refused = gate
             .perform(&effect(Strength::Free), &Consent::None, |_| async {
                 unreachable!("the gate is shut") as cloud::Result<()>

@@ -18,6 +18,7 @@ pub mod prices;
 pub mod queries;
 pub mod run;
 pub mod secrets;
+pub mod transfers;
 
 use std::path::PathBuf;
 

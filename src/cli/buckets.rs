@@ -1,9 +1,6 @@
 //! `buckets`: buckets and the objects in them.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+mod transfer;
 
 use clap::{Args, Subcommand};
 
@@ -11,15 +8,15 @@ use super::{
     failure::{Failure, Result},
     input,
     names::resolve,
-    out::{Cell, Column, note, size},
+    out::{Cell, Column, note},
     session::Session,
 };
 use crate::{
     backend::{Backend, Kind, buckets},
     cloud::buckets::{Bucket, ListObjects, Object, ObjectPage},
     config::Format,
-    text,
 };
+use transfer::{Get, Presign, Put, Uploads};
 
 /// What to do with buckets.
 #[derive(Debug, Subcommand)]
@@ -34,30 +31,13 @@ pub enum Command {
     /// List the objects in a bucket, prefixes folded
     Objects(Objects),
     /// Write an object's content to stdout or a file
-    Get {
-        /// The bucket's name, or PIPELINE/NAME
-        bucket: String,
-        /// The object's key
-        key: String,
-        /// The file to write; - is stdout
-        #[arg(default_value = "-")]
-        file: PathBuf,
-        /// This version rather than the current one
-        #[arg(long = "object-version", value_name = "VERSION")]
-        version: Option<String>,
-    },
+    Get(Get),
     /// Put a file's content into a bucket
-    Put {
-        /// The bucket's name, or PIPELINE/NAME
-        bucket: String,
-        /// The object's key
-        key: String,
-        /// The file to read; - is stdin
-        file: String,
-        /// The media type
-        #[arg(long, value_name = "TYPE")]
-        content_type: Option<String>,
-    },
+    Put(Put),
+    /// List uploads in parts that were never completed, or abort them
+    Uploads(Uploads),
+    /// Print a URL by which whoever has it can read an object for a time
+    Presign(Presign),
     /// Delete an object
     Rm {
         /// The bucket's name, or PIPELINE/NAME
@@ -104,8 +84,9 @@ impl Command {
     /// What it changes: the gate's words and the target; none for a command that reads.
     pub fn change(&self) -> Option<(&'static str, &str)> {
         match self {
-            Self::List | Self::Show { .. } | Self::Objects(_) | Self::Get { .. } => None,
-            Self::Put { bucket, .. } => Some(("buckets put", bucket)),
+            Self::List | Self::Show { .. } | Self::Objects(_) | Self::Get(_) | Self::Presign(_) => None,
+            Self::Put(put) => Some(("buckets put", &put.bucket)),
+            Self::Uploads(uploads) => uploads.aborts().then_some(("buckets uploads abort", &uploads.bucket)),
             Self::Rm { bucket, .. } => Some(("buckets rm", bucket)),
         }
     }
@@ -116,7 +97,7 @@ impl Command {
         match self {
             Self::List => s.out.list(&port.list().await?, &BUCKETS, "no buckets"),
             Self::Show { bucket } => {
-                let detail = port.detail(&resolve(backend, Kind::Bucket, &bucket).await?).await?;
+                let detail = port.detail(&physical(backend, &bucket).await?).await?;
                 let mut fields: Vec<_> = BUCKETS.iter().map(|(name, cell)| (*name, cell(&detail.bucket))).collect();
                 for setting in &detail.settings {
                     fields.extend(setting.lines().into_iter().map(|line| (setting.name.as_str(), Cell::Text(line))));
@@ -124,33 +105,12 @@ impl Command {
                 s.out.record(&detail, fields)
             }
             Self::Objects(objects) => objects.run(s, backend).await,
-            Self::Get { bucket, key, file, version } => {
-                let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
-                let content = port.get(&bucket, &key, version.as_deref(), None).await?;
-                if file != Path::new("-") {
-                    return save(&file, &content.body);
-                }
-                if !s.out.terminal {
-                    return s.out.bytes(&content.body);
-                }
-                let text = std::str::from_utf8(&content.body).ok().filter(|t| !t.contains('\0'));
-                let Some(text) = text else {
-                    let size = size(content.object.size);
-                    return Err(Failure::failed(format!(
-                        "{key}: {size} of binary data are not for a terminal: name a FILE, or redirect the output"
-                    )));
-                };
-                text::clean_lines(text).try_for_each(|line| s.out.line(&line))
-            }
-            Self::Put { bucket, key, file, content_type } => {
-                let body = input::read(&file)?;
-                let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
-                let consent = s.consent(backend, &buckets::put_effect(&bucket, &key))?;
-                let object = backend.put_object(&bucket, &key, body.into(), content_type.as_deref(), &consent).await?;
-                s.out.record(&object, fields(&object))
-            }
+            Self::Get(get) => get.run(s, backend).await,
+            Self::Put(put) => put.run(s, backend).await,
+            Self::Uploads(uploads) => uploads.run(s, backend).await,
+            Self::Presign(presign) => presign.run(s, backend).await,
             Self::Rm { bucket, key, version } => {
-                let bucket = resolve(backend, Kind::Bucket, &bucket).await?;
+                let bucket = physical(backend, &bucket).await?;
                 if let Some(version) = &version
                     && !has_version(backend, &bucket, &key, version).await?
                 {
@@ -168,6 +128,14 @@ impl Command {
     }
 }
 
+/// The physical name of a bucket. On AWS one may be read that is in no list of ours, so that the call itself tells.
+async fn physical(backend: &Backend, name: &str) -> Result<String> {
+    if backend.cloud.identity.known().cloud == "aws" && !name.contains('/') {
+        return Ok(name.to_owned());
+    }
+    resolve(backend, Kind::Bucket, name).await
+}
+
 /// Whether a key has this version; a delete marker is one, too.
 async fn has_version(backend: &Backend, bucket: &str, key: &str, version: &str) -> Result<bool> {
     let mut request = ListObjects { prefix: key.to_owned(), versions: true, limit: 1000, ..ListObjects::default() };
@@ -178,16 +146,12 @@ async fn has_version(backend: &Backend, bucket: &str, key: &str, version: &str) 
         }
         match page.next {
             // What comes after the key has another one.
-            Some(next) if page.objects.last().is_some_and(|o| o.key == key) => request.after = Some(next),
+            Some(next) if page.objects.last().is_some_and(|o| o.key == key) => {
+                (request.after, request.token) = (Some(next), page.token);
+            }
             _ => return Ok(false),
         }
     }
-}
-
-fn save(file: &Path, body: &[u8]) -> Result {
-    std::fs::File::create(file)
-        .and_then(|mut f| f.write_all(body))
-        .map_err(|e| Failure::failed(format!("{}: {e}", file.display())))
 }
 
 fn fields(object: &Object) -> Vec<(&'static str, Cell)> {
@@ -203,7 +167,7 @@ fn fields(object: &Object) -> Vec<(&'static str, Cell)> {
 
 impl Objects {
     async fn run(self, s: &Session, backend: &Backend) -> Result {
-        let bucket = resolve(backend, Kind::Bucket, &self.bucket).await?;
+        let bucket = physical(backend, &self.bucket).await?;
         let mut request = ListObjects {
             prefix: self.prefix,
             delimiter: (!self.recursive).then_some('/'),
@@ -224,7 +188,7 @@ impl Objects {
             all.objects.extend(page.objects);
             all.next = page.next;
             match &all.next {
-                Some(next) => request.after = Some(next.clone()),
+                Some(next) => (request.after, request.token) = (Some(next.clone()), page.token),
                 None => break,
             }
         }

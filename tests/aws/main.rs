@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod alerts;
+mod buckets;
 mod credentials;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
@@ -9,4 +10,5 @@ mod fake;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod harness;
 mod identity;
+mod s3;
 mod topics;

@@ -62,6 +62,8 @@ pub struct Answer {
     pub body: Bytes,
     /// How long it takes to answer.
     pub delay_ms: u64,
+    /// After so many bytes of the body, the connection is cut.
+    pub cut_after: Option<usize>,
 }
 
 impl Answer {
@@ -104,11 +106,22 @@ impl Answer {
     }
 
     pub fn text(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type".into(), content_type.into())], body: body.into(), delay_ms: 0 }
+        Self {
+            status,
+            headers: vec![("content-type".into(), content_type.into())],
+            body: body.into(),
+            delay_ms: 0,
+            cut_after: None,
+        }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn cut_after(mut self, bytes: usize) -> Self {
+        self.cut_after = Some(bytes);
         self
     }
 
@@ -206,6 +219,12 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response<Body>
     let mut response = Response::builder().status(answer.status).header("x-amzn-requestid", "r-1");
     for (name, value) in &answer.headers {
         response = response.header(name, value);
+    }
+    if let Some(bytes) = answer.cut_after {
+        let start = answer.body.slice(..bytes.min(answer.body.len()));
+        response = response.header("content-length", answer.body.len());
+        let cut = std::io::Error::other("cut");
+        return response.body(Body::from_stream(futures::stream::iter([Ok(start), Err(cut)]))).unwrap();
     }
     response.body(Body::from(answer.body)).unwrap()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     listing::{etag, unsigned},
-    region::{object_error, status},
+    region::{check_key, object_error, status},
 };
 use crate::{
     aws::{Aws, time},
@@ -47,6 +47,7 @@ impl Aws {
         range: Option<Range<u64>>,
         wanted: Option<&str>,
     ) -> Result<Content> {
+        check_key(key)?;
         let nothing = async || {
             let object = self.head_object(bucket, key, version).await?;
             Ok(Content { object, body: Bytes::new() })

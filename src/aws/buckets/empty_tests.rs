@@ -10,7 +10,7 @@ use crate::aws::Options;
 use fake::{Answer, Asked, Fake};
 
 #[path = "../../../tests/support/fake.rs"]
-#[allow(dead_code, missing_docs, reason = "not every test needs all of it")]
+#[allow(dead_code, missing_docs, clippy::all, clippy::pedantic, reason = "the tests' own, of which a part is used")]
 mod fake;
 
 fn aws(fake: &Fake) -> Aws {

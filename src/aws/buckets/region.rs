@@ -99,8 +99,18 @@ impl Aws {
         F: Future<Output = Sent<T, E>>,
         E: ProvideErrorMetadata + StdError + 'static,
     {
+        check_key(key)?;
         self.sent(bucket, request).await?.map_err(|e| object_error(e, (bucket, key, version), action))
     }
+}
+
+/// The SDK takes a key of nothing but blanks for none at all, though S3 would have it.
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    if key.trim().is_empty() {
+        let what = format!("an object whose key is {key:?}: the SDK cannot ask for one without a letter");
+        return Err(Error::Unsupported { cloud: "aws", what });
+    }
+    Ok(())
 }
 
 /// What a failed request about a bucket means.
