@@ -1,7 +1,6 @@
 """What the tests of the runner share: one Spark, a place for a job, the embedded cloud's binary."""
 
 import contextlib
-import datetime
 import io
 import json
 import os
@@ -9,7 +8,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import tomllib
 import unittest
 import uuid
 
@@ -21,6 +19,7 @@ os.environ["PYSPARK_PYTHON"] = sys.executable
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 from pyspark.sql import SparkSession  # noqa: E402
+from pyspark.sql import functions as F  # noqa: E402
 
 _spark = None
 
@@ -146,15 +145,70 @@ class GlueJob:
         schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
         return spark().read.schema(schema).option("basePath", self.output.as_uri()).parquet(self.output.as_uri())
 
-    def rows(self, sql):
+    def rows(self, sql, parameters=None):
         self.frame().createOrReplaceTempView(self.table)
-        return [list(map(value, row)) for row in spark().sql(sql).collect()]
+        return as_printed(spark().sql(sql, args=parameters))
 
 
-def value(v):
-    """A value as the command line prints it in JSON."""
-    if isinstance(v, datetime.datetime):
-        return v.strftime("%Y-%m-%d %H:%M:%S.") + (f"{v.microsecond:06d}" if v.microsecond % 1000 else f"{v.microsecond // 1000:03d}")
-    if isinstance(v, datetime.date):
-        return v.isoformat()
-    return v
+def as_printed(frame):
+    """The rows as the command line prints them in JSON, whatever the machine's own time zone is."""
+    columns = []
+    for field in frame.schema.fields:
+        column = F.col(f"`{field.name}`")
+        if field.dataType.simpleString() == "timestamp":
+            column = F.date_format(column, "yyyy-MM-dd HH:mm:ss.SSSSSS").alias(field.name)
+        elif field.dataType.simpleString() == "date" or field.dataType.simpleString().startswith("decimal"):
+            column = column.cast("string").alias(field.name)
+        columns.append(column)
+    times = [field.dataType.simpleString() == "timestamp" for field in frame.schema.fields]
+    rows = []
+    for row in frame.select(*columns).collect():
+        rows.append([v.removesuffix("000") if time and v else v for v, time in zip(row, times)])
+    return rows
+
+
+class Embedded:
+    """The embedded cloud, with a state of its own."""
+
+    def __init__(self):
+        given = os.environ.get("PUMPHOUSE_BINARY")
+        self.binary = pathlib.Path(given) if given else ROOT / "target/debug/pumphouse"
+        if not self.binary.is_file():
+            missing(f"{self.binary} is missing: build it, or name it in PUMPHOUSE_BINARY")
+        self.dir = tempfile.TemporaryDirectory(prefix="embedded-")
+
+    def run(self, *args):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PUMPHOUSE_")}
+        env |= {"HOME": self.dir.name, "XDG_CONFIG_HOME": f"{self.dir.name}/config", "NO_COLOR": "1"}
+        command = [str(self.binary), "--local", "--state-dir", f"{self.dir.name}/state", *map(str, args)]
+        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode:
+            raise AssertionError(f"{args}: {done.stderr.decode()}")
+        return done.stdout
+
+    def json(self, *args):
+        return json.loads(self.run(*args, "--output", "json"))
+
+    def download(self, bucket, prefix, into):
+        """The objects of a bucket, into a folder."""
+        there = self.json("buckets", "objects", bucket, prefix, "--recursive", "--limit", "100000")
+        for entry in there["objects"]:
+            path = into / entry["key"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.run("buckets", "get", bucket, entry["key"]))
+        return len(there["objects"])
+
+
+def missing(message):
+    """What is not there is skipped over, but not in CI."""
+    if os.environ.get("CI") == "true":
+        raise AssertionError(message)
+    raise unittest.SkipTest(message)
+
+
+def shared(path):
+    """A file of the shared data beside the checkout; none where there is none of that name, or no such data at all."""
+    data = (ROOT / "../shared/data").resolve()
+    if not data.is_dir() and os.environ.get("CI") == "true":
+        raise AssertionError(f"{data} is missing: the shared data must lie beside the checkout")
+    return data / path if (data / path).is_file() else None

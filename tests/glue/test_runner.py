@@ -1,0 +1,341 @@
+"""Runs of small jobs: what is read, written, replaced, undone and refused."""
+
+import json
+import os
+import unittest
+from unittest import mock
+
+import support
+from support import Failed, GlueJob, Killed, spark
+
+CLEAN = """with typed as (
+    select base, currency, cast(amount as double) as amount, cast(timestamp_utc as timestamp) as timestamp_utc
+    from input
+)
+select currency, amount, timestamp_utc, cast(timestamp_utc as date) as "date", base,
+    cast(extract(year from timestamp_utc) as int) as year
+from typed"""
+JOB = {
+    "sql": CLEAN,
+    "input": {"base": "varchar", "currency": "varchar", "amount": "varchar", "timestamp_utc": "varchar"},
+    "table": "prices",
+    "columns": {"currency": "varchar", "amount": "double", "timestamp_utc": "timestamp", "date": "date"},
+    "partition_by": {"base": "varchar", "year": "integer"},
+    "bookmark": True,
+}
+
+
+def price(base, amount, at="2020-01-01T00:00:00Z"):
+    return json.dumps({"base": base, "currency": "USD", "amount": amount, "timestamp_utc": at}) + "\n"
+
+
+def job(**changes):
+    return GlueJob({**JOB, **changes})
+
+
+def amounts(j):
+    return [row[0] for row in j.rows("select amount from prices order by amount")]
+
+
+class Reading(unittest.TestCase):
+    def test_a_run_reads_what_is_new_and_writes_partitions(self):
+        j = job()
+        first = price("BTC", "60123.5", "2021-03-13T23:59:59Z") + price("ETH", "1.5", "2021-03-13T10:00:00+02:00")
+        j.put("2021/a b%41.json", first)
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["rows_out"], done["files_in"]), (2, 2, 1))
+        self.assertEqual((done["bytes_in"], done["partitions"]), (len(first), 2))
+        names = [str(path.relative_to(j.output)) for path in j.written()]
+        self.assertRegex(names[0], r"^base=BTC/year=2021/part-00000-test-dev-job-jr_\w+\.snappy\.parquet$")
+        self.assertEqual(len(names), 2)
+        self.assertEqual(
+            j.rows("select * from prices order by base"),
+            [
+                ["USD", 60123.5, "2021-03-13 23:59:59.000", "2021-03-13", "BTC", 2021],
+                ["USD", 1.5, "2021-03-13 08:00:00.000", "2021-03-13", "ETH", 2021],
+            ],
+        )
+        self.assertEqual([p["Values"] for p in j.partitions()], [["BTC", "2021"], ["ETH", "2021"]])
+        location = j.partitions()[0]["StorageDescriptor"]["Location"]
+        self.assertEqual(location, j.output.as_uri() + "/base=BTC/year=2021/")
+
+        # Nothing new: nothing changes.
+        before = j.written()
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["rows_out"], done["files_in"]), (0, 0, 0))
+        self.assertIn("nothing new", j.said)
+        self.assertEqual(j.written(), before)
+
+        j.put("2021/b.json", price("BTC", "2", "2021-03-13T23:00:00Z"))
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["files_in"]), (1, 1))
+        self.assertEqual(amounts(j), [1.5, 2.0, 60123.5])
+        self.assertEqual(len(j.partitions()), 2)
+
+        # Forgotten: everything is read again, and written in place of what was there.
+        (j.input / "2021/a b%41.json").write_text(price("XRP", "7"))
+        j.reset_bookmark()
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["files_in"]), (2, 2))
+        self.assertEqual(amounts(j), [2.0, 7.0])
+        self.assertEqual(sorted(p["Values"] for p in j.partitions()), [["BTC", "2021"], ["XRP", "2020"]])
+        self.assertIn("files of earlier runs replaced", j.said)
+
+    def test_an_object_that_is_written_again_is_new(self):
+        j = job()
+        path = j.put("a.json", price("BTC", "1"), at=1_600_000_000)
+        j.run()
+        path.write_text(price("BTC", "2"))
+        self.assertEqual(j.run()["rows_in"], 1)
+        self.assertEqual(amounts(j), [1.0, 2.0])
+
+    def test_without_a_bookmark_each_run_replaces_the_last(self):
+        j = job(bookmark=False)
+        j.put("a.json", price("BTC", "1"))
+        j.run()
+        j.put("b.json", price("ETH", "2"))
+        self.assertEqual(j.run()["files_in"], 2)
+        self.assertEqual(amounts(j), [1.0, 2.0])
+        self.assertEqual(len(j.written()), 2)
+
+    def test_no_input_at_all_is_success(self):
+        j = job()
+        j.input.rmdir()
+        self.assertEqual(j.run()["files_in"], 0)
+
+    def test_rows_that_the_sql_leaves_out_are_read_once_too(self):
+        j = job(sql=CLEAN + " where amount > 5")
+        j.put("a.json", price("BTC", "1"))
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["rows_out"], done["partitions"]), (1, 0, 0))
+        self.assertEqual(j.written(), [])
+        self.assertEqual(j.run()["files_in"], 0)
+
+    def test_numbers_and_truths_become_text_as_they_stand_and_blank_lines_are_passed_over(self):
+        kinds = {"t": "varchar", "n": "bigint", "d": "double", "b": "boolean", "no": "varchar"}
+        j = job(sql="select * from input", input=kinds, columns=kinds, partition_by={}, table="prices")
+        j.put("a.json", '\ufeff{"t": 1.50, "n": 3.0, "d": "1e3", "b": true, "other": [1]}\n\n  \n{"t": 12345678.9}{"t": "é"}\n')
+        self.assertEqual(j.run()["rows_in"], 3)
+        self.assertEqual(
+            j.rows("select * from prices order by t"),
+            [["1.50", 3, 1000.0, True, None], ["12345678.9", None, None, None, None], ["é", None, None, None, None]],
+        )
+
+    def test_values_in_keys_are_escaped_and_null_has_a_name(self):
+        j = job()
+        nameless = '{"currency": "USD", "amount": "2", "timestamp_utc": "2020-01-01T00:00:00Z"}\n'
+        j.put("a.json", price("a/b=c %é", "1") + nameless + price("", "3"))
+        j.run()
+        folders = sorted({path.relative_to(j.output).parts[0] for path in j.written()})
+        self.assertEqual(folders, ["base=__HIVE_DEFAULT_PARTITION__", "base=a%2Fb%3Dc %25é"])
+        self.assertEqual(
+            sorted(p["Values"] for p in j.partitions()),
+            [["__HIVE_DEFAULT_PARTITION__", "2020"], ["a/b=c %é", "2020"]],
+        )
+        self.assertEqual(
+            j.rows("select base, amount from prices order by amount"),
+            [["a/b=c %é", 1.0], [None, 2.0], [None, 3.0]],
+        )
+        for partition in j.partitions():
+            path = partition["StorageDescriptor"]["Location"].removeprefix("file://")
+            self.assertTrue(os.path.isdir(path), path)
+
+    def test_times_are_stored_as_microseconds(self):
+        j = job()
+        j.put("a.json", price("BTC", "1", "1500-01-01T00:00:00.123456Z"))
+        j.run()
+        jvm = spark().sparkContext._jvm
+        path = jvm.org.apache.hadoop.fs.Path(f"file:{j.written()[0]}")
+        conf = spark().sparkContext._jsc.hadoopConfiguration()
+        source = jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(path, conf)
+        reader = jvm.org.apache.parquet.hadoop.ParquetFileReader.open(source)
+        schema = reader.getFooter().getFileMetaData().getSchema().toString()
+        reader.close()
+        self.assertIn("int64 timestamp_utc (TIMESTAMP(MICROS,true))", schema)
+        self.assertEqual(
+            j.rows("select timestamp_utc, date from prices"), [["1500-01-01 00:00:00.123456", "1500-01-01"]]
+        )
+
+
+class OtherFormats(unittest.TestCase):
+    def csv(self, **changes):
+        return job(
+            sql='select "date", deaths, state from input where deaths > 0',
+            format="csv",
+            input={"date": "date", "deaths": "bigint", "State": "varchar"},
+            columns={"date": "date", "deaths": "integer", "state": "varchar"},
+            partition_by={},
+            **changes,
+        )
+
+    def test_csv_is_read_by_its_header(self):
+        j = self.csv()
+        j.put("us/a.csv", '\ufeffDeaths,State,Date\r\n3,"Ohio, ""US""\nnorth",2020-03-01\r\n0,x,2020-03-02\r\n')
+        j.put("us/b.csv", "date,extra,state,deaths\n2020-03-03,?,,5")
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["rows_out"]), (3, 2))
+        self.assertEqual(
+            j.rows("select * from prices order by date"),
+            [["2020-03-01", 3, 'Ohio, "US"\nnorth'], ["2020-03-03", 5, None]],
+        )
+
+    def test_a_mistake_in_csv_is_told_with_its_place(self):
+        def failure(text):
+            j = self.csv()
+            j.put("a.csv", text)
+            with self.assertRaises(Failed) as caught:
+                j.run()
+            self.assertEqual(j.written(), [])
+            return str(caught.exception).split("landing/", 1)[1]
+
+        self.assertEqual(
+            failure("date,state\n2020-03-01,x\n"), 'a.csv: column "deaths" is missing: the header has date, state'
+        )
+        self.assertEqual(failure("\n"), "a.csv: the file has no header")
+        many = failure("date,deaths,state\n2020-03-01,1,x\n2020-03-02,many,y\n")
+        self.assertRegex(many, r"^a\.csv line 3: .*'many'")
+        self.assertRegex(failure("date,deaths,state\n2020-03-01,1\n"), r"^a\.csv: .*MALFORMED")
+
+    def test_parquet_is_read_by_names(self):
+        j = job(
+            sql="select a, b, c from input",
+            format="parquet",
+            input={"a": "bigint", "b": "varchar", "c": "timestamp"},
+            columns={"a": "bigint", "b": "varchar", "c": "timestamp"},
+            partition_by={},
+        )
+        spark().sql("select cast(1 as int) as a, timestamp'2020-01-01' as c").write.parquet(str(j.input / "one"))
+        spark().sql("select 'x' as B, 2 as a, 9 as other").write.parquet(str(j.input / "two"))
+        self.assertEqual(j.run()["rows_in"], 2)
+        self.assertEqual(
+            j.rows("select * from prices order by a"), [[1, None, "2020-01-01 00:00:00.000"], [2, "x", None]]
+        )
+        self.assertEqual(j.run()["files_in"], 0)
+
+
+class Failures(unittest.TestCase):
+    def failure(self, text, **changes):
+        j = job(**changes)
+        j.put("a.json", price("BTC", "1"))
+        j.put("b.json", text)
+        with self.assertRaises(Failed) as caught:
+            j.run()
+        self.assertEqual(j.written(), [])
+        self.assertEqual(j.partitions(), [])
+        # The bookmark is where it was.
+        j.put("b.json", price("ETH", "2"))
+        j.sql.write_text(CLEAN)
+        if not changes.keys() - {"sql"}:
+            self.assertEqual(j.run()["files_in"], 2)
+        said = str(caught.exception)
+        self.assertNotIn("\n", said)
+        return said
+
+    def test_a_line_that_cannot_be_read_fails_the_run_with_its_place(self):
+        good = price("ETH", "1")
+        self.assertRegex(self.failure(good + '{"base": "X", \n'), r"landing/b\.json line 2: not JSON \(")
+        self.assertRegex(self.failure(good + "\n\n[1]\n"), r"landing/b\.json line 4: not a JSON object")
+        self.assertRegex(self.failure('{"base": {"a": 1}}\n'), r"landing/b\.json line 1: a single value is wanted")
+
+    def test_a_cast_that_cannot_be_done_fails_the_run_with_its_place(self):
+        good = price("ETH", "1")
+        self.assertRegex(self.failure(good + price("ETH", "abc")), r"landing/b\.json line 2: .*'abc'")
+        self.assertRegex(self.failure(good + price("ETH", "1", "yesterday")), r"landing/b\.json line 2: .*'yesterday'")
+
+    def test_mistakes_in_the_sql_are_a_line(self):
+        good = price("ETH", "1")
+        self.assertRegex(self.failure(good, sql="select amuont from input"), r"UNRESOLVED_COLUMN.*`amuont`.*`amount`")
+        self.assertRegex(self.failure(good, sql="select base frm input, x y z"), r"PARSE_SYNTAX_ERROR")
+        self.assertRegex(self.failure(good, sql="drop view input"), r"PARSE_SYNTAX_ERROR.*drop")
+
+    def test_a_result_that_does_not_fit_its_table_is_refused(self):
+        good = price("ETH", "1")
+        kinds = {**JOB["columns"], "amount": "varchar"}
+        self.assertEqual(
+            self.failure(good, columns=kinds),
+            'column "amount" of table db.prices is string, and the SQL gives double: cast it in the SQL',
+        )
+        self.assertRegex(
+            self.failure(good, columns={**JOB["columns"], "volume": "double"}),
+            r'^column "volume" of table db\.prices is missing: the SQL gives currency,',
+        )
+        fewer = {k: v for k, v in JOB["columns"].items() if k != "currency"}
+        self.assertRegex(
+            self.failure(good, columns=fewer), r'the SQL gives column "currency", which table db\.prices does not declare'
+        )
+
+
+class CutOff(unittest.TestCase):
+    """A run that is killed, at each point where it can hurt, and tried again: the totals are exact."""
+
+    def killed(self, j, where, before=None):
+        import runner
+
+        real = getattr(runner, where[0]).__dict__[where[1]]
+
+        def dies(*args, **kwargs):
+            if before:
+                before(real, *args, **kwargs)
+            raise Killed
+
+        with mock.patch.object(getattr(runner, where[0]), where[1], dies), self.assertRaises(Killed):
+            j.run()
+
+    def points(self):
+        def half(real, files, moves):
+            real(files, moves[: len(moves) // 2])
+
+        yield "while files are given their names", ("Files", "move"), half
+        yield "when all is written", ("Ledger", "finish"), None
+        yield "before the bookmark moves", ("Job", "commit"), None
+        yield "after the bookmark has moved", ("Ledger", "commit"), None
+
+    def test_and_tried_again(self):
+        for what, where, before in self.points():
+            with self.subTest(what):
+                j = job()
+                j.put("a.json", price("BTC", "1") + price("ETH", "2"))
+                self.killed(j, where, before)
+                again = j.run()
+                self.assertEqual(amounts(j), [1.0, 2.0])
+                self.assertEqual(again["rows_in"], 0 if where == ("Ledger", "commit") else 2)
+                j.put("b.json", price("BTC", "3") + price("XRP", "4"))
+                self.killed(j, where, before)
+                j.put("c.json", price("BTC", "5"))
+                j.run()
+                self.assertEqual(amounts(j), [1.0, 2.0, 3.0, 4.0, 5.0])
+                # Reset, killed, tried again.
+                j.reset_bookmark()
+                self.killed(j, where, before)
+                j.run()
+                self.assertEqual(amounts(j), [1.0, 2.0, 3.0, 4.0, 5.0])
+                self.assertEqual(j.run()["files_in"], 0)
+                self.assertEqual(amounts(j), [1.0, 2.0, 3.0, 4.0, 5.0])
+                self.assertFalse(list((j.output / "_pumphouse").glob("jr_*")), "files were left aside")
+
+    def test_a_bookmark_that_is_set_back_in_part_is_refused_and_a_reset_mends_it(self):
+        j = job()
+        for day, name in enumerate("abc"):
+            j.put(f"{name}.json", price("BTC", str(day)), at=1_600_000_000 + day)
+            j.run()
+        j.reset_bookmark(keep=1)
+        with self.assertRaisesRegex(Failed, "reset the bookmark, so that all is read"):
+            j.run()
+        self.assertEqual(amounts(j), [0.0, 1.0, 2.0])
+        j.reset_bookmark()
+        self.assertEqual(j.run()["files_in"], 3)
+        self.assertEqual(amounts(j), [0.0, 1.0, 2.0])
+
+    def test_a_reset_after_old_input_is_gone_replaces_what_it_gave(self):
+        j = job()
+        j.put("a.json", price("BTC", "1"), at=1_600_000_000)
+        j.put("b.json", price("BTC", "2"), at=1_600_000_001)
+        j.run()
+        (j.input / "a.json").unlink()
+        j.reset_bookmark()
+        j.run()
+        self.assertEqual(amounts(j), [2.0])
+
+
+if __name__ == "__main__":
+    unittest.main()
