@@ -66,7 +66,7 @@ class Reading(unittest.TestCase):
         self.assertIn("nothing new", j.said)
         self.assertEqual(j.written(), before)
 
-        j.put("2021/b.json", price("BTC", "2", "2021-03-13T23:00:00Z"))
+        j.put("dt=1/b.json", price("BTC", "2", "2021-03-13T23:00:00Z"))
         done = j.run()
         self.assertEqual((done["rows_in"], done["files_in"]), (1, 1))
         self.assertEqual(amounts(j), [1.5, 2.0, 60123.5])

@@ -194,7 +194,8 @@ def new_files(glue, files, args):
     names = [row[0] for row in frame.select(source).distinct().collect()]
     if not all(names):
         raise JobFailed("Glue does not tell which files are new: the run cannot know what it reads")
-    by_name = sorted({unquote(name) if "%" in name else name for name in names})
+    # Spark's own names are encoded, attached ones are not.
+    by_name = sorted({unquote(name) if "%" in name and not files.exists(name) else name for name in names})
     return files.stat([escaped(name) for name in by_name]) if by_name else []
 
 
