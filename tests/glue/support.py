@@ -32,6 +32,8 @@ def spark():
             "spark.driver.memory": "1g",
             "spark.sql.shuffle.partitions": "1",
             "spark.ui.enabled": "false",
+            # Thousands of folders are listed in one task rather than in one each.
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": "1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="warehouse-"),
         }
@@ -65,7 +67,7 @@ class GlueJob:
     def __init__(self, job, name="test-dev-job"):
         self.dir = tempfile.TemporaryDirectory(prefix="glue-")
         self.root = pathlib.Path(self.dir.name)
-        self.job, self.name = job, name
+        self.job, self.name, self._frame = job, name, None
         self.input, self.output = self.root / "landing", self.root / "staging" / "out"
         self.input.mkdir()
         self.sql = self.root / "job.sql"
@@ -115,6 +117,7 @@ class GlueJob:
         spark()
         os.environ["GLUE_STANDIN_STATE"] = str(self.root / "bookmarks.json")
         os.environ["GLUE_STANDIN_CATALOG"] = str(self.catalog)
+        self._frame = None
         said = io.StringIO()
         try:
             with contextlib.redirect_stdout(said):
@@ -143,7 +146,10 @@ class GlueJob:
         """What was written, with the types that the table declares."""
         kinds = {n: HIVE.get(t, t) for n, t in {**self.job["columns"], **self.job.get("partition_by", {})}.items()}
         schema = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
-        return spark().read.schema(schema).option("basePath", self.output.as_uri()).parquet(self.output.as_uri())
+        if self._frame is None:
+            frame = spark().read.schema(schema).option("basePath", self.output.as_uri()).parquet(self.output.as_uri())
+            self._frame = frame.cache()
+        return self._frame
 
     def rows(self, sql, parameters=None):
         self.frame().createOrReplaceTempView(self.table)
