@@ -11,6 +11,7 @@ mod buckets;
 mod catalog;
 mod changes;
 pub mod client;
+mod counts;
 mod credentials;
 pub mod error;
 mod functions;
@@ -19,6 +20,7 @@ mod http;
 mod identity;
 mod jobs;
 mod logs;
+mod metrics;
 pub mod operations;
 mod owners;
 pub mod policy;
@@ -71,12 +73,13 @@ pub struct Aws {
     client: Client,
     owners: Arc<owners::Cache>,
     regions: Arc<buckets::Regions>,
+    metrics: Arc<metrics::Cache>,
 }
 
 impl Aws {
     /// Opens it: asks for nothing yet, so it does not wait and cannot fail.
     pub fn open(options: Options) -> Self {
-        Self { client: Client::new(options), owners: Arc::default(), regions: Arc::default() }
+        Self { client: Client::new(options), owners: Arc::default(), regions: Arc::default(), metrics: Arc::default() }
     }
 
     /// Its ports.

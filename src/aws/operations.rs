@@ -15,7 +15,7 @@ pub enum Access {
 /// An operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
-    /// The service, as the SDK calls it.
+    /// The service, as the SDK calls it, without blanks.
     pub service: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -25,9 +25,10 @@ pub struct Operation {
     pub access: Access,
 }
 
-/// An operation by its name.
+/// An operation by its name, of a service as the SDK calls it: "Secrets Manager".
 pub fn find(service: &str, name: &str) -> Option<&'static Operation> {
-    ALL.iter().find(|o| o.service == service && o.name == name)
+    let is = |known: &str| known.chars().eq(service.chars().filter(|c| *c != ' '));
+    ALL.iter().find(|o| o.name == name && is(o.service))
 }
 
 const fn read(service: &'static str, name: &'static str, action: &'static str) -> Operation {
@@ -50,6 +51,7 @@ pub const ALL: &[Operation] = &[
     read("APIGateway", "GetRestApis", "apigateway:GET"),
     read("APIGateway", "GetStages", "apigateway:GET"),
     read("APIGateway", "GetUsage", "apigateway:GET"),
+    write("APIGateway", "GetUsagePlanKeys", "apigateway:GET"),
     read("APIGateway", "GetUsagePlans", "apigateway:GET"),
     //
     read("Athena", "BatchGetNamedQuery", "athena:BatchGetNamedQuery"),
@@ -100,6 +102,7 @@ pub const ALL: &[Operation] = &[
     read("CloudWatchLogs", "StopQuery", "logs:StopQuery"),
     //
     write("DynamoDB", "BatchWriteItem", "dynamodb:BatchWriteItem"),
+    write("DynamoDB", "DeleteItem", "dynamodb:DeleteItem"),
     read("DynamoDB", "DescribeTable", "dynamodb:DescribeTable"),
     read("DynamoDB", "GetItem", "dynamodb:GetItem"),
     read("DynamoDB", "ListTables", "dynamodb:ListTables"),
@@ -190,5 +193,12 @@ mod tests {
         let names: BTreeSet<_> = ALL.iter().map(|o| (o.service, o.name)).collect();
         assert_eq!(names.len(), ALL.len());
         assert!(ALL.iter().all(|o| o.action.contains(':')));
+    }
+
+    #[test]
+    fn a_service_goes_by_the_sdk_s_name() {
+        assert_eq!(find("Secrets Manager", "ListSecrets").unwrap().access, Access::Read);
+        assert_eq!(find("CloudWatch Logs", "FilterLogEvents").unwrap().access, Access::Read);
+        assert!(find("CloudWatch", "FilterLogEvents").is_none());
     }
 }

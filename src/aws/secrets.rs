@@ -1,24 +1,66 @@
 //! Secrets (AWS Secrets Manager).
 
 use async_trait::async_trait;
+use aws_sdk_secretsmanager::types::SecretListEntry;
 
-use super::Aws;
+use super::{Aws, error::failed, owners::Owners, time};
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     secrets::{Secret, SecretValue, Secrets},
 };
 
+/// The stage of the version that counts.
+const CURRENT: &str = "AWSCURRENT";
+
 #[async_trait]
 impl Secrets for Aws {
-    async fn list(&self) -> Result<Vec<Secret>> {
-        Err(Error::Unsupported { cloud: "aws", what: "secrets list".into() })
+    fn list(&self) -> Pages<'_, Secret> {
+        Pages::follow(move |token| async move {
+            let asked = self.client.secretsmanager().await?.list_secrets().max_results(100);
+            let answer = asked.set_next_token(token).send().await.map_err(failed(
+                "secretsmanager:ListSecrets",
+                "secret",
+                "*",
+            ))?;
+            let owners = self.owners().await;
+            let page = answer.secret_list.unwrap_or_default();
+            let page = page.into_iter().filter_map(|entry| secret(entry, &owners)).collect();
+            Ok((page, answer.next_token.filter(|t| !t.is_empty())))
+        })
     }
 
-    async fn get(&self, _permit: &Permit, _name: &str) -> Result<SecretValue> {
-        Err(Error::Unsupported { cloud: "aws", what: "secrets get".into() })
+    async fn get(&self, permit: &Permit, name: &str) -> Result<SecretValue> {
+        permit.check("secretsmanager:GetSecretValue", name)?;
+        let asked = self.client.secretsmanager().await?.get_secret_value().secret_id(name).send().await;
+        let answer = asked.map_err(failed("secretsmanager:GetSecretValue", "secret", name))?;
+        match answer.secret_string {
+            Some(text) => Ok(SecretValue::new(text)),
+            None => Err(Error::Invalid(format!("the secret {name} holds bytes, and text is needed"))),
+        }
     }
 
-    async fn set(&self, _permit: &Permit, _name: &str, _value: &SecretValue) -> Result<()> {
-        Err(Error::Unsupported { cloud: "aws", what: "secrets set".into() })
+    async fn set(&self, permit: &Permit, name: &str, value: &SecretValue) -> Result<()> {
+        permit.check("secretsmanager:PutSecretValue", name)?;
+        let asked = self.client.secretsmanager().await?.put_secret_value().secret_id(name);
+        asked.secret_string(value.expose()).send().await.map_err(failed(
+            "secretsmanager:PutSecretValue",
+            "secret",
+            name,
+        ))?;
+        Ok(())
     }
+}
+
+/// A secret; none where it waits to be deleted.
+fn secret(entry: SecretListEntry, owners: &Owners) -> Option<Secret> {
+    if entry.deleted_date.is_some() {
+        return None;
+    }
+    let name = entry.name?;
+    let stages = entry.secret_versions_to_stages.unwrap_or_default();
+    // A stack makes a secret without a version: the first one comes with its first value.
+    let set = stages.values().flatten().any(|stage| stage == CURRENT);
+    let changed = time::optional(entry.last_changed_date.as_ref()).filter(|_| set);
+    let pipeline = entry.arn.as_deref().and_then(|arn| owners.pipeline(arn)).or_else(|| owners.pipeline(&name));
+    Some(Secret { name, pipeline, set, changed })
 }

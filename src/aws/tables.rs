@@ -1,33 +1,193 @@
 //! Key-value tables (Amazon DynamoDB).
 
-use async_trait::async_trait;
-use serde_json::Value;
+use std::{collections::HashMap, time::Duration};
 
-use super::Aws;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType, PutRequest, TableDescription, WriteRequest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Number, Value};
+
+use super::{Aws, error::failed};
 use crate::cloud::{
-    Error, Permit, Result,
-    tables::{KeyTable, Tables},
+    Error, Pages, Permit, Result,
+    tables::{ItemPage, KeyTable, Tables},
 };
+
+/// Descriptions that are asked for at once.
+const AT_ONCE: usize = 8;
+/// Items in one request.
+const IN_ONE: usize = 25;
+/// How often what was not written is written again, and how long that waits at first.
+const ATTEMPTS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(100);
+
+type Item = HashMap<String, AttributeValue>;
 
 #[async_trait]
 impl Tables for Aws {
-    async fn list(&self) -> Result<Vec<KeyTable>> {
-        Err(Error::Unsupported { cloud: "aws", what: "tables list".into() })
+    fn list(&self) -> Pages<'_, KeyTable> {
+        Pages::follow(move |after| async move {
+            let asked = self.client.dynamodb().await?.list_tables().set_exclusive_start_table_name(after);
+            let answer = asked.send().await.map_err(failed("dynamodb:ListTables", "key-value table", "*"))?;
+            let page = stream::iter(answer.table_names.unwrap_or_default())
+                .map(|name| self.table(name))
+                .buffered(AT_ONCE)
+                .try_filter_map(|found| async { Ok(found) })
+                .try_collect()
+                .await?;
+            Ok((page, answer.last_evaluated_table_name))
+        })
     }
 
-    async fn put(&self, _permit: &Permit, _table: &str, _items: &[Value]) -> Result<()> {
-        Err(Error::Unsupported { cloud: "aws", what: "tables put".into() })
+    async fn put(&self, permit: &Permit, table: &str, items: &[Value]) -> Result<()> {
+        permit.check("dynamodb:BatchWriteItem", table)?;
+        for some in items.chunks(IN_ONE) {
+            let requests = some.iter().map(|item| {
+                let request =
+                    PutRequest::builder().set_item(Some(attributes(item)?)).build().map_err(Error::invalid)?;
+                Ok(WriteRequest::builder().put_request(request).build())
+            });
+            self.write(table, requests.collect::<Result<_>>()?).await?;
+        }
+        Ok(())
     }
 
-    async fn get(&self, _table: &str, _key: &Value) -> Result<Option<Value>> {
-        Err(Error::Unsupported { cloud: "aws", what: "tables get".into() })
+    async fn get(&self, table: &str, key: &Value) -> Result<Option<Value>> {
+        let asked = self.client.dynamodb().await?.get_item().table_name(table).set_key(Some(attributes(key)?));
+        let answer = asked.send().await.map_err(failed("dynamodb:GetItem", "key-value table", table))?;
+        Ok(answer.item.as_ref().map(object))
     }
 
-    async fn scan(&self, _table: &str, _offset: usize, _limit: usize) -> Result<Vec<Value>> {
-        Err(Error::Unsupported { cloud: "aws", what: "tables scan".into() })
+    async fn scan(&self, table: &str, after: Option<&Value>, limit: usize) -> Result<ItemPage> {
+        let mut items = Vec::new();
+        let mut after = after.map(attributes).transpose()?;
+        while items.len() < limit {
+            let wanted = i32::try_from(limit - items.len()).unwrap_or(i32::MAX);
+            let asked = self.client.dynamodb().await?.scan().table_name(table).limit(wanted);
+            let asked = asked.set_exclusive_start_key(after).send();
+            let answer = asked.await.map_err(failed("dynamodb:Scan", "key-value table", table))?;
+            items.extend(answer.items.unwrap_or_default().iter().map(object));
+            after = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(ItemPage { items, next: after.as_ref().map(object) })
     }
 
-    async fn delete(&self, _permit: &Permit, _table: &str, _key: &Value) -> Result<()> {
-        Err(Error::Unsupported { cloud: "aws", what: "tables delete".into() })
+    async fn delete(&self, permit: &Permit, table: &str, key: &Value) -> Result<()> {
+        permit.check("dynamodb:DeleteItem", table)?;
+        let asked = self.client.dynamodb().await?.delete_item().table_name(table).set_key(Some(attributes(key)?));
+        asked.send().await.map_err(failed("dynamodb:DeleteItem", "key-value table", table))?;
+        Ok(())
+    }
+}
+
+impl Aws {
+    /// A table; none where it went away since the list was made.
+    async fn table(&self, name: String) -> Result<Option<KeyTable>> {
+        let asked = self.client.dynamodb().await?.describe_table().table_name(&name).send().await;
+        let answer = match asked.map_err(failed("dynamodb:DescribeTable", "key-value table", &name)) {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            other => other?,
+        };
+        let Some(table) = answer.table else { return Ok(None) };
+        Ok(Some(KeyTable {
+            pipeline: self.owners().await.pipeline(&name),
+            hash_key: key(&table, &KeyType::Hash).unwrap_or_default(),
+            range_key: key(&table, &KeyType::Range),
+            items: table.item_count.and_then(|n| u64::try_from(n).ok()),
+            name,
+        }))
+    }
+
+    /// Writes at most [`IN_ONE`] items; what the table did not take is written again.
+    async fn write(&self, table: &str, mut requests: Vec<WriteRequest>) -> Result<()> {
+        for attempt in 0..ATTEMPTS {
+            let asked = self.client.dynamodb().await?.batch_write_item().request_items(table, requests);
+            let answer = asked.send().await.map_err(failed("dynamodb:BatchWriteItem", "key-value table", table))?;
+            requests = answer.unprocessed_items.unwrap_or_default().remove(table).unwrap_or_default();
+            if requests.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE * 2_u32.pow(attempt.min(6))).await;
+        }
+        Err(Error::Throttled(format!("{table} has not taken {} items", requests.len())))
+    }
+}
+
+fn key(table: &TableDescription, kind: &KeyType) -> Option<String> {
+    let keys = table.key_schema.as_deref().unwrap_or_default();
+    keys.iter().find(|k| k.key_type == *kind).map(|k| k.attribute_name.clone())
+}
+
+/// An item or a key: a JSON object as attributes.
+fn attributes(item: &Value) -> Result<Item> {
+    let object = item.as_object().ok_or_else(|| Error::invalid("an item is a JSON object"))?;
+    Ok(object.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+}
+
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(b) => AttributeValue::Bool(*b),
+        Value::Number(n) => AttributeValue::N(n.to_string()),
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Array(list) => AttributeValue::L(list.iter().map(attribute).collect()),
+        Value::Object(object) => AttributeValue::M(object.iter().map(|(n, v)| (n.clone(), attribute(v))).collect()),
+    }
+}
+
+/// Attributes as a JSON object, by name. A number that JSON numbers cannot hold exactly is text, bytes are base64.
+fn object(item: &Item) -> Value {
+    let mut names: Vec<&String> = item.keys().collect();
+    names.sort_unstable();
+    Value::Object(names.into_iter().filter_map(|n| Some((n.clone(), json(item.get(n)?)))).collect::<Map<_, _>>())
+}
+
+fn json(value: &AttributeValue) -> Value {
+    let bytes = |b: &aws_smithy_types::Blob| Value::from(STANDARD.encode(b.as_ref()));
+    match value {
+        AttributeValue::B(b) => bytes(b),
+        AttributeValue::Bool(b) => Value::Bool(*b),
+        AttributeValue::Bs(list) => list.iter().map(bytes).collect(),
+        AttributeValue::L(list) => list.iter().map(json).collect(),
+        AttributeValue::M(object_of) => object(object_of),
+        AttributeValue::N(text) => number(text),
+        AttributeValue::Ns(list) => list.iter().map(|text| number(text)).collect(),
+        AttributeValue::S(text) => Value::from(text.as_str()),
+        AttributeValue::Ss(list) => list.iter().map(|text| Value::from(text.as_str())).collect(),
+        // Null, and kinds that are younger than this.
+        _ => Value::Null,
+    }
+}
+
+fn number(text: &str) -> Value {
+    if let Ok(n) = text.parse::<i64>() {
+        return n.into();
+    }
+    let exact = text.parse::<f64>().ok().and_then(Number::from_f64).filter(|n| n.to_string() == text);
+    exact.map_or_else(|| Value::from(text), Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_item_comes_back_as_it_went() {
+        let item = json!({"a": 1, "b": "text", "c": [true, null, {"d": 1.5}], "e": -7});
+        assert_eq!(object(&attributes(&item).unwrap()), item);
+        assert!(attributes(&json!([1])).is_err());
+    }
+
+    #[test]
+    fn a_number_that_json_would_round_stays_as_it_is() {
+        assert_eq!(number("12345678901234567890123"), json!("12345678901234567890123"));
+        assert_eq!(number("0.1"), json!(0.1));
+        assert_eq!(number("1.10"), json!("1.10"));
     }
 }

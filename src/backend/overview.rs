@@ -255,7 +255,7 @@ impl Backend {
                     }
                 }
                 Properties::Function(_) => {
-                    let failed = |f: &&Function| f.name == *name && f.errors > 0;
+                    let failed = |f: &&Function| f.name == *name && f.errors.is_some_and(|n| n > 0);
                     if let Some(function) = facts.functions.iter().find(failed) {
                         entries.extend(self.failures(function, short).await);
                     }
@@ -351,7 +351,7 @@ impl Facts {
         if self.jobs.iter().any(|j| ours(&j.pipeline) && j.last_run.as_ref().is_some_and(|r| !r.state.is_final())) {
             return (Health::Busy, "job running".into());
         }
-        let rate: u64 = self.streams.iter().filter(|s| ours(&s.pipeline)).map(|s| s.records_last_minute).sum();
+        let rate: u64 = self.streams.iter().filter(|s| ours(&s.pipeline)).filter_map(|s| s.records_last_minute).sum();
         if rate > 0 { (Health::Busy, format!("{} rec/min", thousands(rate))) } else { (Health::Idle, "idle".into()) }
     }
 
@@ -362,11 +362,11 @@ impl Facts {
         match stage.kind {
             "function" => {
                 let Some(f) = self.functions.iter().find(|f| f.name == name) else { return view };
-                view.figure = plural(f.invocations, "call");
-                if f.errors > 0 {
-                    view.figure = format!("{} · {}", view.figure, plural(f.errors, "error"));
+                view.figure = f.invocations.map_or_else(String::new, |n| plural(n, "call"));
+                if let Some(errors) = f.errors.filter(|n| *n > 0) {
+                    view.figure = format!("{} · {}", view.figure, plural(errors, "error"));
                 }
-                view.activity = f.invocations;
+                view.activity = f.invocations.unwrap_or(0);
                 view.log_group = Some(f.log_group.clone());
                 view.detail.clone_from(&f.last_error);
                 if f.last_error.is_some() {
@@ -375,20 +375,25 @@ impl Facts {
             }
             "stream" => {
                 let Some(s) = self.streams.iter().find(|s| s.name == name) else { return view };
-                view.figure = format!("{} rec/min", thousands(s.records_last_minute));
-                view.activity = s.records;
-                if s.records_last_minute > 0 {
+                let rate = s.records_last_minute;
+                view.figure = rate.map_or_else(String::new, |n| format!("{} rec/min", thousands(n)));
+                // Where the cloud does not count what a stream holds, news is when a record came last.
+                let last = || s.last_record.map(|t| t.as_millisecond().unsigned_abs());
+                view.activity = s.records.or_else(last).unwrap_or(0);
+                if rate.is_some_and(|n| n > 0) {
                     view.health = Health::Busy;
                 }
             }
             "delivery" => {
                 let Some(d) = self.deliveries.iter().find(|d| d.name == name) else { return view };
-                view.figure = match d.seconds_left {
-                    Some(seconds) => format!("{} waiting, {seconds} s left", thousands(d.buffered_records)),
-                    None => format!("{} delivered", thousands(d.delivered_records)),
+                let waiting = d.buffered_records.unwrap_or(0);
+                view.figure = match (d.seconds_left, d.delivered_records) {
+                    (Some(seconds), _) => format!("{} waiting, {seconds} s left", thousands(waiting)),
+                    (None, Some(delivered)) => format!("{} delivered", thousands(delivered)),
+                    (None, None) => String::new(),
                 };
-                view.activity = d.delivered_records;
-                if d.buffered_records > 0 {
+                view.activity = d.delivered_records.unwrap_or(0);
+                if waiting > 0 {
                     view.health = Health::Busy;
                 }
             }

@@ -33,7 +33,11 @@ const APIS: [Column<Api>; 7] = [
     ("url", |a| Cell::maybe(a.url.as_ref(), Cell::text)),
     ("key", |a| Cell::Flag(a.api_key)),
     ("throttle", |a| Cell::maybe(a.throttle, |(rate, burst)| Cell::text(format!("{rate}/s, burst {burst}")))),
-    ("quota", |a| Cell::maybe(a.quota.as_ref(), |(n, per)| Cell::text(format!("{} of {n} a {per}", a.used)))),
+    ("quota", |a| {
+        Cell::maybe(a.quota.as_ref(), |(n, per)| {
+            Cell::text(a.used.map_or_else(|| format!("{n} a {per}"), |used| format!("{used} of {n} a {per}")))
+        })
+    }),
 ];
 
 impl Command {

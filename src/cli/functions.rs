@@ -48,8 +48,8 @@ impl Invocation {
                 ("function", Cell::text(&outcome.function)),
                 ("payload", Cell::text(outcome.payload.to_string())),
                 ("took", Cell::Millis(outcome.duration_ms)),
-                ("records in", Cell::Count(outcome.records_in)),
-                ("records out", Cell::Count(outcome.records_out)),
+                ("records in", Cell::maybe(outcome.records_in, Cell::Count)),
+                ("records out", Cell::maybe(outcome.records_out, Cell::Count)),
                 ("error", Cell::maybe(outcome.error.as_ref(), Cell::text)),
             ],
         )?;

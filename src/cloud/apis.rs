@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Result, permit::Permit, secrets::SecretValue};
+use super::{error::Result, pages::Pages, permit::Permit, secrets::SecretValue};
 
 /// An HTTP API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct Api {
     pub pipeline: Option<String>,
     /// The path that it answers at.
     pub path: String,
-    /// The function that answers.
+    /// The function that answers; empty where something else does.
     pub function: String,
     /// The whole address; on the embedded cloud, none while no process serves it.
     pub url: Option<String>,
@@ -24,15 +24,15 @@ pub struct Api {
     pub throttle: Option<(f64, u32)>,
     /// Requests a period (else 429), and the period: `day`, `week` or `month`.
     pub quota: Option<(u64, String)>,
-    /// Requests in the present period.
-    pub used: u64,
+    /// Requests in the present period; none where nobody counts them.
+    pub used: Option<u64>,
 }
 
 /// HTTP APIs before functions.
 #[async_trait]
 pub trait Apis: Send + Sync {
     /// All APIs, by name.
-    async fn list(&self) -> Result<Vec<Api>>;
+    fn list(&self) -> Pages<'_, Api>;
     /// The API key of one (`apigateway:GET`).
     async fn key(&self, permit: &Permit, name: &str) -> Result<SecretValue>;
 }

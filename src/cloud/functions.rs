@@ -28,15 +28,15 @@ pub struct Function {
     pub next_run: Option<Timestamp>,
     /// The log group that it writes to.
     pub log_group: String,
-    /// Invocations since the function was made.
-    pub invocations: u64,
+    /// Invocations since the function was made; on AWS in the last 24 hours, and none where its metrics cannot be read.
+    pub invocations: Option<u64>,
     /// Those that failed.
-    pub errors: u64,
-    /// Records that its invocations read, all together.
-    pub records_in: u64,
-    /// Records, messages and objects that they wrote, all together.
-    pub records_out: u64,
-    /// The newest invocation's time.
+    pub errors: Option<u64>,
+    /// Records that its invocations read, all together; AWS does not count them.
+    pub records_in: Option<u64>,
+    /// Records, messages and objects that they wrote, all together; AWS does not count them.
+    pub records_out: Option<u64>,
+    /// The newest invocation's time; on AWS, where only metrics tell, to five minutes.
     pub last_invoked: Option<Timestamp>,
     /// The newest error, if the newest invocation failed.
     pub last_error: Option<String>,
@@ -83,10 +83,13 @@ pub struct Invocation {
     pub error: Option<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Records that it read from its event or its sources.
-    pub records_in: u64,
+    /// Records that it read from its event or its sources; none where nobody counted, as for a function on AWS that is
+    /// not one of the shipped ones.
+    pub records_in: Option<u64>,
     /// Records, messages and objects that it wrote.
-    pub records_out: u64,
+    pub records_out: Option<u64>,
+    /// The end of its log, where the cloud gives it with the answer: AWS Lambda's last 4 KiB.
+    pub log_tail: Option<String>,
 }
 
 /// Functions and their invocations.
@@ -96,8 +99,10 @@ pub trait Functions: Send + Sync {
     fn list(&self) -> Pages<'_, Function>;
     /// Invokes a function and waits for its end (`lambda:InvokeFunction`). A handler's own failure is in the outcome.
     async fn invoke(&self, permit: &Permit, request: Invoke) -> Result<Invocation>;
-    /// Returns when none of the `functions` has an asynchronous invocation waiting or at work, and how many were seen.
-    async fn settle(&self, permit: &Permit, functions: &[String]) -> Result<Settled>;
+    /// Returns when none of the `functions` has an asynchronous invocation waiting or at work, and how many were seen. The
+    /// embedded cloud knows them all and counts those that ended while it waited. AWS does not tell what waits: there, those
+    /// that began at or after `since` are counted, and they are at rest when none has begun for 45 seconds.
+    async fn settle(&self, permit: &Permit, functions: &[String], since: Timestamp) -> Result<Settled>;
 }
 
 /// What ended while [`Functions::settle`] waited.
@@ -109,6 +114,8 @@ pub struct Settled {
     pub failed: u64,
     /// The last failure.
     pub error: Option<String>,
+    /// Records read and written, where the cloud knows them from what it waited for.
+    pub records: Option<(u64, u64)>,
 }
 
 /// A source's answer to one GET.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Result, permit::Permit};
+use super::{error::Result, pages::Pages, permit::Permit};
 
 /// A secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl fmt::Debug for SecretValue {
 #[async_trait]
 pub trait Secrets: Send + Sync {
     /// All secrets, by name, without their values.
-    async fn list(&self) -> Result<Vec<Secret>>;
+    fn list(&self) -> Pages<'_, Secret>;
     /// A value, for the function that may read it (`secretsmanager:GetSecretValue`).
     async fn get(&self, permit: &Permit, name: &str) -> Result<SecretValue>;
     /// Sets a value (`secretsmanager:PutSecretValue`).

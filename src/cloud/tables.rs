@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{error::Result, permit::Permit};
+use super::{error::Result, pages::Pages, permit::Permit};
 
 /// A key-value table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,22 +17,31 @@ pub struct KeyTable {
     pub hash_key: String,
     /// The attribute that is the range key.
     pub range_key: Option<String>,
-    /// Items in it.
-    pub items: u64,
+    /// Items in it; DynamoDB counts them every six hours or so.
+    pub items: Option<u64>,
+}
+
+/// A page of items.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemPage {
+    /// The items, each a JSON object.
+    pub items: Vec<Value>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<Value>,
 }
 
 /// Key-value tables.
 #[async_trait]
 pub trait Tables: Send + Sync {
     /// All tables, by name.
-    async fn list(&self) -> Result<Vec<KeyTable>>;
+    fn list(&self) -> Pages<'_, KeyTable>;
     /// Puts items, each a JSON object with the table's keys in it, in place of those with the same keys
     /// (`dynamodb:BatchWriteItem`).
     async fn put(&self, permit: &Permit, table: &str, items: &[Value]) -> Result<()>;
     /// One item by its key attributes.
     async fn get(&self, table: &str, key: &Value) -> Result<Option<Value>>;
-    /// Items in order of their keys, from `offset`.
-    async fn scan(&self, table: &str, offset: usize, limit: usize) -> Result<Vec<Value>>;
+    /// At most `limit` items in the table's own order, from the beginning or from where a page ended.
+    async fn scan(&self, table: &str, after: Option<&Value>, limit: usize) -> Result<ItemPage>;
     /// Deletes one item by its key attributes (`dynamodb:DeleteItem`).
     async fn delete(&self, permit: &Permit, table: &str, key: &Value) -> Result<()>;
 }

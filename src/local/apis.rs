@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Local, clock::timestamp, lookup, lookup::Deployed, process, store::sql};
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     apis::{Api, Apis},
     resources::{self, Properties},
     secrets::SecretValue,
@@ -20,9 +20,11 @@ const KEY_LENGTH: usize = 40;
 
 #[async_trait]
 impl Apis for Local {
-    async fn list(&self) -> Result<Vec<Api>> {
-        let (dir, now_ms) = (self.inner.store.dir().to_owned(), self.inner.clock.now_ms());
-        self.inner.store.read(move |c| list(c, &dir, now_ms)).await
+    fn list(&self) -> Pages<'_, Api> {
+        Pages::once(async move {
+            let (dir, now_ms) = (self.inner.store.dir().to_owned(), self.inner.clock.now_ms());
+            self.inner.store.read(move |c| list(c, &dir, now_ms)).await
+        })
     }
 
     async fn key(&self, permit: &Permit, name: &str) -> Result<SecretValue> {
@@ -108,7 +110,7 @@ fn list(connection: &Connection, dir: &Path, now_ms: i64) -> Result<Vec<Api>> {
                 api_key: api.api_key,
                 throttle: api.throttle.map(|t| (t.rate, t.burst)),
                 quota: api.quota.map(|q| (q.limit, q.period)),
-                used: used.unwrap_or(0) as u64,
+                used: Some(used.unwrap_or(0) as u64),
             })
         })
         .collect()

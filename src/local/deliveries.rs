@@ -116,11 +116,13 @@ pub(crate) fn list(connection: &Connection, now_ms: i64) -> Result<Vec<DeliveryS
         list.push(DeliveryStream {
             name: delivery.name,
             pipeline: delivery.pipeline,
-            from: delivery.settings.from,
-            to: delivery.settings.to,
-            buffered_records: buffered.records,
-            buffered_bytes: buffered.bytes,
-            delivered_records: delivery.delivered,
+            from: Some(delivery.settings.from),
+            to: Some(delivery.settings.to),
+            buffer_seconds: Some(delivery.settings.buffer_seconds.into()),
+            buffer_mib: Some(delivery.settings.buffer_mib.into()),
+            buffered_records: Some(buffered.records),
+            buffered_bytes: Some(buffered.bytes),
+            delivered_records: Some(delivery.delivered),
             seconds_left,
         });
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Local, clock::timestamp, invoke::Call, lookup, store::sql};
@@ -36,7 +37,7 @@ impl Functions for Local {
         }
     }
 
-    async fn settle(&self, permit: &Permit, functions: &[String]) -> Result<Settled> {
+    async fn settle(&self, permit: &Permit, functions: &[String], _since: Timestamp) -> Result<Settled> {
         for function in functions {
             permit.check("lambda:InvokeFunction", function)?;
         }
@@ -74,17 +75,17 @@ fn list(connection: &Connection) -> Result<Vec<Function>> {
             schedule,
             next_run,
             log_group: function.log_group,
-            invocations: 0,
-            errors: 0,
-            records_in: 0,
-            records_out: 0,
+            invocations: Some(0),
+            errors: Some(0),
+            records_in: Some(0),
+            records_out: Some(0),
             last_invoked: None,
             last_error: None,
             name,
         };
         let row = totals
             .query_row(params![shown.name, deployed.created], |r| {
-                let count = |i| r.get::<_, i64>(i).map(|n| n as u64);
+                let count = |i| r.get::<_, i64>(i).map(|n| Some(n as u64));
                 shown.invocations = count(0)?;
                 shown.errors = count(1)?;
                 shown.records_in = count(2)?;

@@ -127,7 +127,7 @@ async fn a_request_becomes_an_event_and_the_answer_a_response() {
     assert!(!event.to_string().contains("secret"));
     // The bare path serves as long as it is unique.
     assert_eq!(served.ask("GET /echo", "").await.1["queryStringParameters"], Value::Null);
-    assert_eq!(Apis::list(&local).await.unwrap()[0].used, 2);
+    assert_eq!(Apis::list(&local).await.unwrap()[0].used, Some(2));
     served.stop().await;
 }
 

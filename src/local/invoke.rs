@@ -246,8 +246,9 @@ impl Local {
             payload,
             error: failure.as_ref().map(|f| shorten(&f.in_words())),
             duration_ms: elapsed.as_millis() as u64,
-            records_in,
-            records_out,
+            records_in: Some(records_in),
+            records_out: Some(records_out),
+            log_tail: None,
         };
         let end = End {
             invocation: invocation.clone(),
@@ -447,8 +448,8 @@ impl End {
                 self.started_ms,
                 done.duration_ms as i64,
                 done.error,
-                done.records_in as i64,
-                done.records_out as i64
+                done.records_in.unwrap_or(0) as i64,
+                done.records_out.unwrap_or(0) as i64
             ])
         })
         .map_err(sql)?;
@@ -483,7 +484,8 @@ impl End {
     /// does not store it twice either.
     fn count(&self, t: &Transaction<'_>) -> Result<()> {
         let done = &self.invocation;
-        let (records_in, records_out) = if self.retry { (0, 0) } else { (done.records_in, done.records_out) };
+        let counted = |records: Option<u64>| if self.retry { 0 } else { records.unwrap_or(0) };
+        let (records_in, records_out) = (counted(done.records_in), counted(done.records_out));
         t.prepare_cached("delete from function_totals where function = ?1 and since <> ?2")
             .and_then(|mut s| s.execute(params![done.function, self.created]))
             .map_err(sql)?;

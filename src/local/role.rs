@@ -13,6 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Local;
@@ -169,15 +170,15 @@ impl Queries for Seen {
 
 #[async_trait]
 impl Streams for Seen {
-    async fn list(&self) -> Result<Vec<Stream>> {
-        Streams::list(&self.local).await
+    fn list(&self) -> Pages<'_, Stream> {
+        Streams::list(&self.local)
     }
 
-    async fn deliveries(&self) -> Result<Vec<DeliveryStream>> {
-        self.local.deliveries().await
+    fn deliveries(&self) -> Pages<'_, DeliveryStream> {
+        self.local.deliveries()
     }
 
-    async fn records(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<StoredRecord>> {
+    async fn records(&self, stream: &str, after: Option<&str>, limit: usize) -> Result<Vec<StoredRecord>> {
         self.permit.check("kinesis:GetRecords", stream)?;
         self.local.records(stream, after, limit).await
     }
@@ -188,7 +189,7 @@ impl Streams for Seen {
         Ok(())
     }
 
-    async fn drain(&self, permit: &Permit, delivery: &str) -> Result<Drained> {
-        self.local.drain(permit, delivery).await
+    async fn drain(&self, permit: &Permit, delivery: &str, since: Timestamp) -> Result<Drained> {
+        self.local.drain(permit, delivery, since).await
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Local, clock::timestamp, lookup, store::sql};
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     secrets::{Secret, SecretValue, Secrets},
 };
 
@@ -14,22 +14,25 @@ const MAX_VALUE: usize = 65_536;
 
 #[async_trait]
 impl Secrets for Local {
-    async fn list(&self) -> Result<Vec<Secret>> {
-        self.inner
-            .store
-            .read(|c| {
-                let mut changed = c.prepare_cached("select changed from secrets where name = ?1").map_err(sql)?;
-                lookup::all(c, "secret")?
-                    .into_iter()
-                    .map(|deployed| {
-                        let name = deployed.resource.physical_name;
-                        let changed: Option<i64> = changed.query_row([&name], |r| r.get(0)).optional().map_err(sql)?;
-                        let set = changed.is_some();
-                        Ok(Secret { name, pipeline: deployed.pipeline, set, changed: changed.map(timestamp) })
-                    })
-                    .collect()
-            })
-            .await
+    fn list(&self) -> Pages<'_, Secret> {
+        Pages::once(async move {
+            self.inner
+                .store
+                .read(|c| {
+                    let mut changed = c.prepare_cached("select changed from secrets where name = ?1").map_err(sql)?;
+                    lookup::all(c, "secret")?
+                        .into_iter()
+                        .map(|deployed| {
+                            let name = deployed.resource.physical_name;
+                            let changed: Option<i64> =
+                                changed.query_row([&name], |r| r.get(0)).optional().map_err(sql)?;
+                            let set = changed.is_some();
+                            Ok(Secret { name, pipeline: deployed.pipeline, set, changed: changed.map(timestamp) })
+                        })
+                        .collect()
+                })
+                .await
+        })
     }
 
     /// [`Error::NotFound`] also where no value was set yet, as AWS has it.

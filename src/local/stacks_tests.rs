@@ -128,7 +128,7 @@ async fn a_stack_is_made_changed_and_removed() {
     let cloud = local.cloud();
     let record = Record { partition_key: "k".into(), data: Bytes::from_static(b"{}") };
     cloud.streams.put(&testing::permit(), "s", &[record]).await.unwrap();
-    cloud.streams.drain(&testing::permit(), "d").await.unwrap();
+    cloud.streams.drain(&testing::permit(), "d", jiff::Timestamp::MIN).await.unwrap();
     cloud.buckets.put(&testing::permit(), "b", "k", Bytes::from_static(b"1"), None).await.unwrap();
     cloud.buckets.put(&testing::permit(), "b", "k", Bytes::from_static(b"2"), None).await.unwrap();
     let (sender, receiver) = mpsc::unbounded_channel();

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     store::sql,
 };
 use crate::cloud::{
-    Error, Permit, Result,
+    Error, Pages, Permit, Result,
     resources::Properties,
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
 };
@@ -80,7 +81,7 @@ fn put(t: &Transaction<'_>, now_ms: i64, stream: &str, token: Option<&str>, reco
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
     let data: Vec<u8> = row.get(3)?;
     Ok(StoredRecord {
-        sequence: row.get(0)?,
+        position: row.get::<_, i64>(0)?.to_string(),
         partition_key: row.get(1)?,
         arrived: timestamp(row.get(2)?),
         data: data.into(),
@@ -108,7 +109,8 @@ fn summary(connection: &Connection, deployed: Deployed, now_ms: i64) -> Result<S
         }
         records_last_minute += 1;
     }
-    Ok(Stream { name, pipeline: deployed.pipeline, shards, records, records_last_minute, last_record })
+    let records_last_minute = Some(records_last_minute);
+    Ok(Stream { name, pipeline: deployed.pipeline, shards, records: Some(records), records_last_minute, last_record })
 }
 
 /// The last of the stream's first [`TRIM`] records that is past its retention and delivered; none where there is none.
@@ -171,20 +173,28 @@ impl Local {
 
 #[async_trait]
 impl Streams for Local {
-    async fn list(&self) -> Result<Vec<Stream>> {
-        let now_ms = self.inner.clock.now_ms();
-        self.inner
-            .store
-            .read(move |c| lookup::all(c, "stream")?.into_iter().map(|d| summary(c, d, now_ms)).collect())
-            .await
+    fn list(&self) -> Pages<'_, Stream> {
+        Pages::once(async move {
+            let now_ms = self.inner.clock.now_ms();
+            self.inner
+                .store
+                .read(move |c| lookup::all(c, "stream")?.into_iter().map(|d| summary(c, d, now_ms)).collect())
+                .await
+        })
     }
 
-    async fn deliveries(&self) -> Result<Vec<DeliveryStream>> {
-        let now_ms = self.inner.clock.now_ms();
-        self.inner.store.read(move |c| super::deliveries::list(c, now_ms)).await
+    fn deliveries(&self) -> Pages<'_, DeliveryStream> {
+        Pages::once(async move {
+            let now_ms = self.inner.clock.now_ms();
+            self.inner.store.read(move |c| super::deliveries::list(c, now_ms)).await
+        })
     }
 
-    async fn records(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<StoredRecord>> {
+    async fn records(&self, stream: &str, after: Option<&str>, limit: usize) -> Result<Vec<StoredRecord>> {
+        let after: i64 = match after {
+            None => 0,
+            Some(position) => position.parse().map_err(|_| Error::invalid(format!("{position:?} is no position")))?,
+        };
         let stream = stream.to_owned();
         self.inner
             .store
@@ -197,7 +207,6 @@ impl Streams for Local {
                     )
                     .map_err(sql)?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                let after = i64::try_from(after).unwrap_or(i64::MAX);
                 let rows = statement.query_map(params![stream, after, limit], stored).map_err(sql)?;
                 rows.collect::<rusqlite::Result<_>>().map_err(sql)
             })
@@ -213,7 +222,7 @@ impl Streams for Local {
         self.inner.store.write(move |t| put(t, clock.now_ms(), &stream, token.as_deref(), &records)).await
     }
 
-    async fn drain(&self, permit: &Permit, delivery: &str) -> Result<Drained> {
+    async fn drain(&self, permit: &Permit, delivery: &str, _since: Timestamp) -> Result<Drained> {
         permit.check("firehose:PutRecordBatch", delivery)?;
         let local = self.clone();
         let delivery = delivery.to_owned();

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Local;
 use crate::cloud::{
-    Error, Permit, Result,
-    tables::{KeyTable, Tables},
+    Error, Pages, Permit, Result,
+    tables::{ItemPage, KeyTable, Tables},
 };
 
 fn none(table: &str) -> Error {
@@ -15,8 +15,8 @@ fn none(table: &str) -> Error {
 
 #[async_trait]
 impl Tables for Local {
-    async fn list(&self) -> Result<Vec<KeyTable>> {
-        Ok(Vec::new())
+    fn list(&self) -> Pages<'_, KeyTable> {
+        Pages::once(async { Ok(Vec::new()) })
     }
 
     async fn put(&self, _permit: &Permit, table: &str, _items: &[Value]) -> Result<()> {
@@ -27,7 +27,7 @@ impl Tables for Local {
         Err(none(table))
     }
 
-    async fn scan(&self, table: &str, _offset: usize, _limit: usize) -> Result<Vec<Value>> {
+    async fn scan(&self, table: &str, _after: Option<&Value>, _limit: usize) -> Result<ItemPage> {
         Err(none(table))
     }
 

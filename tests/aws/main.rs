@@ -7,6 +7,13 @@ mod credentials;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod fake;
+
+mod apis;
+mod functions;
+mod secrets;
+mod streams;
+mod tables;
+
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod harness;
 mod identity;

@@ -64,7 +64,7 @@ impl Work {
             "function" => self.function(run, index, &stage).await,
             "delivery" => {
                 let name = self.physical(&stage)?;
-                self.cloud.streams.drain(&self.permit, &name).await.map(|_| ())
+                self.cloud.streams.drain(&self.permit, &name, run.started).await.map(|_| ())
             }
             "job" => self.job(run, index, &stage, interrupted).await,
             // A stream, a bucket or a topic holds what it was given by then.
@@ -88,7 +88,7 @@ impl Work {
     async fn function(&self, run: &mut PipelineRun, index: usize, stage: &Stage) -> Result<()> {
         let name = self.physical(stage)?;
         if role(&self.graph, &name) == Some(Role::Triggered) {
-            let settled = self.cloud.functions.settle(&self.permit, &[name]).await?;
+            let settled = self.cloud.functions.settle(&self.permit, &[name], run.started).await?;
             return match settled.error {
                 Some(error) if settled.failed > 0 => {
                     Err(Error::failed(format!("{} invocations failed; the last: {error}", settled.failed)))
@@ -116,8 +116,8 @@ impl Work {
             done += 1;
             self.edit(run, index, |s| {
                 s.step = done;
-                s.records_in += invocation.records_in;
-                s.records_out += invocation.records_out;
+                s.records_in += invocation.records_in.unwrap_or(0);
+                s.records_out += invocation.records_out.unwrap_or(0);
             });
             if done.is_multiple_of(CHECKPOINT) {
                 self.cloud.runs.save(&self.permit, run).await?;
@@ -218,15 +218,20 @@ impl Work {
         Ok(match stage.kind {
             "function" => {
                 let all = cloud.functions.list().await?;
-                all.into_iter().find(|f| f.name == name).map_or((0, 0), |f| (f.records_in, f.records_out))
+                all.into_iter()
+                    .find(|f| f.name == name)
+                    .map_or((0, 0), |f| (f.records_in.unwrap_or(0), f.records_out.unwrap_or(0)))
             }
             "stream" => {
                 let all = cloud.streams.list().await?;
-                all.into_iter().find(|s| s.name == name).map_or((0, 0), |s| (s.records, s.records))
+                all.into_iter()
+                    .find(|s| s.name == name)
+                    .map_or((0, 0), |s| (s.records.unwrap_or(0), s.records.unwrap_or(0)))
             }
             "delivery" => {
                 let all = cloud.streams.deliveries().await?;
-                all.into_iter().find(|d| d.name == name).map_or((0, 0), |d| (d.delivered_records, d.delivered_records))
+                let delivered = all.into_iter().find(|d| d.name == name).and_then(|d| d.delivered_records).unwrap_or(0);
+                (delivered, delivered)
             }
             "bucket" => {
                 let objects = cloud.buckets.detail(&name).await?.bucket.objects.unwrap_or(0);

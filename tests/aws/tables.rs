@@ -1,0 +1,64 @@
+//! Key-value tables.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::{
+    fake::{Answer, Fake},
+    harness,
+};
+
+#[tokio::test]
+async fn a_table_has_its_keys() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "ListTables" => Answer::json(&json!({"TableNames": ["t"]})),
+        "DescribeTable" => Answer::json(&json!({"Table": {"TableName": "t", "ItemCount": 5, "KeySchema": [
+            {"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]}})),
+        _ => Answer::xml("<DescribeStacksResponse><DescribeStacksResult/></DescribeStacksResponse>"),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let table = harness::cloud(&fake, &state).tables.list().await.unwrap().remove(0);
+    assert_eq!((table.name.as_str(), table.hash_key.as_str(), table.range_key.as_deref()), ("t", "id", Some("at")));
+    assert_eq!(table.items, Some(5));
+}
+
+#[tokio::test]
+async fn items_are_written_again_until_the_table_has_them() {
+    let calls = AtomicUsize::new(0);
+    let fake = Fake::start(move |asked| match asked.operation.as_str() {
+        "BatchWriteItem" if calls.fetch_add(1, Ordering::Relaxed) == 0 => {
+            let last = asked.json()["RequestItems"]["t"].as_array().unwrap().last().unwrap().clone();
+            Answer::json(&json!({"UnprocessedItems": {"t": [last]}}))
+        }
+        _ => Answer::json(&json!({"UnprocessedItems": {}})),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let tables = harness::cloud(&fake, &state).tables;
+    harness::permitted(&state, |permit| async move {
+        let items: Vec<_> = (0..30).map(|n| json!({"id": n.to_string(), "n": n})).collect();
+        tables.put(&permit, "t", &items).await?;
+        tables.delete(&permit, "t", &json!({"id": "1"})).await
+    })
+    .await
+    .unwrap();
+    let sent: Vec<usize> =
+        fake.asked().iter().filter_map(|a| a.json()["RequestItems"]["t"].as_array().map(Vec::len)).collect();
+    assert_eq!(sent, [25, 1, 5]);
+    assert_eq!(fake.asked().last().unwrap().json()["Key"], json!({"id": {"S": "1"}}));
+}
+
+#[tokio::test]
+async fn a_scan_goes_on_where_a_page_ended() {
+    let fake = Fake::start(|asked| {
+        let after = asked.json()["ExclusiveStartKey"]["id"]["N"].as_str().map_or(0, |n| n.parse::<u32>().unwrap());
+        let item = json!({"id": {"N": (after + 1).to_string()}, "tags": {"SS": ["x"]}});
+        Answer::json(&json!({"Items": [item], "LastEvaluatedKey": {"id": {"N": (after + 1).to_string()}}}))
+    });
+    let state = tempfile::tempdir().unwrap();
+    let tables = harness::cloud(&fake, &state).tables;
+    let page = tables.scan("t", None, 2).await.unwrap();
+    assert_eq!(page.items, [json!({"id": 1, "tags": ["x"]}), json!({"id": 2, "tags": ["x"]})]);
+    let next = tables.scan("t", page.next.as_ref(), 1).await.unwrap();
+    assert_eq!(next.items, [json!({"id": 3, "tags": ["x"]})]);
+}
