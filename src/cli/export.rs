@@ -42,7 +42,7 @@ pub struct Cloudformation {
     #[arg(required_unless_present = "bootstrap_stack")]
     pipeline: Option<String>,
     /// The template of the bootstrap stack, which all pipelines of an account and region share
-    #[arg(long, conflicts_with_all = ["pipeline", "bootstrap", "omit_type", "assets"])]
+    #[arg(long, conflicts_with_all = ["pipeline", "bootstrap", "omit_type", "assets", "emulated"])]
     bootstrap_stack: bool,
     /// Write the template to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -53,6 +53,9 @@ pub struct Cloudformation {
     /// Leave out resources of this type, for an endpoint that does not know it
     #[arg(long, value_name = "TYPE")]
     omit_type: Vec<String>,
+    /// For an endpoint that only answers like AWS: no TLS, and fewer words of IAM's
+    #[arg(long)]
+    emulated: bool,
     /// Write what belongs into the artifact bucket into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     assets: Option<PathBuf>,
@@ -89,7 +92,12 @@ impl Cloudformation {
             Some(path) => Some(fs::read(path).map_err(|e| at(path, e))?.into()),
             None => None,
         };
-        let options = TemplateOptions { bootstrap, ask_for_bootstrap: true, omit_types: self.omit_type.clone() };
+        let options = TemplateOptions {
+            bootstrap,
+            ask_for_bootstrap: true,
+            omit_types: self.omit_type.clone(),
+            emulated: self.emulated,
+        };
         deploy::template(&graph, &options).map_err(Failure::failed)
     }
 }

@@ -9,5 +9,5 @@ mod template;
 pub use graph::{Error, graph};
 pub use names::stack as stack_name;
 pub use template::{
-    ARTIFACT_BUCKET, BOOTSTRAP_STACK, Fault, TemplateError, TemplateOptions, bootstrap_template, template,
+    ARTIFACT_BUCKET, BOOTSTRAP_STACK, Fault, TemplateError, TemplateOptions, bootstrap_template, is_emulated, template,
 };

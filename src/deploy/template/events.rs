@@ -114,31 +114,27 @@ impl<'a> Body<'a> {
             "SqsManagedSseEnabled": true,
         });
         self.add(&id, Entry::new("AWS::SQS::Queue", properties));
+        let mut statements = vec![json!({
+            "Sid": "RulesOfThisStack",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": att(&id, "Arn"),
+            "Condition": {"ArnLike": {"aws:SourceArn": arn("events", &format!("rule/{}-*", self.graph.stack))}},
+        })];
+        if !self.options.emulated {
+            statements.push(json!({
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sqs:*",
+                "Resource": att(&id, "Arn"),
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }));
+        }
         let policy = json!({
             "Queues": [reference(&id)],
-            "PolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Sid": "RulesOfThisStack",
-                        "Effect": "Allow",
-                        "Principal": {"Service": "events.amazonaws.com"},
-                        "Action": "sqs:SendMessage",
-                        "Resource": att(&id, "Arn"),
-                        "Condition": {
-                            "ArnLike": {"aws:SourceArn": arn("events", &format!("rule/{}-*", self.graph.stack))},
-                        },
-                    },
-                    {
-                        "Sid": "TlsOnly",
-                        "Effect": "Deny",
-                        "Principal": "*",
-                        "Action": "sqs:*",
-                        "Resource": att(&id, "Arn"),
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    },
-                ],
-            },
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
         });
         self.add(&format!("{id}Policy"), Entry::new("AWS::SQS::QueuePolicy", policy));
     }

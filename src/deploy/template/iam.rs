@@ -109,7 +109,7 @@ impl<'a> Body<'a> {
                 }
             }
             "ssm" => vec![statements::threshold(id("threshold")?)],
-            "cloudwatch" => vec![statements::measure(name)],
+            "cloudwatch" => vec![statements::measure(name, self.options.emulated)],
             "sns" => vec![statements::topic(id("topic")?)],
             "secretsmanager" => vec![statements::secret(id("secret")?, name)],
             "athena" => self.query_statements(role, name)?,
@@ -124,7 +124,7 @@ impl<'a> Body<'a> {
         let Properties::Query(query) = &query.properties else { return Ok(Vec::new()) };
         let words: Vec<String> =
             query.sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_ascii_lowercase).collect();
-        let mut all = vec![statements::workgroup(&self.graph.stack)];
+        let mut all = statements::workgroup(&self.graph.stack, self.options.emulated);
         let results = self.athena_bucket();
         all.extend(statements::results(&bucket_name(&results)));
         for resource in &self.graph.resources {

@@ -45,6 +45,18 @@ pub struct TemplateOptions {
     pub ask_for_bootstrap: bool,
     /// CloudFormation types to leave out, for an endpoint that does not know them: `AWS::Athena::NamedQuery`.
     pub omit_types: Vec<String>,
+    /// Whether the endpoint only answers like AWS (see [`is_emulated`]): it has no TLS, so policies do not ask for it; it
+    /// does not know `cloudwatch:namespace`, nor which workgroup a query execution is of.
+    pub emulated: bool,
+}
+
+/// Whether an endpoint is another than AWS's own.
+pub fn is_emulated(endpoint_url: Option<&str>) -> bool {
+    endpoint_url.is_some_and(|url| {
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        !["amazonaws.com", "amazonaws.com.cn", "api.aws"].iter().any(|own| host.ends_with(own))
+    })
 }
 
 /// Why there is no template.

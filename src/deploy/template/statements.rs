@@ -168,11 +168,12 @@ pub(super) fn threshold(threshold: &str) -> Statement {
 }
 
 /// Measuring: CloudWatch knows no resource here, so the namespace is what is held to.
-pub(super) fn measure(metric: &str) -> Statement {
+pub(super) fn measure(metric: &str, emulated: bool) -> Statement {
     let (namespace, name) = metric.rsplit_once('/').unwrap_or((metric, ""));
     let sid = format!("Measure{}", crate::deploy::names::logical_id(name, ""));
+    let equals = if emulated { "StringEqualsIfExists" } else { "StringEquals" };
     Statement::new(&sid, &["cloudwatch:PutMetricData"], json!("*"))
-        .when(json!({"StringEquals": {"cloudwatch:namespace": namespace}}))
+        .when(json!({equals: {"cloudwatch:namespace": namespace}}))
 }
 
 /// Publishing to a topic.
@@ -187,18 +188,24 @@ pub(super) fn secret(secret: &str, name: &str) -> Statement {
 }
 
 /// Executing queries in the stack's workgroup.
-pub(super) fn workgroup(workgroup: &str) -> Statement {
-    let actions = [
+pub(super) fn workgroup(workgroup: &str, emulated: bool) -> Vec<Statement> {
+    let begin = ["athena:GetWorkGroup", "athena:ListNamedQueries", "athena:StartQueryExecution"];
+    // These name a query, and AWS looks up the workgroup that it is of.
+    let by_id = [
         "athena:BatchGetNamedQuery",
         "athena:GetNamedQuery",
         "athena:GetQueryExecution",
         "athena:GetQueryResults",
-        "athena:GetWorkGroup",
-        "athena:ListNamedQueries",
-        "athena:StartQueryExecution",
         "athena:StopQueryExecution",
     ];
-    Statement::new("ExecuteQueries", &actions, arn("athena", &format!("workgroup/{workgroup}")))
+    let own = arn("athena", &format!("workgroup/{workgroup}"));
+    if emulated {
+        let by_id = Statement::new("FollowQueries", &by_id, json!("*"));
+        return vec![Statement::new("ExecuteQueries", &begin, own), by_id];
+    }
+    let mut all = [&begin[..], &by_id[..]].concat();
+    all.sort_unstable();
+    vec![Statement::new("ExecuteQueries", &all, own)]
 }
 
 /// Keeping queries' results.

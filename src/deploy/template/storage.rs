@@ -99,7 +99,12 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn bucket_policy(&mut self, bucket: &str, mut statements: Vec<Value>) {
-        statements.push(tls_only(bucket));
+        if !self.options.emulated {
+            statements.push(tls_only(bucket));
+        }
+        if statements.is_empty() {
+            return;
+        }
         let properties = json!({
             "Bucket": reference(bucket),
             "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},

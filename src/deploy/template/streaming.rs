@@ -83,19 +83,23 @@ impl<'a> Body<'a> {
         let properties = without_nulls(json!({"TopicName": resource.physical_name, "KmsMasterKeyId": key}));
         self.add(id, Entry::new("AWS::SNS::Topic", properties).of(resource).stateful(self.graph.protected));
         let mut statements = statements;
-        statements.push(json!({
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sns:Publish",
-            "Resource": reference(id),
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }));
-        let policy = json!({
-            "Topics": [reference(id)],
-            "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
-        });
-        self.add(&format!("{id}Policy"), Entry::new("AWS::SNS::TopicPolicy", policy));
+        if !self.options.emulated {
+            statements.push(json!({
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sns:Publish",
+                "Resource": reference(id),
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }));
+        }
+        if !statements.is_empty() {
+            let policy = json!({
+                "Topics": [reference(id)],
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+            });
+            self.add(&format!("{id}Policy"), Entry::new("AWS::SNS::TopicPolicy", policy));
+        }
         for address in &topic.email {
             let properties = json!({"TopicArn": reference(id), "Protocol": "email", "Endpoint": address});
             let id = format!("{id}Email{}", &hex::encode(Sha256::digest(address))[..8]);
