@@ -21,6 +21,9 @@ pub const KEYS: &[&str] = &[
     "region",
     "endpoint_url",
     "role_arn",
+    "workgroup",
+    "glue_dpu_hour_usd",
+    "athena_tb_usd",
     "role_session_name",
     "external_id",
     "state_dir",
@@ -108,6 +111,8 @@ pub struct Flags {
     pub endpoint_url: Option<String>,
     /// `--role-arn`
     pub role_arn: Option<String>,
+    /// `--workgroup`
+    pub workgroup: Option<String>,
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
     /// `--pipelines`
@@ -137,6 +142,12 @@ pub struct Settings {
     pub endpoint_url: Setting<Option<String>>,
     /// The role to assume.
     pub role_arn: Setting<Option<String>>,
+    /// The workgroup of queries; none: the pipeline's own, else `primary`.
+    pub workgroup: Setting<Option<String>>,
+    /// What a data processing unit of AWS Glue costs an hour, for estimates.
+    pub glue_dpu_hour_usd: Setting<f64>,
+    /// What Amazon Athena asks for a terabyte that is read, for estimates.
+    pub athena_tb_usd: Setting<f64>,
     /// The name of that role's session.
     pub role_session_name: Setting<Option<String>>,
     /// What the role's owner wants to hear of those who assume it.
@@ -293,6 +304,9 @@ impl Settings {
                 "--endpoint-url",
             )?,
             role_arn: from.option("role_arn", "PUMPHOUSE_ROLE_ARN", flags.role_arn.as_ref(), "--role-arn")?,
+            workgroup: from.option("workgroup", "PUMPHOUSE_WORKGROUP", flags.workgroup.as_ref(), "--workgroup")?,
+            glue_dpu_hour_usd: from.price("glue_dpu_hour_usd", "PUMPHOUSE_GLUE_DPU_HOUR_USD", 0.44)?,
+            athena_tb_usd: from.price("athena_tb_usd", "PUMPHOUSE_ATHENA_TB_USD", 5.0)?,
             role_session_name: from.option("role_session_name", "AWS_ROLE_SESSION_NAME", None, "")?,
             external_id: from.option("external_id", "PUMPHOUSE_EXTERNAL_ID", None, "")?,
             state_dir,
@@ -325,6 +339,11 @@ impl Settings {
             row("region", &self.region, chosen),
             row("endpoint_url", &self.endpoint_url, |e| e.clone().unwrap_or_else(|| "AWS's own".into())),
             row("role_arn", &self.role_arn, |r| r.clone().unwrap_or_else(|| "none".into())),
+            row("workgroup", &self.workgroup, |w| {
+                w.clone().unwrap_or_else(|| "the pipeline's own, else primary".into())
+            }),
+            row("glue_dpu_hour_usd", &self.glue_dpu_hour_usd, f64::to_string),
+            row("athena_tb_usd", &self.athena_tb_usd, f64::to_string),
             row("role_session_name", &self.role_session_name, |n| n.clone().unwrap_or_else(|| "pumphouse".into())),
             row("external_id", &self.external_id, |id| id.clone().unwrap_or_else(|| "none".into())),
             row("state_dir", &self.state_dir, path),
@@ -428,6 +447,16 @@ impl Sources<'_> {
             None => Ok(Setting { value: None, origin: Origin::Default }),
             Some((Value::Number(n), origin)) => Ok(Setting { value: Some(*n), origin }),
             Some((_, origin)) => Err(Error(format!("{origin}: {key} must be a number"))),
+        }
+    }
+
+    /// An amount of money.
+    fn price(&self, key: &'static str, variable: &'static str, usual: f64) -> Result<Setting<f64>, Error> {
+        let Setting { value, origin } = self.number(key, variable)?;
+        match value {
+            None => Ok(Setting { value: usual, origin }),
+            Some(value) if value.is_finite() && value >= 0.0 => Ok(Setting { value, origin }),
+            Some(value) => Err(Error(format!("{origin}: {key} {value} is no price"))),
         }
     }
 
@@ -584,6 +613,8 @@ mod tests {
             ("output = 'xml'", ":1: \"xml\" is not one of table, json, csv"),
             ("speed = 0", ":1: speed 0 is out of range: 0.1 to 100000"),
             ("env = ", ":1: "),
+            ("athena_tb_usd = -1", ":1: athena_tb_usd -1 is no price"),
+            ("glue_dpu_hour_usd = 'x'", ":1: glue_dpu_hour_usd must be a number"),
             ("env = ['dev']", ":1: env cannot be an array"),
         ] {
             let (_dir, flags) = with_file(text);

@@ -86,8 +86,11 @@ async fn show(s: &Session, backend: &Backend, name: &str, limit: usize) -> Resul
     let catalog = &backend.cloud.catalog;
     let (database, table) =
         name.split_once('.').ok_or_else(|| Failure::usage(format!("{name:?} is not of the form DATABASE.TABLE")))?;
-    let table = catalog.table(database, table).await?;
+    let mut table = catalog.table(database, table).await?;
     let partition_list = catalog.partitions(database, &table.name, 0, limit).await?;
+    if table.partitions.is_none() && partition_list.len() < limit {
+        table.partitions = Some(partition_list.len() as u64);
+    }
     let shown = Shown { table, partition_list };
     if s.out.format == Format::Json {
         return s.out.json(&shown);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::failure::{Failure, Result};
 use crate::{
     aws::{self, Aws},
-    backend::{Backend, Pipelines},
+    backend::{Backend, Pipelines, Prices},
     config::{Origin, Setting, Settings},
     functions, spec,
 };
@@ -55,7 +55,11 @@ fn open_aws(settings: &Settings) -> Connection {
         state_dir: settings.state_dir.value.clone(),
         refresh: Some(std::time::Duration::from_secs_f64(settings.refresh.value)),
     });
-    let backend = Backend::new(aws.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
+    let mut backend =
+        Backend::new(aws.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
+    backend.workgroup.clone_from(&settings.workgroup.value);
+    backend.prices =
+        Prices { glue_dpu_hour_usd: settings.glue_dpu_hour_usd.value, athena_tb_usd: settings.athena_tb_usd.value };
     Connection {
         backend,
         #[cfg(feature = "local")]

@@ -66,7 +66,7 @@ Exit codes: 0 done, 1 failed or interrupted, 2 usage, 3 refused (read-only, or n
 #[command(next_help_heading = "Global options")]
 struct Global {
     /// Use the embedded cloud rather than AWS
-    #[arg(long, global = true, conflicts_with_all = ["profile", "region", "endpoint_url", "role_arn"])]
+    #[arg(long, global = true, conflicts_with_all = ["profile", "region", "endpoint_url", "role_arn", "workgroup"])]
     local: bool,
     /// The AWS profile [default: as the AWS CLI chooses]
     #[arg(long, global = true, value_name = "NAME")]
@@ -80,6 +80,9 @@ struct Global {
     /// Assume this role with the credentials that are found
     #[arg(long, global = true, value_name = "ARN")]
     role_arn: Option<String>,
+    /// The Athena workgroup that executes queries [default: the pipeline's own, else primary]
+    #[arg(long, global = true, value_name = "NAME")]
+    workgroup: Option<String>,
     /// The folder that holds the embedded cloud's state
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     state_dir: Option<PathBuf>,
@@ -243,6 +246,7 @@ fn begin(cli: Cli) -> Result {
         region: cli.global.region,
         endpoint_url: cli.global.endpoint_url,
         role_arn: cli.global.role_arn,
+        workgroup: cli.global.workgroup,
         state_dir: cli.global.state_dir,
         pipelines: cli.global.pipelines,
         env: cli.global.env,

@@ -24,7 +24,7 @@ use super::{
     widgets::edit::LineEdit,
 };
 use crate::{
-    backend::{Consent, Effect, Strength},
+    backend::{Consent, Effect, Prices, Strength},
     text,
 };
 
@@ -162,6 +162,8 @@ impl App {
                 protected: false,
                 speed: 1.0,
                 login: None,
+                prices: Prices::default(),
+                workgroup: None,
             },
             phase: Phase::Opening,
             panes: Panes::default(),

@@ -179,7 +179,7 @@ impl Executor {
     fn cancel(&mut self, slot: Slot) {
         if let Some((task, token)) = self.loads.remove(&slot) {
             token.cancel();
-            if slot != (Request::Query { sql: String::new(), database: None }).slot() {
+            if slot != (Request::Query { sql: String::new(), database: None, workgroup: None }).slot() {
                 task.abort();
             }
         }

@@ -1,12 +1,12 @@
 //! What panes ask for and what comes back. [`super::command`] turns a request into calls.
 
-use std::mem::Discriminant;
+use std::{collections::BTreeMap, mem::Discriminant};
 
 use jiff::Timestamp;
 
 use crate::{
     backend::{
-        Effect, alerts, buckets, functions, jobs,
+        Effect, Prices, alerts, buckets, functions, jobs,
         overview::{PipelineSummary, PipelineView},
         preview::Preview,
         queries,
@@ -14,10 +14,10 @@ use crate::{
     cloud::{
         alerts::{Alert, Message, Publish, Topic},
         buckets::{Bucket, BucketDetail, Object, ObjectPage},
-        catalog::Table,
+        catalog::{Database, Table},
         jobs::{Bookmark, Job, JobRun},
         logs::LogGroup,
-        queries::{QueryExecution, QueryResult, SavedQuery},
+        queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
         stacks::{ChangeSet, Operation, Stack, StackEvent},
     },
 };
@@ -39,6 +39,10 @@ pub struct Session {
     pub speed: f64,
     /// What a person runs to log in again, where there is logging in.
     pub login: Option<String>,
+    /// What things cost.
+    pub prices: Prices,
+    /// The workgroup that is set for queries; none: each pipeline's own.
+    pub workgroup: Option<String>,
 }
 
 /// Something to read.
@@ -76,12 +80,16 @@ pub enum Request {
     Jobs,
     /// A job's runs and its bookmark.
     Runs(String),
+    /// The newest run of each of these jobs.
+    LastRuns(Vec<String>),
     /// All log groups.
     LogGroups,
     /// Events of a group.
     Logs {
         /// The group.
         group: String,
+        /// Of this stream alone, or of those that begin so.
+        stream: Option<String>,
         /// After this event.
         after: Option<u64>,
     },
@@ -89,8 +97,14 @@ pub enum Request {
     Alerts,
     /// A topic's messages.
     Inbox(String),
-    /// Databases with their tables, and the saved queries.
+    /// The databases.
     Catalog,
+    /// A database's tables.
+    Tables(String),
+    /// The saved queries.
+    Saved,
+    /// The workgroups.
+    Workgroups,
     /// Past queries.
     History,
     /// A query.
@@ -99,6 +113,8 @@ pub enum Request {
         sql: String,
         /// The database for bare names.
         database: Option<String>,
+        /// The workgroup.
+        workgroup: Option<String>,
     },
     /// The pipelines, for the pane that deploys them.
     Deployable,
@@ -122,17 +138,14 @@ impl Request {
         match self {
             Self::Pipelines | Self::View(_) => 1,
             Self::Buckets | Self::BucketDetail(_) | Self::Objects { .. } | Self::Preview { .. } => 2,
-            Self::Jobs | Self::Runs(_) => 3,
+            Self::Jobs | Self::Runs(_) | Self::LastRuns(_) => 3,
             Self::LogGroups | Self::Logs { .. } => 4,
             Self::Alerts | Self::Inbox(_) => 5,
-            Self::Catalog | Self::History | Self::Query { .. } => 6,
+            Self::Catalog | Self::Tables(_) | Self::Saved | Self::Workgroups | Self::History | Self::Query { .. } => 6,
             Self::Deployable | Self::Plan(_) | Self::Stack(_) => 7,
         }
     }
 }
-
-/// A table for the catalog's tree, by database.
-pub type Databases = Vec<(String, Vec<Table>)>;
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -146,6 +159,7 @@ pub enum Data {
     Preview(Object, Preview),
     Jobs(Vec<Job>),
     Runs(Vec<JobRun>, Option<Bookmark>),
+    LastRuns(BTreeMap<String, JobRun>),
     LogGroups(Vec<LogGroup>),
     /// Clean lines with their times in milliseconds.
     Logs {
@@ -155,7 +169,10 @@ pub enum Data {
     },
     Alerts(Vec<Alert>, Vec<Topic>),
     Inbox(Vec<Message>),
-    Catalog(Databases, Vec<SavedQuery>),
+    Catalog(Vec<Database>),
+    Tables(Vec<Table>),
+    Saved(Vec<SavedQuery>),
+    Workgroups(Vec<Workgroup>),
     History(Vec<QueryExecution>),
     Query(QueryResult),
     Plan(ChangeSet),
@@ -239,6 +256,14 @@ pub enum Target {
     LogGroup(String),
     /// The last error in the group.
     LogError(String),
+    /// The lines of a job's run.
+    RunLog {
+        group: String,
+        /// Its stream, or what its streams' names begin with.
+        stream: String,
+        /// Whether to go to the last error among them.
+        error: bool,
+    },
     Alert(String),
     /// What is in ALARM, of the pipeline with this name.
     Alarm(String),
@@ -253,7 +278,7 @@ impl Target {
             Self::Pipeline(_) => 1,
             Self::Bucket(_) => 2,
             Self::Job(_) | Self::FailedRun(_) => 3,
-            Self::LogGroup(_) | Self::LogError(_) => 4,
+            Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } => 4,
             Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) => 5,
             Self::Sql(_) => 6,
         }

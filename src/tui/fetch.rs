@@ -56,9 +56,16 @@ pub async fn fetch(
             let runs = cloud.jobs.runs(job, PAST).await?;
             Data::Runs(runs, cloud.jobs.bookmark(job).await.ok())
         }
+        Request::LastRuns(jobs) => Data::LastRuns(cloud.jobs.last_runs(jobs).await?),
         Request::LogGroups => Data::LogGroups(paged(cloud.logs.groups(), |page| part(Data::LogGroups(page))).await?),
-        Request::Logs { group, after } => {
-            let read = ReadLogs { groups: vec![group.clone()], after_id: *after, limit: EVENTS, ..ReadLogs::default() };
+        Request::Logs { group, stream, after } => {
+            let read = ReadLogs {
+                groups: vec![group.clone()],
+                stream: stream.clone(),
+                after_id: *after,
+                limit: EVENTS,
+                ..ReadLogs::default()
+            };
             let page = cloud.logs.read(&read).await?;
             let mut lines = Vec::with_capacity(page.events.len());
             for event in page.events {
@@ -77,17 +84,16 @@ pub async fn fetch(
             Data::Alerts(alerts, backend.topics().await?)
         }
         Request::Inbox(topic) => Data::Inbox(cloud.alerts.inbox(topic, PAST).await?),
-        Request::Catalog => {
-            let mut databases = Vec::new();
-            for database in cloud.catalog.databases().await? {
-                let tables = cloud.catalog.tables(&database.name).await?;
-                databases.push((database.name, tables));
-            }
-            Data::Catalog(databases, cloud.queries.saved().await?)
+        Request::Catalog => Data::Catalog(paged(cloud.catalog.databases(), |page| part(Data::Catalog(page))).await?),
+        Request::Tables(database) => {
+            Data::Tables(paged(cloud.catalog.tables(database), |page| part(Data::Tables(page))).await?)
         }
-        Request::History => Data::History(cloud.queries.history(None, PAST).await?),
-        Request::Query { sql, database } => {
-            let query = Query { sql: sql.clone(), database: database.clone(), limit: ROWS, ..Query::default() };
+        Request::Saved => Data::Saved(cloud.queries.saved().await?),
+        Request::Workgroups => Data::Workgroups(cloud.queries.workgroups().await?),
+        Request::History => Data::History(cloud.queries.history(backend.workgroup.as_deref(), PAST).await?),
+        Request::Query { sql, database, workgroup } => {
+            let (sql, database, workgroup) = (sql.clone(), database.clone(), workgroup.clone());
+            let query = Query { sql, database, workgroup, limit: ROWS, ..Query::default() };
             Data::Query(cloud.queries.execute(&query, cancel).await?)
         }
         Request::Plan(pipeline) => Data::Plan(backend.plan(pipeline).await?),

@@ -189,6 +189,8 @@ fn session(backend: &Backend) -> Session {
         read_only: backend.read_only(),
         protected: backend.protected_env(),
         speed: backend.cloud.clock.speed(),
+        prices: backend.prices,
+        workgroup: backend.workgroup.clone(),
     }
 }
 

@@ -53,6 +53,8 @@ impl Console {
             protected: false,
             speed: 1.0,
             login: None,
+            prices: crate::backend::Prices::default(),
+            workgroup: None,
         };
         console.send(Msg::Opened(Ok(session)));
         console

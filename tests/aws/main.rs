@@ -3,6 +3,7 @@
 
 mod alerts;
 mod buckets;
+mod catalog;
 mod credentials;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
@@ -18,4 +19,6 @@ mod tables;
 mod harness;
 mod identity;
 mod s3;
+mod jobs;
+mod queries;
 mod topics;

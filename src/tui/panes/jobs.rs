@@ -1,5 +1,8 @@
 //! 3 Jobs: the jobs, their runs, and their bookmarks.
 
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
 use ratatui::{
     Frame,
     buffer::Buffer,
@@ -9,10 +12,11 @@ use ratatui::{
 
 use super::{Cx, Intent, Pane, turn};
 use crate::{
+    backend::{Prices, prices::usd},
     cloud::jobs::{Bookmark, Job, JobRun, JobRunState},
     text,
     tui::{
-        data::{self, Act, Data, Loaded, Request, Target, bytes, count, duration, moment},
+        data::{self, Act, Data, Loaded, Request, Target, bytes, count, duration, moment, number, plural},
         glyphs,
         keymap::{Action, Context},
         theme::Role,
@@ -26,6 +30,10 @@ pub struct JobsPane {
     jobs: Picker<Job>,
     list: Loaded<()>,
     runs: Loaded<(Vec<JobRun>, Option<Bookmark>)>,
+    /// The newest runs of jobs whose list does not tell them, and when they were asked for.
+    last: HashMap<String, (Option<JobRun>, Timestamp)>,
+    asking: Vec<String>,
+    prices: Prices,
     /// The job that `runs` are of, or will be.
     job: String,
     scroll: Scroll,
@@ -51,6 +59,9 @@ impl Default for JobsPane {
             jobs: Picker::new(|j| &j.name),
             list: Loaded::default(),
             runs: Loaded::default(),
+            last: HashMap::new(),
+            asking: Vec::new(),
+            prices: Prices::default(),
             job: String::new(),
             scroll: Scroll::default(),
             focus: 0,
@@ -74,6 +85,26 @@ pub fn state(state: JobRunState) -> (&'static str, Role) {
     }
 }
 
+/// What a run was given and used, and what it cost, about.
+fn used(run: &JobRun, prices: Prices) -> Vec<String> {
+    let capacity = &run.capacity;
+    let mut lines = Vec::new();
+    let mut say = |what: &str, value: Option<String>| lines.extend(value.map(|value| format!("{what:<12} {value}")));
+    say("Glue", capacity.glue_version.clone());
+    let workers = capacity.workers.map(|n| format!("{n} x {}", capacity.worker_type.as_deref().unwrap_or("?")));
+    say("workers", workers);
+    say("DPUs", capacity.max_dpu.map(number));
+    say("worked", run.execution_seconds.map(|s| duration(s as i64 * 1_000)));
+    say("DPU seconds", run.dpu_seconds.map(number));
+    say("cost", prices.run(run).map(usd));
+    say("log group", run.log_group.clone());
+    say("errors in", run.error_log_group.clone());
+    for (name, value) in &run.arguments {
+        lines.push(format!("argument     {name} {value}"));
+    }
+    lines
+}
+
 fn failed(run: &JobRun) -> bool {
     run.state.is_failure()
 }
@@ -83,7 +114,35 @@ fn took(run: &JobRun, now: jiff::Timestamp) -> String {
     duration(end.as_millisecond() - run.started.as_millisecond())
 }
 
+/// How long the newest run of a job counts as known: of one that is over, and of one that goes on.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+const FRESH_RUNNING: SignedDuration = SignedDuration::from_secs(10);
+
 impl JobsPane {
+    /// The newest run of a job; none where it never ran, or that is not known yet.
+    fn last_run<'a>(&'a self, job: &'a Job) -> Option<&'a JobRun> {
+        job.last_run.as_ref().or_else(|| self.last.get(&job.name)?.0.as_ref())
+    }
+
+    /// Asks for the newest runs of the jobs that are seen, where the list does not tell them: each is a call of its own.
+    fn look_at_last(&mut self, cx: &mut Cx) {
+        if !self.asking.is_empty() {
+            return;
+        }
+        let fresh = |job: &Job| {
+            let Some((run, asked)) = self.last.get(&job.name) else { return false };
+            let goes_on = run.as_ref().is_some_and(|run| !run.state.is_final());
+            cx.now.duration_since(*asked) < if goes_on { FRESH_RUNNING } else { FRESH }
+        };
+        let seen = self.jobs.scroll.seen(self.jobs.len()).filter_map(|row| self.jobs.get(row));
+        let asking: Vec<_> =
+            seen.filter(|job| job.last_run.is_none() && !fresh(job)).map(|job| job.name.clone()).collect();
+        if !asking.is_empty() {
+            self.asking.clone_from(&asking);
+            cx.load(Request::LastRuns(asking));
+        }
+    }
+
     fn look(&mut self, again: bool, cx: &mut Cx) {
         if let Some(name) = self.jobs.selected().map(|j| j.name.clone()) {
             self.look_at(name, again, cx);
@@ -119,20 +178,33 @@ impl JobsPane {
         self.shown().get(self.scroll.selected()).copied()
     }
 
+    /// Where a run's lines are: the group of its errors where it failed, and its stream.
+    fn run_log(&self, job: &Job) -> Option<Target> {
+        let run = self.selected_run().filter(|_| self.focus == 1)?;
+        let error = failed(run);
+        let of_run = run.error_log_group.as_ref().filter(|_| error).or(run.log_group.as_ref());
+        let of_job = job.error_log_group.as_ref().filter(|_| error).unwrap_or(&job.log_group);
+        Some(Target::RunLog { group: of_run.unwrap_or(of_job).clone(), stream: run.log_stream.clone(), error })
+    }
+
     fn details(run: &JobRun, cx: &mut Cx) {
-        let number = |n: Option<u64>| n.map_or_else(|| "not known".into(), count);
+        let rows = |n: Option<u64>| n.map_or_else(|| "not known".into(), count);
         let mut lines = vec![
             format!("state        {}", run.state.word()),
             format!("job          {}", run.job),
             format!("started      {}  by {}", run.started, run.trigger),
             format!("ended        {}", run.ended.map_or_else(|| "not yet".into(), |t| t.to_string())),
             format!("took         {}", took(run, cx.now)),
-            format!("files read   {}", number(run.files_in)),
-            format!("bytes read   {}", run.bytes_in.map_or_else(|| "not known".into(), bytes)),
-            format!("rows read    {}", number(run.rows_in)),
-            format!("rows written {}", number(run.rows_out)),
-            format!("log stream   {}", run.log_stream),
         ];
+        if cx.session.cloud == "local" {
+            lines.push(format!("files read   {}", rows(run.files_in)));
+            lines.push(format!("bytes read   {}", run.bytes_in.map_or_else(|| "not known".into(), bytes)));
+            lines.push(format!("rows read    {}", rows(run.rows_in)));
+            lines.push(format!("rows written {}", rows(run.rows_out)));
+        } else {
+            lines.extend(used(run, cx.session.prices));
+        }
+        lines.push(format!("log stream   {}", run.log_stream));
         if let Some(error) = &run.error {
             lines.push(String::new());
             lines.push(error.clone());
@@ -179,7 +251,7 @@ impl JobsPane {
             cx.tell("none of the runs that fit the filter failed");
             return;
         }
-        let other = self.jobs.items().iter().find(|job| job.last_run.as_ref().is_some_and(failed));
+        let other = self.jobs.items().iter().find(|job| self.last_run(job).is_some_and(failed));
         match other.map(|j| j.name.clone()) {
             Some(name) => {
                 self.jobs.select(&name);
@@ -232,12 +304,15 @@ impl JobsPane {
             return;
         }
         let inner = self.draw_error(buffer, inner, ui);
+        // AWS counts no rows, but what it bills.
+        let billed = runs.iter().any(|run| self.prices.run(run).is_some());
+        let counted = if billed { ["DPU s", "cost"] } else { ["rows in", "rows out"] };
         let columns = [
             left("  state", 11),
             left("started", 16),
             right("took", 10),
-            right("rows in", 9),
-            right("rows out", 9),
+            right(counted[0], 9),
+            right(counted[1], 9),
             left("by or error", 0),
         ];
         let visible = self.scroll.visible(usize::from(inner.height.saturating_sub(1)), runs.len());
@@ -254,8 +329,12 @@ impl JobsPane {
                 (role, format!("{glyph} {}", run.state.word())),
                 (Role::Text, moment(run.started, ui.now)),
                 (Role::Text, took(run, ui.now)),
-                rows(run.rows_in),
-                rows(run.rows_out),
+                if billed { (Role::Text, run.dpu_seconds.map(number).unwrap_or_default()) } else { rows(run.rows_in) },
+                if billed {
+                    (Role::Text, self.prices.run(run).map(usd).unwrap_or_default())
+                } else {
+                    rows(run.rows_out)
+                },
                 said,
             ]
         });
@@ -276,9 +355,13 @@ impl Pane for JobsPane {
     }
 
     fn refresh(&mut self, cx: &mut Cx) {
+        self.prices = cx.session.prices;
         self.list.ask();
         cx.load(Request::Jobs);
         self.look(true, cx);
+        // What was asked for and never came is asked for again.
+        self.asking.clear();
+        self.look_at_last(cx);
     }
 
     fn arrived(&mut self, request: &Request, part: Data, cx: &mut Cx) {
@@ -290,6 +373,7 @@ impl Pane for JobsPane {
             if !self.jumped {
                 self.look(false, cx);
             }
+            self.look_at_last(cx);
         }
     }
 
@@ -304,8 +388,22 @@ impl Pane for JobsPane {
                 }
                 self.jumped = false;
                 self.look(false, cx);
+                self.look_at_last(cx);
             }
             (Request::Jobs, Err(error)) => self.list.answer(Err(error)),
+            (Request::LastRuns(asked), Ok(Data::LastRuns(mut runs))) => {
+                for job in asked {
+                    self.last.insert(job.clone(), (runs.remove(job), cx.now));
+                }
+                self.asking.clear();
+                // Meanwhile others may be seen.
+                self.look_at_last(cx);
+            }
+            (Request::LastRuns(asked), Err(error)) => {
+                // They are asked for again with the next refresh.
+                self.asking.clear();
+                cx.tell(format!("the last runs of {} could not be read: {error}", plural(asked.len() as u64, "job")));
+            }
             (Request::Runs(job), result) if *job == self.job => match result {
                 Ok(Data::Runs(runs, bookmark)) => {
                     // The selection stays on its run when newer ones come.
@@ -339,12 +437,18 @@ impl Pane for JobsPane {
             (Action::Run, Some((job, ..))) => cx.act(Act::StartJob(job)),
             (Action::ResetBookmark, Some((job, ..))) => cx.act(Act::ResetBookmark(job)),
             (Action::Stop, Some(_)) => self.stop(cx),
-            (Action::Logs, Some((_, group, _))) => cx.go(Target::LogGroup(group)),
+            (Action::Logs, Some((_, group, _))) => {
+                let of_run = self.jobs.selected().and_then(|job| self.run_log(job));
+                cx.go(of_run.unwrap_or(Target::LogGroup(group)));
+            }
             (Action::GoToError, Some(_)) => self.go_to_error(cx),
             (Action::Deploy, Some((.., Some(pipeline)))) => cx.intents.push(Intent::Deploy(pipeline)),
             (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
             _ if self.focus == 1 => return self.run_action(action, cx),
-            _ if self.jobs.action(action) => self.look(false, cx),
+            _ if self.jobs.action(action) => {
+                self.look(false, cx);
+                self.look_at_last(cx);
+            }
             _ => return false,
         }
         true
@@ -354,6 +458,7 @@ impl Pane for JobsPane {
         if self.focus == 0 {
             self.jobs.set_filter(text);
             self.look(false, cx);
+            self.look_at_last(cx);
         } else {
             text.clone_into(&mut self.filter);
             self.scroll.select(0);
@@ -399,12 +504,13 @@ impl Pane for JobsPane {
         let empty =
             if self.jobs.filter().is_empty() { "no jobs: a pipeline that is deployed has some" } else { "none fits" };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.jobs.is_empty());
-        ui.list(buffer, below(inner, used), &self.jobs, self.focus == 0, |job| match &job.last_run {
+        ui.list(buffer, below(inner, used), &self.jobs, self.focus == 0, |job| match self.last_run(job) {
             Some(run) => {
                 let (glyph, role) = state(run.state);
                 let said = if role == Role::Error { role } else { Role::Dim };
                 (role, glyph, &job.name, said, run.state.word().to_lowercase())
             }
+            None if self.asking.contains(&job.name) => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "…".into()),
             None => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "never ran".into()),
         });
         self.draw_runs(frame, runs, ui);

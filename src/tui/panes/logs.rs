@@ -38,6 +38,8 @@ pub struct LogsPane {
     list: Loaded<()>,
     /// The group that is read, and how that goes.
     group: Option<String>,
+    /// Only this stream of it, or those that begin so.
+    stream: Option<String>,
     read: Loaded<()>,
     lines: Lines,
     /// Where to read on.
@@ -74,6 +76,7 @@ impl Default for LogsPane {
             groups: Picker::new(|g| &g.name),
             list: Loaded::default(),
             group: None,
+            stream: None,
             read: Loaded::default(),
             lines: Lines::new(HELD),
             after: None,
@@ -99,9 +102,10 @@ impl Default for LogsPane {
 }
 
 impl LogsPane {
-    fn open(&mut self, group: &str, cx: &mut Cx) {
-        if self.group.as_deref() != Some(group) {
+    fn open(&mut self, group: &str, stream: Option<&str>, cx: &mut Cx) {
+        if self.group.as_deref() != Some(group) || self.stream.as_deref() != stream {
             self.group = Some(group.to_owned());
+            self.stream = stream.map(str::to_owned);
             self.lines = Lines::new(HELD);
             self.read.clear();
             self.after = None;
@@ -111,7 +115,7 @@ impl LogsPane {
             self.follow = true;
             self.skip = 0;
             self.forget_found();
-            cx.intents.push(Intent::Cancel(Request::Logs { group: String::new(), after: None }.slot()));
+            cx.intents.push(Intent::Cancel(Request::Logs { group: String::new(), stream: None, after: None }.slot()));
             self.read_on(cx);
         }
         self.focus = 1;
@@ -127,7 +131,7 @@ impl LogsPane {
     fn read_on(&mut self, cx: &mut Cx) {
         if let Some(group) = &self.group {
             self.read.ask();
-            cx.load(Request::Logs { group: group.clone(), after: self.after });
+            cx.load(Request::Logs { group: group.clone(), stream: self.stream.clone(), after: self.after });
         }
     }
 
@@ -335,7 +339,7 @@ impl Pane for LogsPane {
                     match self.find(&wanted, &cx.session.env) {
                         Some(group) => {
                             self.groups.select(&group);
-                            self.open(&group, cx);
+                            self.open(&group, None, cx);
                         }
                         None => cx.intents.push(Intent::Fail(format!("no log group {wanted}"))),
                     }
@@ -345,31 +349,35 @@ impl Pane for LogsPane {
                 self.list.answer(Err(error));
                 // Who may not list groups may still read one.
                 if let Some(wanted) = self.wanted.take() {
-                    self.open(&wanted, cx);
+                    self.open(&wanted, None, cx);
                 }
             }
-            (Request::Logs { group, .. }, result) if self.group.as_ref() == Some(group) => match result {
-                Ok(Data::Logs { lines, next, more }) => {
-                    for (time, line) in &lines {
-                        self.lines.push(*time, line);
+            (Request::Logs { group, stream, .. }, result)
+                if self.group.as_ref() == Some(group) && self.stream == *stream =>
+            {
+                match result {
+                    Ok(Data::Logs { lines, next, more }) => {
+                        for (time, line) in &lines {
+                            self.lines.push(*time, line);
+                        }
+                        self.after = next.or(self.after);
+                        self.more = more;
+                        self.read.answer(Ok(()));
+                        self.cursor = self.cursor.max(self.lines.numbers().start);
+                        if self.follow && !(self.filtering() && self.narrow) {
+                            self.jump_to_end();
+                        }
+                        self.search(cx);
+                        if more {
+                            self.read_on(cx);
+                        } else if std::mem::take(&mut self.seeks_error) {
+                            self.jump_to_error(cx);
+                        }
                     }
-                    self.after = next.or(self.after);
-                    self.more = more;
-                    self.read.answer(Ok(()));
-                    self.cursor = self.cursor.max(self.lines.numbers().start);
-                    if self.follow && !(self.filtering() && self.narrow) {
-                        self.jump_to_end();
-                    }
-                    self.search(cx);
-                    if more {
-                        self.read_on(cx);
-                    } else if std::mem::take(&mut self.seeks_error) {
-                        self.jump_to_error(cx);
-                    }
+                    Ok(_) => {}
+                    Err(error) => self.read.answer(Err(error)),
                 }
-                Ok(_) => {}
-                Err(error) => self.read.answer(Err(error)),
-            },
+            }
             _ => {}
         }
     }
@@ -396,7 +404,7 @@ impl Pane for LogsPane {
             Action::GoToError => self.jump_to_error(cx),
             Action::Logs | Action::Enter if self.focus == 0 => {
                 if let Some(name) = self.groups.selected().map(|g| g.name.clone()) {
-                    self.open(&name, cx);
+                    self.open(&name, None, cx);
                 }
             }
             _ if self.focus == 0 => return self.groups.action(action),
@@ -434,12 +442,21 @@ impl Pane for LogsPane {
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
+        if let Target::RunLog { group, stream, error } = target {
+            // It may be one of very many groups: the list is not waited for.
+            self.groups.set_filter("");
+            self.groups.select(group);
+            self.wanted = None;
+            self.open(group, Some(stream), cx);
+            self.follow = true;
+            self.seeks_error = *error;
+        }
         if let Target::LogGroup(group) | Target::LogError(group) = target {
             self.groups.set_filter("");
             match self.find(group, &cx.session.env) {
                 Some(group) => {
                     self.groups.select(&group);
-                    self.open(&group, cx);
+                    self.open(&group, None, cx);
                     self.wanted = None;
                 }
                 None => self.wanted = Some(group.clone()),

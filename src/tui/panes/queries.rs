@@ -1,6 +1,9 @@
 //! 6 Queries: the catalog, an editor for SQL, results, and what was asked before.
 
+use std::collections::{HashMap, HashSet};
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::{SignedDuration, Timestamp};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -13,10 +16,14 @@ use serde_json::Value;
 
 use super::{Cx, Intent, Pane, turn};
 use crate::{
-    cloud::queries::{QueryExecution, QueryResult, QueryState},
+    backend::{Prices, prices::usd},
+    cloud::{
+        catalog::{Database, Table},
+        queries::{QueryExecution, QueryResult, QueryState, SavedQuery, Service, Workgroup},
+    },
     text,
     tui::{
-        data::{Act, Data, Databases, Loaded, Request, Target, bytes, duration, moment, plural},
+        data::{Act, Data, Loaded, Request, Target, bytes, duration, moment, plural},
         glyphs,
         keymap::{Action, Context},
         theme::Role,
@@ -36,6 +43,7 @@ struct Leaf {
     label: String,
     said: String,
     depth: usize,
+    open: bool,
 }
 
 /// A query that was asked, or is kept.
@@ -50,12 +58,29 @@ struct Past {
     error: Option<String>,
 }
 
+/// What is shown below the editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Result,
+    Past,
+    Groups,
+}
+
+/// How long what is not looked at counts as fresh, on a cloud that asks to be spared.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
 /// The catalog, the editor, and results or what was asked before.
 pub struct QueriesPane {
     tree: Picker<Leaf>,
     catalog: Loaded<()>,
-    databases: Databases,
-    saved: Vec<Past>,
+    databases: Vec<Database>,
+    /// The tables of the databases that were looked into.
+    tables: HashMap<String, Vec<Table>>,
+    /// The databases whose tables are shown.
+    open: HashSet<String>,
+    /// The one whose tables are awaited.
+    opening: Option<String>,
+    saved: Vec<SavedQuery>,
     /// The database that bare table names are looked up in.
     database: Option<String>,
     editor: TextArea<'static>,
@@ -66,8 +91,18 @@ pub struct QueriesPane {
     asked: Option<String>,
     cancelling: bool,
     history: Loaded<()>,
+    executions: Vec<QueryExecution>,
     past: Picker<Past>,
-    shows_past: bool,
+    shows: Shows,
+    groups: Picker<Workgroup>,
+    groups_read: Loaded<()>,
+    /// The workgroup that was chosen here.
+    workgroup: Option<String>,
+    prices: Prices,
+    /// Whether it was said what Athena writes in read-only mode.
+    warned: bool,
+    /// When each was read, on a cloud that asks to be spared.
+    read: [Option<Timestamp>; 3],
     scroll: Scroll,
     skip: usize,
     focus: usize,
@@ -79,6 +114,9 @@ impl Default for QueriesPane {
             tree: Picker::new(|leaf| &leaf.path),
             catalog: Loaded::default(),
             databases: Vec::new(),
+            tables: HashMap::new(),
+            open: HashSet::new(),
+            opening: None,
             saved: Vec::new(),
             database: None,
             editor: TextArea::default(),
@@ -88,8 +126,15 @@ impl Default for QueriesPane {
             asked: None,
             cancelling: false,
             history: Loaded::default(),
+            executions: Vec::new(),
             past: Picker::new(|past| &past.sql),
-            shows_past: false,
+            shows: Shows::Result,
+            groups: Picker::new(|group| &group.name),
+            groups_read: Loaded::default(),
+            workgroup: None,
+            prices: Prices::default(),
+            warned: false,
+            read: [None; 3],
             scroll: Scroll::default(),
             skip: 0,
             focus: 1,
@@ -116,7 +161,7 @@ impl QueriesPane {
             return;
         }
         self.typing = false;
-        self.shows_past = false;
+        self.shows = Shows::Result;
         self.cancelling = false;
         self.focus = 2;
         self.scroll.select(0);
@@ -125,15 +170,49 @@ impl QueriesPane {
         self.grid = Grid::default();
         self.result.clear();
         self.result.ask();
-        cx.load(Request::Query { sql, database: self.database.clone() });
+        if cx.session.read_only && cx.session.cloud == "aws" && !std::mem::replace(&mut self.warned, true) {
+            cx.tell("read-only: no data changes; Athena writes the result to its results bucket");
+        }
+        cx.load(Request::Query { sql, database: self.database.clone(), workgroup: self.workgroup_here(cx) });
+    }
+
+    /// The workgroup of the next query: the one that was chosen, else that of the pipeline whose database it reads.
+    fn workgroup_here(&self, cx: &Cx) -> Option<String> {
+        if self.workgroup.is_some() || cx.session.workgroup.is_some() || cx.session.cloud != "aws" {
+            return self.workgroup.clone().or_else(|| cx.session.workgroup.clone());
+        }
+        let database = self.database.as_ref()?;
+        let pipeline = self.databases.iter().find(|d| d.name == *database)?.pipeline.as_ref()?;
+        Some(format!("{pipeline}-{}", cx.session.env))
+    }
+
+    fn read_past(&mut self, cx: &mut Cx) {
+        self.read[1] = Some(cx.now);
+        self.history.ask();
+        cx.load(Request::History);
+        self.read[2] = Some(cx.now);
+        cx.load(Request::Saved);
+    }
+
+    fn read_tables(&mut self, cx: &mut Cx) {
+        let missing = |name: &&String| !self.tables.contains_key(*name);
+        if self.opening.is_none()
+            && let Some(name) = self.open.iter().find(missing)
+        {
+            self.opening = Some(name.clone());
+            cx.load(Request::Tables(name.clone()));
+        }
     }
 
     fn cancel(&mut self, cx: &mut Cx) {
         if self.result.loading {
             self.cancelling = true;
-            cx.intents.push(Intent::Cancel(Request::Query { sql: String::new(), database: None }.slot()));
+            cx.intents
+                .push(Intent::Cancel(Request::Query { sql: String::new(), database: None, workgroup: None }.slot()));
             cx.tell("cancelling …");
-        } else if let Some(id) = self.past.selected().and_then(|p| p.running.clone()).filter(|_| self.shows_past) {
+        } else if let Some(id) =
+            self.past.selected().and_then(|p| p.running.clone()).filter(|_| self.shows == Shows::Past)
+        {
             cx.act(Act::CancelQuery(id));
         } else {
             cx.tell("no query is at work");
@@ -157,7 +236,16 @@ impl QueriesPane {
                 self.focus = 1;
                 self.typing = true;
             }
-            _ => cx.tell(format!("bare names are now looked up in {database}")),
+            _ => {
+                let name = database.to_owned();
+                let told = format!("bare names are now looked up in {name}");
+                if !self.open.remove(&name) {
+                    self.open.insert(name);
+                    self.read_tables(cx);
+                }
+                self.grow();
+                cx.tell(told);
+            }
         }
     }
 
@@ -166,7 +254,7 @@ impl QueriesPane {
             let (sql, database) = (past.sql.clone(), past.database.clone());
             self.put(&sql);
             self.database = database.or(self.database.take());
-            self.shows_past = false;
+            self.shows = Shows::Result;
             self.focus = 1;
             if !self.result.loading {
                 // What is shown would look like this query's result.
@@ -177,42 +265,38 @@ impl QueriesPane {
         }
     }
 
-    fn take_catalog(&mut self, databases: Databases) {
+    /// Makes the tree anew from what is known.
+    fn grow(&mut self) {
         let mut leaves = Vec::new();
-        for (database, tables) in &databases {
-            let said = plural(tables.len() as u64, "table");
-            leaves.push(Leaf { path: database.clone(), label: database.clone(), said, depth: 0 });
-            for table in tables {
-                let path = format!("{database}.{}", table.name);
-                let said = if table.partition_keys.is_empty() {
-                    table.format.clone()
-                } else {
-                    match table.partitions {
-                        Some(n) => format!("{} · {}", table.format, plural(n, "partition")),
-                        None => format!("{} · partitioned", table.format),
-                    }
-                };
-                leaves.push(Leaf { path: path.clone(), label: table.name.clone(), said, depth: 1 });
-                let keys = table.partition_keys.iter().map(|c| (c, " key"));
-                for (column, key) in table.columns.iter().map(|c| (c, "")).chain(keys) {
-                    leaves.push(Leaf {
-                        path: format!("{path}.{}", column.name),
-                        label: column.name.clone(),
-                        said: format!("{}{key}", column.kind),
-                        depth: 2,
-                    });
-                }
+        for database in &self.databases {
+            let tables = self.tables.get(&database.name).filter(|_| self.open.contains(&database.name));
+            let said = match (tables, database.tables) {
+                (Some(tables), _) => plural(tables.len() as u64, "table"),
+                (None, Some(n)) => plural(n, "table"),
+                (None, None) if self.opening.as_ref() == Some(&database.name) => "…".into(),
+                (None, None) => String::new(),
+            };
+            let name = &database.name;
+            leaves.push(Leaf { path: name.clone(), label: name.clone(), said, depth: 0, open: tables.is_some() });
+            for table in tables.into_iter().flatten() {
+                branch(&mut leaves, name, table);
             }
         }
-        if self.database.is_none() {
-            self.database = databases.first().map(|(name, _)| name.clone());
-        }
-        self.databases = databases;
         self.tree.set(leaves);
     }
 
-    fn take_history(&mut self, history: Vec<QueryExecution>, now: jiff::Timestamp) {
-        let past = history.into_iter().map(|query| {
+    fn take_catalog(&mut self, databases: Vec<Database>, cx: &mut Cx) {
+        if self.database.is_none() {
+            self.database = databases.first().map(|d| d.name.clone());
+            self.open.extend(self.database.clone());
+        }
+        self.databases = databases;
+        self.read_tables(cx);
+        self.grow();
+    }
+
+    fn take_history(&mut self, now: Timestamp) {
+        let past = self.executions.iter().cloned().map(|query| {
             let (glyph, role) = match query.state {
                 QueryState::Queued => (glyphs::WAITING, Role::Running),
                 QueryState::Running => (glyphs::RUNNING, Role::Running),
@@ -232,12 +316,12 @@ impl QueriesPane {
                 error: query.error,
             }
         });
-        let saved = self.saved.iter().map(|s| Past {
-            sql: s.sql.clone(),
-            database: s.database.clone(),
-            role: s.role,
-            glyph: s.glyph,
-            said: s.said.clone(),
+        let saved = self.saved.iter().map(|query| Past {
+            sql: query.sql.clone(),
+            database: query.database.clone(),
+            role: Role::Key,
+            glyph: "▸",
+            said: query.name.clone(),
             running: None,
             error: None,
         });
@@ -245,10 +329,25 @@ impl QueriesPane {
     }
 
     fn result_action(&mut self, action: Action, cx: &mut Cx) -> bool {
-        if self.shows_past {
+        if self.shows == Shows::Groups {
+            match action {
+                Action::Enter => {
+                    if let Some(group) = self.groups.selected() {
+                        cx.tell(format!("queries now run in workgroup {}", group.name));
+                        self.workgroup = Some(group.name.clone());
+                        self.shows = Shows::Result;
+                        self.focus = 1;
+                    }
+                }
+                Action::Back if self.groups.filter().is_empty() => self.shows = Shows::Result,
+                _ => return self.groups.action(action),
+            }
+            return true;
+        }
+        if self.shows == Shows::Past {
             match action {
                 Action::Enter => self.use_past(),
-                Action::Back if self.past.filter().is_empty() => self.shows_past = false,
+                Action::Back if self.past.filter().is_empty() => self.shows = Shows::Result,
                 Action::GoToError => {
                     if let Some(error) = self.past.selected().and_then(|p| p.error.clone()) {
                         cx.show("Why it failed", vec![error]);
@@ -285,7 +384,8 @@ impl QueriesPane {
         for (at, row) in self.tree.scroll.visible(usize::from(inner.height), self.tree.len()).enumerate() {
             let Some(leaf) = self.tree.get(row) else { continue };
             let glyph = match leaf.depth {
-                0 => "▾ ",
+                0 if leaf.open => "▾ ",
+                0 => "▸ ",
                 1 => "▦ ",
                 _ => "",
             };
@@ -304,7 +404,9 @@ impl QueriesPane {
     fn draw_editor(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
         let database = self.database.as_deref().unwrap_or("none");
         let mode = if self.typing { " · typing" } else { "" };
-        let inner = ui.frame(frame, area, &format!("SQL · database {database}{mode}"), self.focus == 1);
+        let workgroup = self.workgroup.as_ref().map(|w| format!(" · workgroup {w}")).unwrap_or_default();
+        let title = format!("SQL · database {database}{workgroup}{mode}");
+        let inner = ui.frame(frame, area, &title, self.focus == 1);
         if self.editor.is_empty() && !self.typing {
             let hint = "Enter begins to type, Esc ends it, F5 or Alt-Enter runs it; h shows saved and past queries";
             ui.paragraph(frame.buffer_mut(), inner, 0, Role::Dim, hint);
@@ -319,8 +421,24 @@ impl QueriesPane {
         (&editor).render(inner, frame.buffer_mut());
     }
 
+    fn draw_groups(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let inner = ui.frame(frame, area, "Workgroups", self.focus == 2);
+        let buffer = frame.buffer_mut();
+        let empty = if self.groups.filter().is_empty() { "no workgroups" } else { "none fits" };
+        let used = ui.loaded(buffer, inner, &self.groups_read, empty, self.groups.is_empty());
+        ui.list(buffer, below(inner, used), &self.groups, self.focus == 2, |group| {
+            let (role, glyph) = if group.enabled { (Role::Ok, glyphs::OK) } else { (Role::Idle, glyphs::STOPPED) };
+            let said = group.description.clone().or_else(|| group.engine.clone()).unwrap_or_default();
+            (role, glyph, &group.name, Role::Dim, said)
+        });
+    }
+
     fn draw_result(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        if self.shows_past {
+        if self.shows == Shows::Groups {
+            self.draw_groups(frame, area, ui);
+            return;
+        }
+        if self.shows == Shows::Past {
             let inner = ui.frame(frame, area, "Saved and past queries", self.focus == 2);
             let buffer = frame.buffer_mut();
             let used = ui.loaded(buffer, inner, &self.history, "no query was asked yet", self.past.is_empty());
@@ -347,11 +465,13 @@ impl QueriesPane {
         let title = match &self.result.value {
             Some(result) => {
                 let more = if result.truncated { " (cut there)" } else { "" };
+                let cost = self.prices.query(result).map(|c| format!(" {}", usd(c))).unwrap_or_default();
                 format!(
-                    "Result · {}{more} · {} scanned · {}",
+                    "Result · {}{more} · {} scanned{cost} · {}{}",
                     plural(result.rows.len() as u64, "row"),
                     bytes(result.scanned_bytes),
-                    duration(result.elapsed_ms as i64)
+                    duration(result.elapsed_ms as i64),
+                    result.service.as_ref().map(executed).unwrap_or_default()
                 )
             }
             None if self.result.loading => "Result · running; Ctrl-C cancels".into(),
@@ -372,6 +492,36 @@ impl QueriesPane {
         if self.grid.rows.is_empty() && self.result.value.is_some() {
             ui.line(buffer, inner, 1, &Line::from(ui.span(Role::Dim, "no rows")));
         }
+    }
+}
+
+/// How a service executed a query, in words.
+fn executed(service: &Service) -> String {
+    let time =
+        |what: &str, ms: Option<u64>| ms.map(|ms| format!(" · {what} {}", duration(ms as i64))).unwrap_or_default();
+    let reused = if service.reused { " · an earlier result reused" } else { "" };
+    let times = [time("queue", service.queue_ms), time("engine", service.engine_ms)].concat();
+    format!("{reused}{times} · {}", service.workgroup)
+}
+
+/// A table with its columns in the tree.
+fn branch(leaves: &mut Vec<Leaf>, database: &str, table: &Table) {
+    let path = format!("{database}.{}", table.name);
+    let said = match table.partitions {
+        _ if table.partition_keys.is_empty() => table.format.clone(),
+        Some(n) => format!("{} · {}", table.format, plural(n, "partition")),
+        None => format!("{} · partitioned", table.format),
+    };
+    leaves.push(Leaf { path: path.clone(), label: table.name.clone(), said, depth: 1, open: true });
+    let keys = table.partition_keys.iter().map(|c| (c, " key"));
+    for (column, key) in table.columns.iter().map(|c| (c, "")).chain(keys) {
+        leaves.push(Leaf {
+            path: format!("{path}.{}", column.name),
+            label: column.name.clone(),
+            said: format!("{}{key}", column.kind),
+            depth: 2,
+            open: true,
+        });
     }
 }
 
@@ -425,33 +575,60 @@ impl Pane for QueriesPane {
     }
 
     fn refresh(&mut self, cx: &mut Cx) {
-        self.catalog.ask();
-        cx.load(Request::Catalog);
-        self.history.ask();
-        cx.load(Request::History);
+        self.prices = cx.session.prices;
+        // What is looked at is always read; the rest from time to time, where each read has its price.
+        let due = |read: Option<Timestamp>, looked_at: bool| {
+            looked_at || cx.session.cloud == "local" || read.is_none_or(|read| cx.now.duration_since(read) >= FRESH)
+        };
+        let catalog = due(self.read[0], self.focus == 0);
+        let past = due(self.read[1], self.shows == Shows::Past);
+        if catalog {
+            self.read[0] = Some(cx.now);
+            self.catalog.ask();
+            cx.load(Request::Catalog);
+        }
+        if past {
+            self.read_past(cx);
+        }
     }
 
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
         match (request, result) {
-            (Request::Catalog, Ok(Data::Catalog(databases, saved))) => {
-                self.saved = saved
-                    .into_iter()
-                    .map(|query| Past {
-                        sql: query.sql,
-                        database: query.database,
-                        role: Role::Key,
-                        glyph: "▸",
-                        said: query.name,
-                        running: None,
-                        error: None,
-                    })
-                    .collect();
-                self.take_catalog(databases);
+            (Request::Catalog, Ok(Data::Catalog(databases))) => {
+                // What is open is read again, one after the other.
+                self.tables.retain(|name, _| !self.open.contains(name));
+                self.opening = None;
+                self.take_catalog(databases, cx);
                 self.catalog.answer(Ok(()));
             }
+            (Request::Tables(database), result) => {
+                self.opening = None;
+                match result {
+                    Ok(Data::Tables(tables)) => {
+                        self.tables.insert(database.clone(), tables);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        self.open.remove(database);
+                        cx.intents.push(Intent::Fail(format!("{database}: {error}")));
+                    }
+                }
+                self.read_tables(cx);
+                self.grow();
+            }
+            (Request::Saved, Ok(Data::Saved(saved))) => {
+                self.saved = saved;
+                self.take_history(cx.now);
+            }
+            (Request::Workgroups, Ok(Data::Workgroups(groups))) => {
+                self.groups.set(groups);
+                self.groups_read.answer(Ok(()));
+            }
+            (Request::Workgroups, Err(error)) => self.groups_read.answer(Err(error)),
             (Request::Catalog, Err(error)) => self.catalog.answer(Err(error)),
             (Request::History, Ok(Data::History(history))) => {
-                self.take_history(history, cx.now);
+                self.executions = history;
+                self.take_history(cx.now);
                 self.history.answer(Ok(()));
             }
             (Request::History, Err(error)) => self.history.answer(Err(error)),
@@ -498,10 +675,21 @@ impl Pane for QueriesPane {
                 self.typing = true;
             }
             Action::History => {
-                self.shows_past = !self.shows_past;
+                self.shows = if self.shows == Shows::Past { Shows::Result } else { Shows::Past };
+                if self.shows == Shows::Past {
+                    self.read_past(cx);
+                }
                 self.focus = 2;
             }
             Action::Back if self.result.loading => self.cancel(cx),
+            Action::Workgroup => {
+                self.shows = if self.shows == Shows::Groups { Shows::Result } else { Shows::Groups };
+                self.focus = 2;
+                if self.shows == Shows::Groups {
+                    self.groups_read.ask();
+                    cx.load(Request::Workgroups);
+                }
+            }
             Action::Enter if self.focus == 0 => self.use_leaf(cx),
             Action::Enter if self.focus == 1 => self.typing = true,
             _ if self.focus == 0 => return self.tree.action(action),
@@ -529,8 +717,10 @@ impl Pane for QueriesPane {
     }
 
     fn filter(&mut self, text: &str, _: &mut Cx) {
-        if self.focus == 2 && self.shows_past {
+        if self.focus == 2 && self.shows == Shows::Past {
             self.past.set_filter(text);
+        } else if self.focus == 2 && self.shows == Shows::Groups {
+            self.groups.set_filter(text);
         } else {
             self.focus = 0;
             self.tree.set_filter(text);
@@ -538,13 +728,17 @@ impl Pane for QueriesPane {
     }
 
     fn filter_text(&self) -> &str {
-        if self.focus == 2 && self.shows_past { self.past.filter() } else { self.tree.filter() }
+        match self.shows {
+            Shows::Past if self.focus == 2 => self.past.filter(),
+            Shows::Groups if self.focus == 2 => self.groups.filter(),
+            _ => self.tree.filter(),
+        }
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
         match target {
             Target::Sql(sql) if sql.is_empty() => {
-                self.shows_past = true;
+                self.shows = Shows::Past;
                 self.focus = 2;
             }
             Target::Sql(sql) => {
@@ -556,7 +750,8 @@ impl Pane for QueriesPane {
     }
 
     fn names(&self) -> Vec<String> {
-        let tables = self.databases.iter().flat_map(|(database, tables)| {
+        let known = self.databases.iter().filter_map(|d| Some((&d.name, self.tables.get(&d.name)?)));
+        let tables = known.flat_map(|(database, tables)| {
             tables.iter().map(move |table| format!("SELECT * FROM {database}.{} LIMIT 100", table.name))
         });
         tables.collect()

@@ -1,5 +1,16 @@
-use super::{console, fixture::harmless, screens};
-use crate::{backend::Consent, tui::data::Act};
+use super::{
+    console,
+    fixture::{answer, harmless},
+    screens,
+};
+use crate::{
+    backend::Consent,
+    cloud::jobs::Job,
+    tui::{
+        data::{Act, Data, Request},
+        testing::Console,
+    },
+};
 
 const JOB: &str = "crypto-stream-dev-clean_prices";
 
@@ -49,4 +60,59 @@ fn runs_are_filtered_by_their_words() {
     console.keys("3<enter>/deaths<enter>");
     let screen = console.screen(80, 24);
     assert!(screen.contains("FAILED") && !screen.contains("STOPPED"), "{screen}");
+}
+
+#[test]
+fn the_newest_runs_are_asked_for_those_jobs_that_are_seen() {
+    let mut console = Console::open(Box::new(|request| {
+        Ok(match answer(request) {
+            Data::Jobs(jobs) => {
+                let job = jobs.into_iter().next().expect("a job");
+                let bare = |n: u32| Job { name: format!("job-{n:04}"), last_run: None, ..job.clone() };
+                Data::Jobs((0..1_000).map(bare).collect())
+            }
+            other => other,
+        })
+    }));
+    console.keys("3");
+    let asked = |console: &Console| {
+        let jobs = |r: &Request| match r {
+            Request::LastRuns(jobs) => jobs.clone(),
+            _ => Vec::new(),
+        };
+        console.asked.iter().flat_map(jobs).collect::<Vec<_>>()
+    };
+    let first = asked(&console);
+    assert!((10..100).contains(&first.len()) && first[0] == "job-0000", "{}", first.len());
+    assert!(console.screen(80, 24).contains("job-0000"));
+    assert!(console.screen(80, 24).contains("failed"), "{}", console.screen(80, 24));
+    console.keys("G");
+    assert!(asked(&console).contains(&"job-0999".to_owned()));
+    assert!(!asked(&console).contains(&"job-0500".to_owned()), "nobody looked at it");
+    let before = asked(&console).len();
+    console.keys("kj");
+    assert_eq!(asked(&console).len(), before, "what was asked for a moment ago is not asked for again");
+}
+
+#[test]
+fn a_failed_run_leads_to_its_errors_with_one_key() {
+    let mut console = Console::open(Box::new(|request| {
+        Ok(match answer(request) {
+            Data::Jobs(jobs) => Data::Jobs(
+                jobs.into_iter()
+                    .map(|job| Job {
+                        log_group: "/aws-glue/jobs/output".into(),
+                        error_log_group: Some("/aws-glue/jobs/error".into()),
+                        ..job
+                    })
+                    .collect(),
+            ),
+            other => other,
+        })
+    }));
+    console.keys("3el");
+    assert_eq!(console.app.current, 4);
+    let wanted = Request::Logs { group: "/aws-glue/jobs/error".into(), stream: Some("jr_20af".into()), after: None };
+    assert!(console.asked.contains(&wanted), "{:?}", console.asked);
+    assert!(console.screen(80, 24).contains("[ERROR]"));
 }

@@ -35,7 +35,7 @@ fn pasted_lines_stay_lines() {
     console.send(Msg::Paste("select base,\r  count(*) as n -- all\r\nfrom prices\ngroup by base".into()));
     console.keys("<f5>");
     let sql = "select base,\n  count(*) as n -- all\nfrom prices\ngroup by base".to_owned();
-    assert!(console.asked.contains(&Request::Query { sql, database: Some("crypto_stream".into()) }));
+    assert!(console.asked.contains(&Request::Query { sql, database: Some("crypto_stream".into()), workgroup: None }));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn what_was_cancelled_is_no_longer_being_cancelled() {
     console.keys("<f5>");
     console.asked.clear();
     console.keys("<ctrl-c>");
-    let request = Request::Query { sql: "select 1".into(), database: Some("crypto_stream".into()) };
+    let request = Request::Query { sql: "select 1".into(), database: Some("crypto_stream".into()), workgroup: None };
     let now = super::testing::at(0);
     // The generation is that of the newest load.
     for generation in 0..100 {

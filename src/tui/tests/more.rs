@@ -10,9 +10,9 @@ use crate::{
     cloud::{
         alerts::{AlarmState, Alert, AlertKind, Comparison, Message, Sample, Subscription, Topic},
         buckets::{Bucket, BucketDetail, Object, ObjectPage, Setting},
-        catalog::{Column, Table},
+        catalog::{Column, Database, Table},
         jobs::{Bookmark, Capacity, Job, JobRun, JobRunState},
-        queries::{QueryExecution, QueryResult, QueryState, SavedQuery},
+        queries::{QueryExecution, QueryResult, QueryState, SavedQuery, Workgroup},
         stacks::{Action, Change, ChangeSet, Evaluation, Operation, PropertyChange, Replacement},
     },
     tui::{
@@ -47,7 +47,18 @@ pub fn answer(request: &Request) -> Data {
         ),
         Request::Alerts => Data::Alerts(alerts(), topics()),
         Request::Inbox(topic) => Data::Inbox(inbox(topic)),
-        Request::Catalog => Data::Catalog(vec![("crypto_stream".into(), vec![table()])], vec![saved()]),
+        Request::Catalog => Data::Catalog(
+            ["crypto_stream", "default"]
+                .map(|name| Database { name: name.into(), pipeline: None, tables: Some(1) })
+                .into(),
+        ),
+        Request::Tables(database) if database == "default" => {
+            Data::Tables(vec![Table { name: "ice".into(), ..table() }])
+        }
+        Request::Tables(_) => Data::Tables(vec![table()]),
+        Request::Saved => Data::Saved(vec![saved()]),
+        Request::Workgroups => Data::Workgroups(["analysts", "primary"].map(workgroup).into()),
+        Request::LastRuns(jobs) => Data::LastRuns(jobs.iter().map(|job| (job.clone(), run(job, 2))).collect()),
         Request::History => Data::History(history()),
         Request::Query { .. } => Data::Query(result()),
         Request::Plan(pipeline) => Data::Plan(plan(pipeline)),
@@ -227,6 +238,16 @@ fn table() -> Table {
         partition_keys: vec![column("base", "varchar"), column("year", "integer")],
         partitions: Some(412),
         updated: Some(at(-60)),
+    }
+}
+
+fn workgroup(name: &str) -> Workgroup {
+    Workgroup {
+        name: name.into(),
+        pipeline: None,
+        description: Some("for people".into()),
+        enabled: true,
+        engine: Some("Athena engine version 3".into()),
     }
 }
 

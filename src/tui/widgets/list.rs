@@ -29,6 +29,16 @@ impl Scroll {
         self.selected = row;
     }
 
+    /// The rows that are seen, or will be once they are drawn, among `len`; a screen full where nothing was drawn yet.
+    pub fn seen(&self, len: usize) -> Range<usize> {
+        let height = match self.height.get() {
+            0 => 40,
+            height => height,
+        };
+        let offset = self.offset.get().min(self.selected).max((self.selected + 1).saturating_sub(height));
+        offset.min(len)..(offset + height).min(len)
+    }
+
     /// Moves as an action asks, among `len` rows; whether the action was one that moves.
     pub fn action(&mut self, action: Action, len: usize) -> bool {
         let last = len.saturating_sub(1);
