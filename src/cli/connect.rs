@@ -24,6 +24,11 @@ pub struct Connection {
 /// yet.
 pub fn open(settings: &Settings) -> Result<Connection> {
     if !settings.local.value {
+        if !settings.read_only.value {
+            // For the audit file, which says why where this did not work.
+            use std::os::unix::fs::DirBuilderExt;
+            let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.state_dir.value);
+        }
         return Ok(open_aws(settings));
     }
     embedded::open(settings)

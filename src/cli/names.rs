@@ -12,7 +12,11 @@ use crate::{
 /// [`Failure::Failed`] where there is none, with the names that are near.
 pub async fn resolve(backend: &Backend, kind: Kind, name: &str) -> Result<String> {
     let physical = backend.resolve(kind, name).await?;
-    // Where listing is not allowed, the call itself will tell.
+    // There may be very many, a few in each call: the call itself will tell.
+    if kind == Kind::Job && backend.cloud.identity.known().cloud == "aws" {
+        return Ok(physical);
+    }
+    // Where listing is not allowed, too.
     let Ok(known) = list(backend, kind).await else { return Ok(physical) };
     if known.contains(&physical) {
         return Ok(physical);

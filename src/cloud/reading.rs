@@ -10,6 +10,36 @@ const LONGEST: usize = 262_144;
 /// Brackets within brackets that are looked into.
 const DEEPEST: usize = 200;
 
+/// What begins a statement that does more than read, as far as words are known: the others are refused, too.
+const CHANGES: [&str; 26] = [
+    "ALTER",
+    "ANALYZE",
+    "CALL",
+    "COMMENT",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DEALLOCATE",
+    "DELETE",
+    "DROP",
+    "EXECUTE",
+    "GRANT",
+    "INSERT",
+    "LOAD",
+    "MERGE",
+    "MSCK",
+    "OPTIMIZE",
+    "PREPARE",
+    "REFRESH",
+    "REVOKE",
+    "SET",
+    "TABLE",
+    "TRUNCATE",
+    "UNLOAD",
+    "UPDATE",
+    "VACUUM",
+];
+
 /// What kind of statement it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -121,7 +151,11 @@ fn refused(word: &str) -> Error {
 
 fn unwanted(token: Option<&Token<'_>>) -> Error {
     match token {
-        Some(Token::Word(word)) => refused(word),
+        Some(Token::Word(word)) if CHANGES.iter().any(|known| word.eq_ignore_ascii_case(known)) => refused(word),
+        Some(Token::Word(word)) => {
+            let word: String = word.chars().take(40).collect();
+            Error::Invalid(format!("expected SELECT, or another statement that reads, found {word}"))
+        }
         _ => Error::invalid("expected SELECT, or another statement that reads"),
     }
 }

@@ -404,7 +404,7 @@ fn a_saved_query_runs_in_its_workgroup_and_tells_its_price() {
         (&start["WorkGroup"], &start["QueryExecutionContext"]["Database"]),
         (&json!("analysts"), &json!("crypto"))
     );
-    assert!(said.contains("20 MiB scanned (~$0.0001)") && said.contains("queue 250 ms"), "{said}");
+    assert!(said.contains("20.0 MiB scanned (<$0.0001)") && said.contains("queue 250 ms"), "{said}");
     let out = pumphouse.run(&[
         "query",
         "select 1",

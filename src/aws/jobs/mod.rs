@@ -86,6 +86,8 @@ impl Jobs for Aws {
                 break;
             }
         }
+        // AWS gives the newest first; not all that answer like it do.
+        runs.sort_by_key(|run| std::cmp::Reverse(run.started));
         runs.truncate(limit);
         Ok(runs)
     }

@@ -102,7 +102,7 @@ pub struct QueriesPane {
     /// Whether it was said what Athena writes in read-only mode.
     warned: bool,
     /// When each was read, on a cloud that asks to be spared.
-    read: [Option<Timestamp>; 3],
+    read: [Option<Timestamp>; 2],
     scroll: Scroll,
     skip: usize,
     focus: usize,
@@ -134,7 +134,7 @@ impl Default for QueriesPane {
             workgroup: None,
             prices: Prices::default(),
             warned: false,
-            read: [None; 3],
+            read: [None; 2],
             scroll: Scroll::default(),
             skip: 0,
             focus: 1,
@@ -187,11 +187,10 @@ impl QueriesPane {
     }
 
     fn read_past(&mut self, cx: &mut Cx) {
-        self.read[1] = Some(cx.now);
+        self.read = [self.read[0], Some(cx.now)];
+        cx.load(Request::Saved);
         self.history.ask();
         cx.load(Request::History);
-        self.read[2] = Some(cx.now);
-        cx.load(Request::Saved);
     }
 
     fn read_tables(&mut self, cx: &mut Cx) {
@@ -326,6 +325,9 @@ impl QueriesPane {
             error: None,
         });
         self.past.set(saved.chain(past).collect());
+        if self.shows != Shows::Past {
+            self.past.scroll.select(0);
+        }
     }
 
     fn result_action(&mut self, action: Action, cx: &mut Cx) -> bool {

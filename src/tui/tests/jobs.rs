@@ -89,6 +89,8 @@ fn the_newest_runs_are_asked_for_those_jobs_that_are_seen() {
     console.keys("G");
     assert!(asked(&console).contains(&"job-0999".to_owned()));
     assert!(!asked(&console).contains(&"job-0500".to_owned()), "nobody looked at it");
+    console.screen(80, 24);
+    console.keys("kj");
     let before = asked(&console).len();
     console.keys("kj");
     assert_eq!(asked(&console).len(), before, "what was asked for a moment ago is not asked for again");

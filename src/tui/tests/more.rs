@@ -53,7 +53,7 @@ pub fn answer(request: &Request) -> Data {
                 .into(),
         ),
         Request::Tables(database) if database == "default" => {
-            Data::Tables(vec![Table { name: "ice".into(), ..table() }])
+            Data::Tables(vec![Table { name: "glacier".into(), ..table() }])
         }
         Request::Tables(_) => Data::Tables(vec![table()]),
         Request::Saved => Data::Saved(vec![saved()]),

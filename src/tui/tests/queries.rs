@@ -67,9 +67,9 @@ fn tables_are_read_when_their_database_is_opened() {
     assert_eq!(tables(&console), [Request::Tables("crypto_stream".into())]);
     console.keys("<shift-tab>G<enter>");
     assert!(tables(&console).contains(&Request::Tables("default".into())));
-    assert!(console.screen(160, 50).contains("ice"));
+    assert!(console.screen(160, 50).contains("glacier"));
     console.keys("<enter>");
-    assert!(!console.screen(160, 50).contains("ice"), "the same key closes it");
+    assert!(!console.screen(160, 50).contains("glacier"), "the same key closes it");
 }
 
 #[test]
