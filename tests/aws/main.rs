@@ -18,7 +18,7 @@ mod tables;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod harness;
 mod identity;
-mod s3;
 mod jobs;
 mod queries;
+mod s3;
 mod topics;

@@ -18,6 +18,8 @@ fn session(identity: &str) -> Session {
         protected: false,
         speed: 1.0,
         login: Some("aws sso login --profile ops".into()),
+        prices: crate::backend::Prices::default(),
+        workgroup: None,
     }
 }
 
