@@ -68,6 +68,9 @@ pub enum Command {
     Quit,
 }
 
+/// How long a query that is stopped is waited for by whoever leaves.
+const STOP: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Runs commands on a backend.
 pub struct Executor {
     backend: Backend,
@@ -172,6 +175,17 @@ impl Executor {
                 });
             }
             Command::Open(_) | Command::Switch(_) | Command::Suspend | Command::Redraw | Command::Quit => {}
+        }
+    }
+
+    /// Stops a query that is at work, where the cloud would go on with it, and waits a moment for that.
+    pub async fn stop_query(&mut self) {
+        let slot = (Request::Query { sql: String::new(), database: None, workgroup: None }).slot();
+        let Some((task, token)) = self.loads.remove(&slot) else { return };
+        token.cancel();
+        let until = tokio::time::Instant::now() + STOP;
+        while !task.is_finished() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(STOP / 100).await;
         }
     }
 

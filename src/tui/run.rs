@@ -100,7 +100,12 @@ where
             biased;
             () = &mut gone => return Ok(()),
             signal = signals.next() => match signal {
-                Signal::End => return Ok(()),
+                Signal::End => {
+                    if let Some(executor) = &mut executor {
+                        executor.stop_query().await;
+                    }
+                    return Ok(());
+                }
                 Signal::Stop => {
                     suspend(&mut screen, &absence).await?;
                     dirty = true;
@@ -127,7 +132,12 @@ where
         dirty = true;
         for command in app.update(msg) {
             match command {
-                Command::Quit => return Ok(()),
+                Command::Quit => {
+                    if let Some(executor) = &mut executor {
+                        executor.stop_query().await;
+                    }
+                    return Ok(());
+                }
                 Command::Suspend => suspend(&mut screen, &absence).await?,
                 Command::Redraw => screen.clear()?,
                 Command::Open(switch) => {

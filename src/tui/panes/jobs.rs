@@ -179,12 +179,14 @@ impl JobsPane {
     }
 
     /// Where a run's lines are: the group of its errors where it failed, and its stream.
-    fn run_log(&self, job: &Job) -> Option<Target> {
+    fn run_log(&self, job: &Job, cloud: &str) -> Option<Target> {
         let run = self.selected_run().filter(|_| self.focus == 1)?;
         let error = failed(run);
         let of_run = run.error_log_group.as_ref().filter(|_| error).or(run.log_group.as_ref());
         let of_job = job.error_log_group.as_ref().filter(|_| error).unwrap_or(&job.log_group);
-        Some(Target::RunLog { group: of_run.unwrap_or(of_job).clone(), stream: run.log_stream.clone(), error })
+        // AWS Glue has a stream for the driver and one for each worker: their names begin with the run's.
+        let stream = if cloud == "local" { run.log_stream.clone() } else { format!("{}*", run.log_stream) };
+        Some(Target::RunLog { group: of_run.unwrap_or(of_job).clone(), stream, error })
     }
 
     fn details(run: &JobRun, cx: &mut Cx) {
@@ -438,7 +440,7 @@ impl Pane for JobsPane {
             (Action::ResetBookmark, Some((job, ..))) => cx.act(Act::ResetBookmark(job)),
             (Action::Stop, Some(_)) => self.stop(cx),
             (Action::Logs, Some((_, group, _))) => {
-                let of_run = self.jobs.selected().and_then(|job| self.run_log(job));
+                let of_run = self.jobs.selected().and_then(|job| self.run_log(job, &cx.session.cloud));
                 cx.go(of_run.unwrap_or(Target::LogGroup(group)));
             }
             (Action::GoToError, Some(_)) => self.go_to_error(cx),
