@@ -26,6 +26,16 @@ pub fn delete_effect(bucket: &str, key: &str, version: Option<&str>) -> Effect {
     }
 }
 
+/// Saving an object to a file: nothing in the cloud is changed.
+pub fn save_effect(bucket: &str, key: &str) -> Effect {
+    Effect {
+        what: "buckets get",
+        target: format!("s3://{bucket}/{key}"),
+        sentence: format!("s3://{bucket}/{key} is written to a file"),
+        strength: Strength::Free,
+    }
+}
+
 /// Aborting a multipart upload.
 pub fn abort_effect(bucket: &str, key: &str) -> Effect {
     Effect {

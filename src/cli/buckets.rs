@@ -72,12 +72,13 @@ pub struct Objects {
     limit: Option<usize>,
 }
 
-const BUCKETS: [Column<Bucket>; 5] = [
+const BUCKETS: [Column<Bucket>; 6] = [
     ("bucket", |b| Cell::text(&b.name)),
     ("pipeline", |b| Cell::maybe(b.pipeline.as_ref(), Cell::text)),
     ("objects", |b| Cell::maybe(b.objects, Cell::Count)),
     ("size", |b| Cell::maybe(b.bytes, Cell::Bytes)),
     ("created", |b| Cell::maybe(b.created, Cell::Time)),
+    ("region", |b| Cell::maybe(b.region.as_ref(), Cell::text)),
 ];
 
 impl Command {
@@ -98,7 +99,8 @@ impl Command {
             Self::List => s.out.list(&port.list().await?, &BUCKETS, "no buckets"),
             Self::Show { bucket } => {
                 let detail = port.detail(&physical(backend, &bucket).await?).await?;
-                let mut fields: Vec<_> = BUCKETS.iter().map(|(name, cell)| (*name, cell(&detail.bucket))).collect();
+                let mut fields: Vec<_> =
+                    BUCKETS.iter().take(5).map(|(name, cell)| (*name, cell(&detail.bucket))).collect();
                 for setting in &detail.settings {
                     fields.extend(setting.lines().into_iter().map(|line| (setting.name.as_str(), Cell::Text(line))));
                 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     command::Command,
-    data::{Act, Request, Session, Slot, Target},
+    data::{Act, Request, Session, Slot, Target, bytes},
     keymap::{self, Action, Context},
     link::Calls,
     msg::Msg,
@@ -270,6 +270,18 @@ impl App {
             Msg::Searched { generation, upto, found } => {
                 self.pane_at(4, |pane, cx| pane.searched(generation, upto, found, cx))
             }
+            Msg::Filtered { generation, found } => {
+                if let Some(pane) = self.panes.get_mut(2) {
+                    pane.filtered(generation, found);
+                }
+                Vec::new()
+            }
+            Msg::Moved { act, moved } => {
+                let (done, total) = (bytes(moved.done), bytes(moved.total));
+                let percent = moved.done.saturating_mul(100).checked_div(moved.total).unwrap_or(100);
+                self.status = Some(Status::Told(format!("{} … {percent} % · {done} of {total}", act.words())));
+                Vec::new()
+            }
             Msg::Acted { act, result } => {
                 self.quit_asked = false;
                 if let Some(at) = self.acting.iter().position(|a| *a == act) {
@@ -349,8 +361,9 @@ impl App {
             Intent::Search { snapshot, needle, from, generation } => {
                 vec![Command::Search { snapshot, needle, from, generation }]
             }
+            Intent::Filter(sieve) => vec![Command::Filter(sieve)],
             Intent::Act(act) => self.ask(act),
-            Intent::Popup(Popup::Input { purpose, .. }) if self.session.read_only => {
+            Intent::Popup(Popup::Input { purpose, .. }) if self.session.read_only && purpose.changes() => {
                 self.status = Some(refused(&purpose.words()));
                 Vec::new()
             }
@@ -377,7 +390,7 @@ impl App {
 
     /// Asks for the confirmation that a change deserves, or does it.
     fn ask(&mut self, act: Act) -> Vec<Command> {
-        if self.session.read_only {
+        if self.session.read_only && act.changes() {
             self.status = Some(refused(&act.words()));
             return Vec::new();
         }
@@ -387,7 +400,7 @@ impl App {
         }
         match act.effect() {
             // In a protected environment nothing is changed by one key alone.
-            Some(effect) if self.session.protected && effect.strength == Strength::Free => {
+            Some(effect) if self.session.protected && effect.strength == Strength::Free && act.changes() => {
                 self.judged(act, Effect { strength: Strength::Confirm, ..effect })
             }
             Some(effect) => self.judged(act, effect),

@@ -1,6 +1,6 @@
 //! What the console wants done: each command is a task of its own, whose outcome comes back as a message.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -10,10 +10,15 @@ use super::{
     fetch,
     link::{self, Switch, Trouble},
     msg::Msg,
+    panes::buckets::Sieve,
     widgets::lines::{Needle, Snapshot},
 };
 use crate::{
-    backend::{Backend, Consent, run::RunOptions},
+    backend::{
+        Backend, Consent,
+        run::RunOptions,
+        transfers::{Download, OnMove, Upload},
+    },
     cloud::functions::Invoke,
 };
 
@@ -40,6 +45,8 @@ pub enum Command {
         /// Comes back with the answer.
         generation: u64,
     },
+    /// Filter a long list.
+    Filter(Sieve),
     /// Find out what a change would do.
     Judge(Act),
     /// Change something.
@@ -155,6 +162,13 @@ impl Executor {
                     let _ = tx.send(Msg::Searched { generation, upto: snapshot.end(), found });
                 });
             }
+            Command::Filter(sieve) => {
+                tokio::task::spawn_blocking(move || {
+                    if let Some((generation, found)) = sieve.run() {
+                        let _ = tx.send(Msg::Filtered { generation, found });
+                    }
+                });
+            }
             Command::Judge(act) => {
                 let backend = self.backend.clone();
                 tokio::spawn(async move {
@@ -262,6 +276,21 @@ async fn perform(
             backend.delete_object(bucket, key, version.as_deref(), consent).await?;
             format!("s3://{bucket}/{key} is deleted")
         }
+        Act::SaveObject { bucket, key, version, file } => {
+            let progress = moved(act, news);
+            let file = &home(file);
+            let (bucket, key, version) = (bucket.as_str(), key.as_str(), version.as_deref());
+            let download = Download { bucket, key, version, file, resume: true, progress };
+            let object = backend.download(&download).await?;
+            format!("{}: {} of s3://{bucket}/{key}", file.display(), super::data::bytes(object.size))
+        }
+        Act::PutFile { bucket, key, file } => {
+            let progress = moved(act, news);
+            let (bucket, key, file) = (bucket.as_str(), key.as_str(), &home(file));
+            let upload = Upload { bucket, key, file, content_type: None, resume: true, progress };
+            let object = backend.upload(&upload, consent).await?;
+            format!("s3://{bucket}/{key} is put: {}", super::data::bytes(object.size))
+        }
         Act::CancelQuery(id) => {
             backend.cancel_query(id, consent).await?;
             format!("query {id} is cancelled")
@@ -290,6 +319,20 @@ async fn perform(
             format!("{} is destroyed", backend.stack_name(pipeline))
         }
     })
+}
+
+/// A file as a person names it, with the home folder for `~`.
+fn home(file: &str) -> PathBuf {
+    match (file.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => file.into(),
+    }
+}
+
+/// How far a transfer is, as messages.
+fn moved(act: &Act, news: &UnboundedSender<Msg>) -> OnMove {
+    let (act, news) = (act.clone(), news.clone());
+    OnMove::new(move |moved| _ = news.send(Msg::Moved { act: act.clone(), moved }))
 }
 
 /// Progress of a deploy as messages.

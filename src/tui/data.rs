@@ -13,7 +13,7 @@ use crate::{
     },
     cloud::{
         alerts::{Alert, Message, Publish, Topic},
-        buckets::{Bucket, BucketDetail, Object, ObjectPage},
+        buckets::{Bucket, BucketDetail, Object, ObjectPage, Presigned},
         catalog::{Database, Table},
         jobs::{Bookmark, Job, JobRun},
         logs::LogGroup,
@@ -64,8 +64,28 @@ pub enum Request {
         prefix: String,
         /// After this key.
         after: Option<String>,
+        /// The same, as the cloud wrote it.
+        token: Option<String>,
         /// Old versions, too.
         versions: bool,
+    },
+    /// One object without its content.
+    ObjectDetail {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The version.
+        version: Option<String>,
+    },
+    /// A URL by which whoever has it can read an object for an hour.
+    Presign {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The version.
+        version: Option<String>,
     },
     /// A look into an object.
     Preview {
@@ -137,7 +157,12 @@ impl Request {
     pub fn pane(&self) -> u8 {
         match self {
             Self::Pipelines | Self::View(_) => 1,
-            Self::Buckets | Self::BucketDetail(_) | Self::Objects { .. } | Self::Preview { .. } => 2,
+            Self::Buckets
+            | Self::BucketDetail(_)
+            | Self::Objects { .. }
+            | Self::ObjectDetail { .. }
+            | Self::Presign { .. }
+            | Self::Preview { .. } => 2,
             Self::Jobs | Self::Runs(_) | Self::LastRuns(_) => 3,
             Self::LogGroups | Self::Logs { .. } => 4,
             Self::Alerts | Self::Inbox(_) => 5,
@@ -156,6 +181,8 @@ pub enum Data {
     Buckets(Vec<Bucket>),
     BucketDetail(BucketDetail),
     Objects(ObjectPage),
+    ObjectDetail(Object),
+    Presigned(Presigned),
     Preview(Object, Preview),
     Jobs(Vec<Job>),
     Runs(Vec<JobRun>, Option<Bookmark>),
@@ -203,6 +230,18 @@ pub enum Act {
         key: String,
         version: Option<String>,
     },
+    /// An object, to a file. It changes nothing in the cloud.
+    SaveObject {
+        bucket: String,
+        key: String,
+        version: Option<String>,
+        file: String,
+    },
+    PutFile {
+        bucket: String,
+        key: String,
+        file: String,
+    },
     CancelQuery(String),
     /// A whole pipeline, by its own name.
     Run(String),
@@ -223,9 +262,16 @@ impl Act {
             Self::Invoke(function) => functions::invoke_effect(function),
             Self::Publish { topic, .. } => alerts::publish_effect(topic),
             Self::DeleteObject { bucket, key, version } => buckets::delete_effect(bucket, key, version.as_deref()),
+            Self::SaveObject { bucket, key, .. } => buckets::save_effect(bucket, key),
+            Self::PutFile { bucket, key, .. } => buckets::put_effect(bucket, key),
             Self::CancelQuery(id) => queries::cancel_effect(id),
             Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) => return None,
         })
+    }
+
+    /// Whether something in the cloud is changed.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::SaveObject { .. })
     }
 
     /// What it is, in a few words: "deploy crypto-stream".

@@ -20,6 +20,8 @@ const PAST: usize = 200;
 const EVENTS: usize = 2_000;
 /// Measurements behind a sparkline.
 const SAMPLES: usize = 120;
+/// How long a URL works.
+const PRESIGNED: std::time::Duration = std::time::Duration::from_hours(1);
 /// Rows of a query's result that are held.
 const ROWS: usize = 100_000;
 
@@ -36,14 +38,20 @@ pub async fn fetch(
         Request::View(pipeline) => Data::View(Box::new(backend.view(pipeline).await?)),
         Request::Buckets => Data::Buckets(paged(cloud.buckets.list(), |page| part(Data::Buckets(page))).await?),
         Request::BucketDetail(bucket) => Data::BucketDetail(cloud.buckets.detail(bucket).await?),
-        Request::Objects { bucket, prefix, after, versions } => {
+        Request::ObjectDetail { bucket, key, version } => {
+            Data::ObjectDetail(cloud.buckets.head(bucket, key, version.as_deref()).await?)
+        }
+        Request::Presign { bucket, key, version } => {
+            Data::Presigned(cloud.buckets.presign(bucket, key, version.as_deref(), PRESIGNED).await?)
+        }
+        Request::Objects { bucket, prefix, after, token, versions } => {
             let list = ListObjects {
                 prefix: prefix.clone(),
                 delimiter: Some('/'),
                 after: after.clone(),
                 limit: OBJECTS,
                 versions: *versions,
-                token: None,
+                token: token.clone(),
             };
             Data::Objects(cloud.buckets.objects(bucket, &list).await?)
         }

@@ -8,7 +8,7 @@ use super::{
     link::{Calls, Switch, Trouble},
 };
 use crate::{
-    backend::{Effect, run::RunProgress},
+    backend::{Effect, run::RunProgress, transfers::Moved},
     cloud::stacks::StackEvent,
 };
 
@@ -77,6 +77,20 @@ pub enum Msg {
         upto: usize,
         /// The numbers of those that it found.
         found: Vec<u32>,
+    },
+    /// A filter of a long list came back.
+    Filtered {
+        /// The filter's generation.
+        generation: u64,
+        /// What it lets through.
+        found: Vec<u32>,
+    },
+    /// A file is on its way.
+    Moved {
+        /// What was asked.
+        act: Act,
+        /// How far it is.
+        moved: Moved,
     },
     /// A change is done, or failed.
     Acted {

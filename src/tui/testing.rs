@@ -97,6 +97,11 @@ impl Console {
                         let found = snapshot.search(&needle, from);
                         next.extend(self.app.update(Msg::Searched { generation, upto: snapshot.end(), found }));
                     }
+                    Command::Filter(sieve) => {
+                        if let Some((generation, found)) = sieve.run() {
+                            next.extend(self.app.update(Msg::Filtered { generation, found }));
+                        }
+                    }
                     Command::Act { act, consent } => self.acts.push((act, consent)),
                     Command::Quit => self.quit = true,
                     Command::Open(_) | Command::Switch(_) => self.opens.push(command),

@@ -1,5 +1,9 @@
 //! 2 Buckets: walking through prefixes, and looking into objects.
 
+mod entries;
+
+pub use entries::Sieve;
+
 use ratatui::{
     Frame,
     buffer::Buffer,
@@ -10,38 +14,26 @@ use ratatui::{
 use super::{Cx, Intent, Pane, turn};
 use crate::{
     backend::preview::Preview,
-    cloud::buckets::{Bucket, BucketDetail, Object},
+    cloud::buckets::{BucketDetail, Object},
     text,
     tui::{
         data::{self, Act, Data, Loaded, Request, Target, bytes, count, moment, plural},
         keymap::{Action, Context},
+        popups::{Popup, Purpose},
         theme::Role,
         ui::{Ui, below, left, right},
         widgets::{
             grid::{self, Grid},
-            list::{Picker, Scroll},
+            list::Scroll,
         },
     },
 };
+use entries::{Entries, Entry, Page};
 
 /// Columns that Left and Right scroll.
 const STEP: usize = 16;
-
-/// What stands at one place of a walk.
-enum Entry {
-    Bucket(Bucket),
-    Prefix(String),
-    /// With its key, and its version where versions are shown: unique among the entries.
-    Object(Object, String),
-}
-
-fn name(entry: &Entry) -> &str {
-    match entry {
-        Entry::Bucket(bucket) => &bucket.name,
-        Entry::Prefix(prefix) => prefix,
-        Entry::Object(_, name) => name,
-    }
-}
+/// A walk reads on by itself up to so many entries, and G so many more.
+const READ_ON: usize = 1_000_000;
 
 /// What is looked into.
 enum Look {
@@ -51,13 +43,15 @@ enum Look {
 
 /// A walk through buckets, and a look into an object.
 pub struct BucketsPane {
-    entries: Picker<Entry>,
+    entries: Entries,
     list: Loaded<()>,
     /// Where we are: a bucket and a prefix in it; none: at the list of buckets.
     bucket: Option<String>,
     prefix: String,
     /// Where the next page begins, where there is one.
-    next: Option<String>,
+    next: Option<(String, Option<String>)>,
+    /// Up to how many entries it is read on.
+    upto: usize,
     versions: bool,
     look: Loaded<(Object, Look)>,
     /// The bucket, key and version that `look` is of, or will be.
@@ -74,11 +68,12 @@ pub struct BucketsPane {
 impl Default for BucketsPane {
     fn default() -> Self {
         Self {
-            entries: Picker::new(name),
+            entries: Entries::default(),
             list: Loaded::default(),
             bucket: None,
             prefix: String::new(),
             next: None,
+            upto: READ_ON,
             versions: false,
             look: Loaded::default(),
             looked: None,
@@ -106,9 +101,8 @@ impl BucketsPane {
     fn walk(&mut self, bucket: Option<String>, prefix: String, cx: &mut Cx) {
         self.bucket = bucket;
         self.prefix = prefix;
-        self.next = None;
-        self.entries.set_filter("");
-        self.entries.set(Vec::new());
+        (self.next, self.upto) = (None, READ_ON);
+        self.entries = Entries::default();
         self.entries.scroll.select(0);
         self.list.clear();
         self.refresh(cx);
@@ -116,18 +110,18 @@ impl BucketsPane {
 
     fn enter(&mut self, cx: &mut Cx) {
         match self.entries.selected() {
-            Some(Entry::Bucket(bucket)) => {
-                let name = bucket.name.clone();
+            Some(Entry::Bucket { name, .. }) => {
+                let name = name.to_owned();
                 self.walk(Some(name), String::new(), cx);
             }
             Some(Entry::Prefix(prefix)) => {
-                let (bucket, prefix) = (self.bucket.clone(), prefix.clone());
+                let (bucket, prefix) = (self.bucket.clone(), prefix.to_owned());
                 self.walk(bucket, prefix, cx);
             }
-            Some(Entry::Object(object, _)) if !object.delete_marker => {
+            Some(Entry::Object { key, version, marker: false, .. }) => {
                 let Some(bucket) = self.bucket.clone() else { return };
-                let version = object.version.clone().filter(|_| self.versions);
-                let wanted = (bucket.clone(), object.key.clone(), version.clone());
+                let (key, version) = (key.to_owned(), version.map(str::to_owned));
+                let wanted = (bucket.clone(), key.clone(), version.clone());
                 self.focus = 1;
                 if self.looked.as_ref() != Some(&wanted) {
                     self.look.clear();
@@ -135,10 +129,10 @@ impl BucketsPane {
                     self.skip = 0;
                 }
                 self.look.ask();
-                cx.load(Request::Preview { bucket, key: object.key.clone(), version });
+                cx.load(Request::Preview { bucket, key, version });
                 self.looked = Some(wanted);
             }
-            Some(Entry::Object(..)) => cx.tell("a delete marker has no content"),
+            Some(Entry::Object { .. }) => cx.tell("a delete marker has no content"),
             None => {}
         }
     }
@@ -165,14 +159,34 @@ impl BucketsPane {
     /// Keeps the selection on where we come from: once the list is there, it goes by name.
     fn from(&mut self, from: String) {
         if !self.entries.select(&from) {
-            self.entries.set(vec![Entry::Prefix(from)]);
+            let mut page = Page::default();
+            page.prefix(&from);
+            self.entries.set(page);
         }
     }
 
     fn details(&self, cx: &mut Cx) {
         match self.entries.selected() {
-            Some(Entry::Bucket(bucket)) => cx.load(Request::BucketDetail(bucket.name.clone())),
-            Some(Entry::Object(object, _)) => cx.show("Object", object_details(object)),
+            Some(Entry::Bucket { name, .. }) => cx.load(Request::BucketDetail(name.to_owned())),
+            Some(Entry::Object { key, version, modified, latest, marker: true, .. }) => {
+                let marker = Object {
+                    key: key.to_owned(),
+                    size: 0,
+                    etag: String::new(),
+                    modified,
+                    version: version.map(str::to_owned),
+                    content_type: None,
+                    latest,
+                    delete_marker: true,
+                };
+                cx.show("Object", object_details(&marker));
+            }
+            // What no listing says, its head does.
+            Some(Entry::Object { key, version, .. }) => {
+                let Some(bucket) = self.bucket.clone() else { return };
+                let (key, version) = (key.to_owned(), version.map(str::to_owned));
+                cx.load(Request::ObjectDetail { bucket, key, version });
+            }
             _ => {
                 if let Some(bucket) = &self.bucket {
                     cx.load(Request::BucketDetail(bucket.clone()));
@@ -183,13 +197,62 @@ impl BucketsPane {
 
     fn delete(&self, cx: &mut Cx) {
         match (self.entries.selected(), &self.bucket) {
-            (Some(Entry::Object(object, _)), Some(bucket)) => cx.act(Act::DeleteObject {
+            (Some(Entry::Object { key, version, .. }), Some(bucket)) => cx.act(Act::DeleteObject {
                 bucket: bucket.clone(),
-                key: object.key.clone(),
-                version: object.version.clone().filter(|_| self.versions),
+                key: key.to_owned(),
+                version: version.map(str::to_owned),
             }),
             _ => cx.tell("objects can be deleted here; a bucket goes with its stack"),
         }
+    }
+
+    /// Asks for a page of what is below the prefix: the first, or the one that begins there.
+    fn read(&mut self, from: Option<(String, Option<String>)>, cx: &mut Cx) {
+        let Some(bucket) = self.bucket.clone() else { return };
+        self.list.ask();
+        let (after, token) = from.map_or((None, None), |(after, token)| (Some(after), token));
+        cx.load(Request::Objects { bucket, prefix: self.prefix.clone(), after, token, versions: self.versions });
+    }
+
+    /// Asks for the next page, where there is one and not yet enough is there.
+    fn read_on(&mut self, cx: &mut Cx) {
+        if self.entries.total() < self.upto
+            && let Some(next) = self.next.clone()
+        {
+            self.read(Some(next), cx);
+        }
+    }
+
+    /// The object that is selected: its bucket, key and version.
+    fn object(&self) -> Option<(String, String, Option<String>)> {
+        match self.entries.selected() {
+            Some(Entry::Object { key, version, marker: false, .. }) => {
+                Some((self.bucket.clone()?, key.to_owned(), version.map(str::to_owned)))
+            }
+            _ => None,
+        }
+    }
+
+    fn presign(&self, cx: &mut Cx) {
+        match self.object() {
+            Some((bucket, key, version)) => cx.load(Request::Presign { bucket, key, version }),
+            None => cx.tell("a URL is made of an object"),
+        }
+    }
+
+    fn save(&self, cx: &mut Cx) {
+        let Some((bucket, key, version)) = self.object() else { return cx.tell("an object can be saved to a file") };
+        let file = key.rsplit('/').find(|part| !part.is_empty()).unwrap_or("object").to_owned();
+        let hint = "The file to write. What is cut off goes on when the same is asked for again.";
+        let purpose = Purpose::Save { bucket, key, version };
+        cx.intents.push(Intent::Popup(Popup::input("Save the object", hint, &file, purpose)));
+    }
+
+    fn put(&self, cx: &mut Cx) {
+        let Some(bucket) = self.bucket.clone() else { return cx.tell("a file is put into a bucket: open one") };
+        let hint = format!("The file to put below s3://{bucket}/{}.", self.prefix);
+        let purpose = Purpose::PutFile { bucket, prefix: self.prefix.clone() };
+        cx.intents.push(Intent::Popup(Popup::input("Put a file", hint, "", purpose)));
     }
 
     fn rows(&self) -> usize {
@@ -247,9 +310,14 @@ impl BucketsPane {
         if self.entries.is_empty() {
             return;
         }
-        if self.next.is_some() && inner.height > 2 {
+        if (self.next.is_some() || self.entries.filtering()) && inner.height > 2 {
             let last = Rect { y: inner.y + inner.height - 1, height: 1, ..inner };
-            let told = format!("{} so far; G reads on", count(self.entries.items().len() as u64));
+            let total = count(self.entries.total() as u64);
+            let told = match (self.entries.filtering(), self.list.loading) {
+                (true, _) => format!("filtering {total} …"),
+                (false, true) => format!("{total} so far …"),
+                (false, false) => format!("{total} so far; G reads on"),
+            };
             ui.line(buffer, last, 0, &Line::from(ui.span(Role::Dim, told)));
             inner.height -= 1;
         }
@@ -261,24 +329,23 @@ impl BucketsPane {
         let room = usize::from(inner.width).saturating_sub(31);
         let shown = |glyph: &str, name: &str| format!("{glyph} {}", text::truncate_start(&text::clean(name), room));
         ui.table(buffer, inner, &columns, visible, selected, |n| match self.entries.get(n) {
-            Some(Entry::Bucket(bucket)) => {
-                let size = bucket.bytes.map(bytes).unwrap_or_default();
-                let objects = bucket.objects.map(count).unwrap_or_default();
-                vec![(Role::Text, shown("▤", &bucket.name)), (Role::Text, objects), (Role::Dim, size)]
+            Some(Entry::Bucket { name, objects, bytes: size }) => {
+                let (objects, size) = (objects.map(count).unwrap_or_default(), size.map(bytes).unwrap_or_default());
+                vec![(Role::Text, shown("▤", name)), (Role::Text, objects), (Role::Dim, size)]
             }
             Some(Entry::Prefix(prefix)) => {
                 let name = prefix.get(cut..).filter(|_| self.bucket.is_some()).unwrap_or(prefix);
                 vec![(Role::Key, shown("▸", name)), (Role::Dim, String::new()), (Role::Dim, String::new())]
             }
-            Some(Entry::Object(object, _)) => {
-                let name = object.key.get(cut..).unwrap_or(&object.key);
-                let (role, glyph) = match (object.delete_marker, object.latest) {
+            Some(Entry::Object { key, size, modified, latest, marker, .. }) => {
+                let name = key.get(cut..).unwrap_or(key);
+                let (role, glyph) = match (marker, latest) {
                     (true, _) => (Role::Removed, "✖"),
                     (false, false) => (Role::Dim, "○"),
                     (false, true) => (Role::Text, " "),
                 };
-                let modified = object.modified.map(|t| moment(t, ui.now)).unwrap_or_default();
-                let size = if object.delete_marker { "deleted".into() } else { bytes(object.size) };
+                let modified = modified.map(|t| moment(t, ui.now)).unwrap_or_default();
+                let size = if marker { "deleted".into() } else { bytes(size) };
                 vec![(role, shown(glyph, name)), (role, size), (Role::Dim, modified)]
             }
             None => Vec::new(),
@@ -386,16 +453,8 @@ impl Pane for BucketsPane {
     fn refresh(&mut self, cx: &mut Cx) {
         match &self.bucket {
             // A list of many pages is not thrown away under the reader.
-            Some(_) if self.entries.items().len() > 1_000 => {}
-            Some(bucket) => {
-                self.list.ask();
-                cx.load(Request::Objects {
-                    bucket: bucket.clone(),
-                    prefix: self.prefix.clone(),
-                    after: None,
-                    versions: self.versions,
-                });
-            }
+            Some(_) if self.entries.total() > 1_000 => {}
+            Some(_) => self.read(None, cx),
             None => {
                 self.list.ask();
                 cx.load(Request::Buckets);
@@ -407,7 +466,7 @@ impl Pane for BucketsPane {
         if let (Request::Buckets, None, Data::Buckets(buckets)) = (request, &self.bucket, part)
             && self.list.arrive(buckets.len())
         {
-            self.entries.merge(buckets.into_iter().map(Entry::Bucket).collect());
+            self.entries.merge(&buckets);
         }
     }
 
@@ -416,7 +475,7 @@ impl Pane for BucketsPane {
             (Request::Buckets, result) if self.bucket.is_none() => match result {
                 Ok(Data::Buckets(buckets)) => {
                     self.names = buckets.iter().map(|b| b.name.clone()).collect();
-                    self.entries.set(buckets.into_iter().map(Entry::Bucket).collect());
+                    self.entries.set(Page::buckets(&buckets));
                     self.list.answer(Ok(()));
                     if let Some(wanted) = self.wanted.take() {
                         match self.find(&wanted, &cx.session.env) {
@@ -439,21 +498,15 @@ impl Pane for BucketsPane {
             {
                 match result {
                     Ok(Data::Objects(page)) => {
-                        let versions = self.versions;
-                        let object = |o: Object| {
-                            let version = o.version.as_deref().filter(|_| versions).unwrap_or_default();
-                            let name = format!("{}{version}", o.key);
-                            Entry::Object(o, name)
-                        };
-                        let mut entries: Vec<Entry> = page.prefixes.into_iter().map(Entry::Prefix).collect();
-                        entries.extend(page.objects.into_iter().map(object));
-                        self.next = page.next;
+                        let entries = Page::objects(&page, self.versions);
+                        self.next = page.next.map(|next| (next, page.token));
                         if after.is_some() {
                             self.entries.append(entries);
                         } else {
                             self.entries.set(entries);
                         }
                         self.list.answer(Ok(()));
+                        self.read_on(cx);
                     }
                     Ok(_) => {}
                     Err(error) => self.list.answer(Err(error)),
@@ -472,7 +525,18 @@ impl Pane for BucketsPane {
                 let lines = bucket_details(&detail, cx.now);
                 cx.show("Bucket", lines);
             }
-            (Request::BucketDetail(_), Err(error)) => cx.intents.push(Intent::Fail(error)),
+            (Request::ObjectDetail { .. }, Ok(Data::ObjectDetail(object))) => {
+                cx.show("Object", object_details(&object));
+            }
+            (Request::Presign { .. }, Ok(Data::Presigned(url))) => {
+                let until = url.until.strftime("%Y-%m-%d %H:%M:%S UTC");
+                let lines =
+                    vec![url.url, String::new(), format!("Whoever has this URL can read the object until {until}.")];
+                cx.show("URL", lines);
+            }
+            (Request::BucketDetail(_) | Request::ObjectDetail { .. } | Request::Presign { .. }, Err(error)) => {
+                cx.intents.push(Intent::Fail(error));
+            }
             _ => {}
         }
     }
@@ -482,35 +546,33 @@ impl Pane for BucketsPane {
             self.focus = focus;
             return true;
         }
-        if self.focus == 1 && !matches!(action, Action::Versions | Action::Delete) {
+        if self.focus == 1 && !matches!(action, Action::Versions | Action::Delete | Action::Presign | Action::Save) {
             return self.look_action(action, cx);
         }
         match action {
             Action::Enter => self.enter(cx),
             Action::Right => match self.entries.selected() {
-                Some(Entry::Bucket(_) | Entry::Prefix(_)) => self.enter(cx),
+                Some(Entry::Bucket { .. } | Entry::Prefix(_)) => self.enter(cx),
                 _ => self.focus = 1,
             },
             Action::Back => return self.out(cx),
             Action::Left => _ = self.out(cx),
             Action::Details => self.details(cx),
             Action::Delete => self.delete(cx),
+            Action::Presign => self.presign(cx),
+            Action::Save => self.save(cx),
+            Action::Put => self.put(cx),
             Action::Versions => {
                 self.versions = !self.versions;
-                self.entries.set(Vec::new());
+                self.entries.set(Page::default());
+                self.next = None;
                 self.refresh(cx);
             }
             _ => {
                 let used = self.entries.action(action);
-                let last = self.entries.scroll.selected() + 1 >= self.entries.len();
-                if matches!(action, Action::Bottom | Action::PageDown | Action::Down)
-                    && last
-                    && self.entries.filter().is_empty()
-                    && let (Some(bucket), Some(after)) = (self.bucket.clone(), self.next.take())
-                {
-                    self.list.ask();
-                    let (prefix, versions) = (self.prefix.clone(), self.versions);
-                    cx.load(Request::Objects { bucket, prefix, after: Some(after), versions });
+                if action == Action::Bottom && !self.list.loading && self.entries.filter().is_empty() {
+                    self.upto = self.upto.max(self.entries.total() + READ_ON);
+                    self.read_on(cx);
                 }
                 return used;
             }
@@ -518,8 +580,14 @@ impl Pane for BucketsPane {
         true
     }
 
-    fn filter(&mut self, text: &str, _: &mut Cx) {
-        self.entries.set_filter(text);
+    fn filter(&mut self, text: &str, cx: &mut Cx) {
+        if let Some(sieve) = self.entries.set_filter(text) {
+            cx.intents.push(Intent::Filter(sieve));
+        }
+    }
+
+    fn filtered(&mut self, generation: u64, found: Vec<u32>) {
+        self.entries.filtered(generation, found);
     }
 
     fn filter_text(&self) -> &str {

@@ -8,6 +8,7 @@ pub mod logs;
 pub mod overview;
 pub mod queries;
 
+use buckets::Sieve;
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
 use ratatui::{Frame, layout::Rect};
@@ -39,6 +40,8 @@ pub enum Intent {
         /// Comes back with the answer.
         generation: u64,
     },
+    /// Filter a long list.
+    Filter(Sieve),
     /// Change this, when it is confirmed.
     Act(Act),
     /// Show this.
@@ -123,6 +126,8 @@ pub trait Pane: Send {
     }
     /// A search came back.
     fn searched(&mut self, _generation: u64, _upto: usize, _found: Vec<u32>, _cx: &mut Cx) {}
+    /// A filter of a long list came back.
+    fn filtered(&mut self, _generation: u64, _found: Vec<u32>) {}
     /// A change came back.
     fn acted(&mut self, _act: &Act, _result: &Result<String, String>, _cx: &mut Cx) {}
     /// A deploy came on.

@@ -75,6 +75,22 @@ pub enum Purpose {
     SetAlert(String),
     /// A message to a topic.
     Publish(String),
+    /// The file to save an object to.
+    Save {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The version.
+        version: Option<String>,
+    },
+    /// The file to put into a bucket.
+    PutFile {
+        /// The bucket.
+        bucket: String,
+        /// The prefix that its name goes behind.
+        prefix: String,
+    },
 }
 
 /// What a key did to a popup.
@@ -233,11 +249,18 @@ impl Popup {
 }
 
 impl Purpose {
+    /// Whether something in the cloud is changed.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Save { .. })
+    }
+
     /// What it is, in a few words.
     pub fn words(&self) -> String {
         match self {
             Self::SetAlert(name) => format!("set {name}"),
             Self::Publish(topic) => format!("publish to {topic}"),
+            Self::Save { bucket, key, .. } => format!("save s3://{bucket}/{key}"),
+            Self::PutFile { bucket, .. } => format!("put a file into {bucket}"),
         }
     }
 
@@ -251,6 +274,18 @@ impl Purpose {
                 Ok(Act::Publish { topic: topic.clone(), message: typed.to_owned() })
             }
             Self::Publish(_) => Err("a message has some text".to_owned()),
+            Self::Save { .. } | Self::PutFile { .. } if typed.trim().is_empty() => Err("a file has a name".to_owned()),
+            Self::Save { bucket, key, version } => Ok(Act::SaveObject {
+                bucket: bucket.clone(),
+                key: key.clone(),
+                version: version.clone(),
+                file: typed.to_owned(),
+            }),
+            Self::PutFile { bucket, prefix } => {
+                let name = typed.rsplit('/').next().unwrap_or(typed);
+                let key = format!("{prefix}{name}");
+                Ok(Act::PutFile { bucket: bucket.clone(), key, file: typed.to_owned() })
+            }
         }
     }
 }

@@ -1,7 +1,10 @@
 use super::{console, fixture::harmless, screens};
 use crate::{
-    backend::Consent,
-    tui::data::{Act, Request},
+    backend::{Consent, transfers::Moved},
+    tui::{
+        data::{Act, Request},
+        msg::Msg,
+    },
 };
 
 #[test]
@@ -19,12 +22,41 @@ fn walking_in_and_out() {
 }
 
 #[test]
-fn the_end_of_a_page_reads_on() {
+fn the_next_page_is_read_without_being_asked_for() {
     let mut console = console();
-    console.keys("2<enter><enter>G");
+    console.keys("2<enter><enter>");
     assert!(console.asked.iter().any(|r| matches!(r, Request::Objects { after: Some(_), .. })));
     console.keys("G");
     assert!(console.screen(80, 24).contains("landing-0059.json"));
+}
+
+#[test]
+fn an_object_is_saved_and_a_file_put() {
+    let mut console = console();
+    console.keys("2<enter>jjs");
+    assert!(console.screen(80, 24).contains("README.csv"));
+    console.keys("2<enter>p/tmp/a.csv<enter>");
+    let bucket = "crypto-stream-dev-landing".to_owned();
+    let save =
+        Act::SaveObject { bucket: bucket.clone(), key: "README.csv".into(), version: None, file: "README.csv2".into() };
+    let put = Act::PutFile { bucket, key: "a.csv".into(), file: "/tmp/a.csv".into() };
+    assert_eq!(console.acts, [(save.clone(), Consent::None), (put, Consent::None)]);
+    let moved = Moved { done: 512, total: 2048, before: 0 };
+    console.send(Msg::Moved { act: save, moved });
+    assert!(console.screen(80, 24).contains("25 % · 512 B of 2.0 KiB"), "{}", console.screen(80, 24));
+}
+
+#[test]
+fn saving_and_urls_change_nothing_so_read_only_mode_has_them() {
+    let mut console = console();
+    console.app.session.read_only = true;
+    console.keys("2<enter>jjp");
+    assert!(console.screen(80, 24).contains("read-only: put a file into"));
+    console.keys("s<enter>");
+    assert!(matches!(console.acts.as_slice(), [(Act::SaveObject { .. }, _)]));
+    console.keys("u");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("https://signed.example") && screen.contains("Whoever has this URL"), "{screen}");
 }
 
 #[test]

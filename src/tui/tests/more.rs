@@ -9,7 +9,7 @@ use crate::{
     backend::preview::Preview,
     cloud::{
         alerts::{AlarmState, Alert, AlertKind, Comparison, Message, Sample, Subscription, Topic},
-        buckets::{Bucket, BucketDetail, Object, ObjectPage, Setting},
+        buckets::{Bucket, BucketDetail, Object, ObjectPage, Presigned, Setting},
         catalog::{Column, Database, Table},
         jobs::{Bookmark, Capacity, Job, JobRun, JobRunState},
         queries::{QueryExecution, QueryResult, QueryState, SavedQuery, Workgroup},
@@ -39,6 +39,10 @@ pub fn answer(request: &Request) -> Data {
             ],
         }),
         Request::Objects { prefix, after, .. } => Data::Objects(objects(prefix, after.as_deref())),
+        Request::Presign { .. } => {
+            Data::Presigned(Presigned { url: "https://signed.example/b/k?X-Amz-Expires=3600".into(), until: at(3_600) })
+        }
+        Request::ObjectDetail { key, .. } => Data::ObjectDetail(object(key, 2_048)),
         Request::Preview { key, .. } => Data::Preview(object(key, 2_048), preview(key)),
         Request::Jobs => Data::Jobs(vec![job("crypto-stream-dev-clean_prices", 3), job("covid-etl-dev-merge", 1)]),
         Request::Runs(job) => Data::Runs(
