@@ -118,18 +118,24 @@ pub(super) fn delivery_bucket(place: &Place<'_>) -> Vec<Statement> {
 /// What a job does with a bucket: reads below its input's prefix, writes below its output's.
 pub(super) fn job_bucket(place: &Place<'_>, name: &str, job: &Job) -> Vec<Statement> {
     let (reads, writes) = (job.from == name, job.to == name);
-    let mut all = vec![Statement::new(
-        &format!("List{}", place.id),
-        &["s3:GetBucketLocation", "s3:ListBucket"],
-        bucket_arn(&place.name, ""),
-    )];
+    let mut own = vec!["s3:GetBucketLocation", "s3:ListBucket"];
+    if writes {
+        own.push("s3:ListBucketMultipartUploads");
+    }
+    let mut all = vec![Statement::new(&format!("List{}", place.id), &own, bucket_arn(&place.name, ""))];
     if reads {
         let objects = bucket_arn(&place.name, &format!("/{}*", job.from_prefix));
         all.push(Statement::new(&format!("Read{}", place.id), &["s3:GetObject"], objects));
     }
     if writes {
         // Spark moves what it has written to its place: it reads and deletes, too.
-        let actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
+        let actions = [
+            "s3:AbortMultipartUpload",
+            "s3:DeleteObject",
+            "s3:GetObject",
+            "s3:ListMultipartUploadParts",
+            "s3:PutObject",
+        ];
         let prefix = &job.to_prefix;
         let objects = bucket_arn(&place.name, &format!("/{prefix}*"));
         // Hadoop marks a folder with an object that is named like it.
