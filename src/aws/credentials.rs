@@ -71,7 +71,7 @@ pub(super) async fn load(options: &Options, source: &Source) -> Result<SdkConfig
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .region(region)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(BACKOFF))
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts()).with_max_backoff(BACKOFF))
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build())
         .identity_cache(IdentityCache::lazy().load_timeout(LOAD_TIMEOUT).build());
     if let Some(profile) = &options.profile {
@@ -108,6 +108,11 @@ pub(super) async fn load(options: &Options, source: &Source) -> Result<SdkConfig
         .credentials_provider(SharedCredentialsProvider::new(assumed))
         .identity_cache(IdentityCache::lazy().load_timeout(LOAD_TIMEOUT).build())
         .build())
+}
+
+/// As the AWS CLI is told, else ours.
+fn attempts() -> u32 {
+    environment("AWS_MAX_ATTEMPTS").and_then(|n| n.parse().ok()).filter(|n| *n > 0).unwrap_or(ATTEMPTS)
 }
 
 /// The region: ours, the environment's, the profile's, the machine's.

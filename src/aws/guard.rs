@@ -26,7 +26,10 @@ use aws_smithy_types::config_bag::ConfigBag;
 use jiff::Timestamp;
 
 use super::operations::{self, Access};
-use crate::cloud::traffic::Traffic;
+use crate::cloud::{calls, traffic::Traffic};
+
+/// The headers under which services tell the id of a request.
+const REQUEST_IDS: [&str; 3] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"];
 
 /// Sees every request. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +42,12 @@ struct Inner {
     retried: AtomicU64,
     last_answer: AtomicI64,
     last_throttled: AtomicI64,
+    /// Milliseconds by which our clock is ahead; none while no answer has told.
+    skew: AtomicI64,
 }
+
+/// No skew is known.
+const UNKNOWN: i64 = i64::MIN;
 
 /// A request that was not let out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +80,7 @@ impl Guard {
             retried: AtomicU64::new(0),
             last_answer: AtomicI64::new(0),
             last_throttled: AtomicI64::new(0),
+            skew: AtomicI64::new(UNKNOWN),
         }))
     }
 
@@ -87,6 +96,7 @@ impl Guard {
             retried: self.0.retried.load(Ordering::Relaxed),
             last_answer: time(&self.0.last_answer),
             last_throttled: time(&self.0.last_throttled),
+            skew_ms: Some(self.0.skew.load(Ordering::Relaxed)).filter(|ms| *ms != UNKNOWN),
         }
     }
 
@@ -136,6 +146,25 @@ impl Intercept for Guard {
         Ok(())
     }
 
+    /// What a change was made of is for the audit file.
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let known = cfg.load::<Metadata>().and_then(|m| operations::find(m.service(), m.name()));
+        // In read-only mode none was let out.
+        if let Some(operation) = known.filter(|o| o.access == Access::Write && !self.0.read_only) {
+            let headers = context.response().map(aws_smithy_runtime_api::client::orchestrator::HttpResponse::headers);
+            calls::note(|| calls::Call {
+                operation: operation.action.to_owned(),
+                request_id: REQUEST_IDS.iter().find_map(|name| Some(headers?.get(*name)?.to_owned())),
+            });
+        }
+        Ok(())
+    }
+
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
@@ -145,6 +174,10 @@ impl Intercept for Guard {
         let Some(response) = context.response() else { return Ok(()) };
         let now = Timestamp::now().as_millisecond();
         self.0.last_answer.store(now, Ordering::Relaxed);
+        let date = response.headers().get("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        if let Some(theirs) = date {
+            self.0.skew.store(now - theirs.timestamp().as_millisecond(), Ordering::Relaxed);
+        }
         let status = response.status().as_u16();
         // Older services say 400 and name it in the body.
         let body = response.body().bytes().unwrap_or_default();

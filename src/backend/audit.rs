@@ -2,7 +2,7 @@
 //! two lines: `started`, then `ok` or `failed: ...`.
 
 use std::{
-    fs::OpenOptions,
+    fs::{DirBuilder, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -11,6 +11,8 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::cloud::calls::Call;
+
 /// The audit file.
 #[derive(Debug, Clone)]
 pub struct Audit {
@@ -18,13 +20,37 @@ pub struct Audit {
 }
 
 #[derive(Serialize)]
-struct Record<'a> {
+struct Line<'a> {
     time: Timestamp,
-    who: &'a str,
-    what: &'a str,
-    target: &'a str,
-    outcome: &'a str,
-    id: &'a str,
+    #[serde(flatten)]
+    record: Record<'a>,
+}
+
+/// One line of the audit file, but for its time.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Record<'a> {
+    /// Who acts: the user's name on this machine.
+    pub who: &'a str,
+    /// The change, in the gate's words.
+    pub what: &'a str,
+    /// What is changed.
+    pub target: &'a str,
+    /// How it stands, or what came of it.
+    pub outcome: &'a str,
+    /// Joins the lines of one change.
+    pub id: &'a str,
+    /// On AWS: the ARN that acts, its account and its region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<&'a str>,
+    /// The account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<&'a str>,
+    /// The region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<&'a str>,
+    /// The calls that the change was made of, with the ids of their requests.
+    #[serde(skip_serializing_if = "<[Call]>::is_empty")]
+    pub calls: &'a [Call],
 }
 
 impl Audit {
@@ -39,14 +65,21 @@ impl Audit {
     }
 
     /// Adds one line, in one write, so that lines of several processes do not mix.
-    pub fn record(&self, id: &str, who: &str, what: &str, target: &str, outcome: &str) -> io::Result<()> {
-        let record = Record { time: Timestamp::now(), who, what, target, outcome, id };
-        let mut line = serde_json::to_vec(&record)?;
+    pub fn record(&self, record: Record) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&Line { time: Timestamp::now(), record })?;
         line.push(b'\n');
-        // Where no embedded cloud has its state, this is the first that is kept.
-        if let Some(folder) = self.path.parent() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        self.open()?.write_all(&line)
+    }
+
+    /// On AWS nothing else has made the folder.
+    fn open(&self) -> io::Result<File> {
+        let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
+        match (open(), self.path.parent()) {
+            (Err(e), Some(folder)) if e.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                open()
+            }
+            (opened, _) => opened,
         }
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?.write_all(&line)
     }
 }

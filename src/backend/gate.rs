@@ -3,13 +3,13 @@
 //! It checks read-only mode, asks for the confirmation that the effect deserves, writes the audit record before the
 //! change begins, and its outcome when the change has ended.
 
-use std::{future::Future, path::Path};
+use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
 
 use super::{
-    audit::Audit,
+    audit::{Audit, Record},
     error::{Refusal, Result},
 };
-use crate::cloud::{self, Permit};
+use crate::cloud::{self, Identity, Permit, calls::Recorder, identity::Identities};
 
 /// How much confirmation an effect deserves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,18 +68,48 @@ pub trait Outcome {
 
 impl Outcome for () {}
 
+/// How long the cloud is waited for that is to say who we are there: a change is not kept back for it.
+const ASK: Duration = Duration::from_secs(5);
+
 /// The one way to a permit.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Gate {
     read_only: bool,
     who: String,
     audit: Audit,
+    identities: Option<Arc<dyn Identities>>,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("read_only", &self.read_only).field("who", &self.who).finish_non_exhaustive()
+    }
 }
 
 impl Gate {
     /// A gate for the operator `who`.
     pub fn new(read_only: bool, who: impl Into<String>, audit: Audit) -> Self {
-        Self { read_only, who: who.into(), audit }
+        Self { read_only, who: who.into(), audit, identities: None }
+    }
+
+    /// The gate to a cloud that knows who we are there.
+    #[must_use]
+    pub fn of(self, identities: Arc<dyn Identities>) -> Self {
+        Self { identities: Some(identities), ..self }
+    }
+
+    /// Who we are in a cloud that has accounts.
+    fn known(&self) -> Option<Identity> {
+        self.identities.as_ref().map(|i| i.known()).filter(|identity| identity.cloud != "local")
+    }
+
+    /// The same, having asked.
+    async fn caller(&self) -> Option<Identity> {
+        let known = self.known()?;
+        match tokio::time::timeout(ASK, self.identities.as_ref()?.ask()).await {
+            Ok(Ok(identity)) => Some(identity),
+            _ => Some(known),
+        }
     }
 
     /// Whether everything is refused.
@@ -106,7 +136,7 @@ impl Gate {
     /// [`Refusal`] in read-only mode, which writes nothing, and where it cannot be written.
     pub fn decline(&self, effect: &Effect) -> std::result::Result<(), Refusal> {
         self.check(effect.what, &effect.target)?;
-        self.note("-", effect, "refused: not confirmed")
+        self.note("-", effect, "refused: not confirmed", self.known().as_ref(), None)
     }
 
     /// Does `work` with a permit for `effect`, if the gate opens.
@@ -125,26 +155,44 @@ impl Gate {
             return Err(Refusal::Unconfirmed(effect.sentence.clone()).into());
         }
         let id = uuid::Uuid::new_v4().simple().to_string();
-        self.note(&id, effect, "started")?;
-        let unfinished = Unfinished { gate: self, effect, id: &id };
-        let result = work(Permit::operator(&self.who)).await;
+        let caller = self.caller().await;
+        let recorder = Recorder::default();
+        self.note(&id, effect, "started", caller.as_ref(), None)?;
+        let unfinished = Unfinished { gate: self, effect, id: &id, caller: caller.as_ref(), recorder: &recorder };
+        let result = recorder.during(Box::pin(work(Permit::operator(&self.who)))).await;
         std::mem::forget(unfinished);
         let failure = match &result {
             Ok(value) => value.failure(),
             Err(e) => Some(e.to_string()),
         };
         let outcome = failure.map_or_else(|| "ok".to_owned(), |why| format!("failed: {why}"));
-        if let Err(e) = self.note(&id, effect, &outcome) {
+        if let Err(e) = self.note(&id, effect, &outcome, caller.as_ref(), Some(&recorder)) {
             // The change is done and its beginning is on record: its result counts for more than the second line.
             tracing::error!(%e, what = effect.what, "the outcome could not be written to the audit file");
         }
         Ok(result?)
     }
 
-    fn note(&self, id: &str, effect: &Effect, outcome: &str) -> std::result::Result<(), Refusal> {
-        self.audit
-            .record(id, &self.who, effect.what, &effect.target, outcome)
-            .map_err(|e| Refusal::NoAudit(format!("{}: {e}", self.audit.path().display())))
+    fn note(
+        &self,
+        id: &str,
+        effect: &Effect,
+        outcome: &str,
+        caller: Option<&Identity>,
+        recorder: Option<&Recorder>,
+    ) -> std::result::Result<(), Refusal> {
+        let record = Record {
+            who: &self.who,
+            what: effect.what,
+            target: &effect.target,
+            outcome,
+            id,
+            caller: caller.and_then(|c| c.principal.as_deref()),
+            account: caller.and_then(|c| c.account.as_deref()),
+            region: caller.and_then(|c| c.region.as_deref()),
+            calls: &recorder.map(Recorder::calls).unwrap_or_default(),
+        };
+        self.audit.record(record).map_err(|e| Refusal::NoAudit(format!("{}: {e}", self.audit.path().display())))
     }
 }
 
@@ -153,11 +201,14 @@ struct Unfinished<'a> {
     gate: &'a Gate,
     effect: &'a Effect,
     id: &'a str,
+    caller: Option<&'a Identity>,
+    recorder: &'a Recorder,
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let _ = self.gate.note(self.id, self.effect, "interrupted: the caller went away before the end");
+        let outcome = "interrupted: the caller went away before the end";
+        let _ = self.gate.note(self.id, self.effect, outcome, self.caller, Some(self.recorder));
     }
 }
 

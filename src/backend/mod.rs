@@ -56,6 +56,7 @@ pub struct Pipelines {
 impl Backend {
     /// A backend on `cloud` for the environment `env`.
     pub fn new(cloud: Cloud, env: impl Into<String>, gate: Gate, pipelines: Pipelines) -> Self {
+        let gate = gate.of(cloud.identity.clone());
         Self { cloud, env: env.into(), prices: Prices::default(), workgroup: None, gate, pipelines }
     }
 

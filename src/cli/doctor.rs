@@ -17,7 +17,7 @@ use super::{
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Grade {
+pub(super) enum Grade {
     Ok,
     Warn,
     Fail,
@@ -25,7 +25,7 @@ enum Grade {
 
 /// One check.
 #[derive(Debug, Clone, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     check: &'static str,
     grade: Grade,
     found: String,
@@ -50,8 +50,30 @@ const LITTLE: u64 = 1 << 30;
 
 /// Looks, and says what it found.
 pub fn run(s: &Session) -> Result {
+    let findings: Vec<_> = if s.settings.local.value { here(s) } else { on_aws(s)? };
+    s.out.list(&findings, &FINDINGS, "")?;
+    match findings.iter().filter(|f| f.grade == Grade::Fail).count() {
+        0 => Ok(()),
+        1 => Err(Failure::failed("one check failed: see its advice")),
+        n => Err(Failure::failed(format!("{n} checks failed: see their advice"))),
+    }
+}
+
+/// What matters on AWS.
+fn on_aws(s: &Session) -> Result<Vec<Finding>> {
     let state = &s.settings.state_dir.value;
-    let findings: Vec<_> = [
+    let mut findings = vec![ok("cloud", "AWS"), state_dir(state, s.settings.read_only.value)];
+    let runtime = super::runtime()?;
+    findings.extend(runtime.block_on(super::doctor_aws::look(s))?);
+    runtime.shutdown_timeout(super::GRACE);
+    findings.extend([pipelines(s), terminal(), size_of_terminal(), colours(), encoding()]);
+    Ok(findings)
+}
+
+/// What matters on this machine, which has the embedded cloud.
+fn here(s: &Session) -> Vec<Finding> {
+    let state = &s.settings.state_dir.value;
+    [
         Some(cloud()),
         Some(state_dir(state, s.settings.read_only.value)),
         state_file(state),
@@ -68,24 +90,18 @@ pub fn run(s: &Session) -> Result {
     ]
     .into_iter()
     .flatten()
-    .collect();
-    s.out.list(&findings, &FINDINGS, "")?;
-    match findings.iter().filter(|f| f.grade == Grade::Fail).count() {
-        0 => Ok(()),
-        1 => Err(Failure::failed("one check failed: see its advice")),
-        n => Err(Failure::failed(format!("{n} checks failed: see their advice"))),
-    }
+    .collect()
 }
 
-fn ok(check: &'static str, found: impl Into<String>) -> Finding {
+pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Finding {
     Finding { check, grade: Grade::Ok, found: found.into(), advice: None }
 }
 
-fn warn(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+pub(super) fn warn(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
     Finding { check, grade: Grade::Warn, found: found.into(), advice: Some(advice.into()) }
 }
 
-fn fail(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+pub(super) fn fail(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
     Finding { check, grade: Grade::Fail, found: found.into(), advice: Some(advice.into()) }
 }
 

@@ -14,6 +14,7 @@ use super::{
     session::Session,
 };
 use crate::{
+    aws::policy,
     cloud::stacks::Template,
     deploy::{self, TemplateOptions},
     spec,
@@ -24,6 +25,23 @@ use crate::{
 pub enum Command {
     /// Print a pipeline's CloudFormation template
     Cloudformation(Cloudformation),
+    /// Print the IAM policy of those who look, or of those who operate
+    Iam(Iam),
+}
+
+/// Whose policy.
+#[derive(Debug, Args)]
+pub struct Iam {
+    /// Of those who deploy, run and change, rather than of those who only look
+    #[arg(long)]
+    operate: bool,
+}
+
+impl Iam {
+    fn run(&self, s: &Session) -> Result {
+        let policy = if self.operate { policy::operating() } else { policy::monitoring() };
+        s.out.line(&serde_json::to_string_pretty(&policy).map_err(Failure::failed)?)
+    }
 }
 
 impl Command {
@@ -31,6 +49,7 @@ impl Command {
     pub fn run(&self, s: &Session) -> Result {
         match self {
             Self::Cloudformation(c) => c.run(s),
+            Self::Iam(iam) => iam.run(s),
         }
     }
 }

@@ -43,12 +43,14 @@ struct Paths {
 const ROWS: [Column<Row>; 3] =
     [("setting", |r| Cell::text(r.setting)), ("value", |r| Cell::text(&r.value)), ("from", |r| Cell::text(&r.from))];
 
-/// What this build can talk to.
-pub const CLOUD: &str = if cfg!(feature = "local") {
-    "local (the embedded cloud is the only one in this build: it is used with and without --local)"
-} else {
-    "none (this build has no embedded cloud)"
-};
+/// The cloud that the settings name.
+fn cloud(s: &Session) -> &'static str {
+    match (s.settings.local.value, cfg!(feature = "local")) {
+        (true, true) => "local",
+        (true, false) => "none (this build has no embedded cloud)",
+        (false, _) => "aws",
+    }
+}
 
 /// Tells.
 pub fn run(s: &Session) -> Result {
@@ -56,7 +58,7 @@ pub fn run(s: &Session) -> Result {
     let state = &set.state_dir.value;
     let info = Info {
         version: env!("CARGO_PKG_VERSION"),
-        cloud: CLOUD,
+        cloud: cloud(s),
         identity: connect::principal(),
         features: if cfg!(feature = "local") { vec!["local"] } else { Vec::new() },
         paths: Paths {

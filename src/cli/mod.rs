@@ -12,6 +12,7 @@ mod connect;
 mod console;
 mod demo;
 mod doctor;
+mod doctor_aws;
 mod driver;
 mod export;
 mod failure;

@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod apis;
 pub mod buckets;
+pub mod calls;
 pub mod catalog;
 pub mod changes;
 pub mod diff;

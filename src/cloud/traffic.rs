@@ -15,6 +15,8 @@ pub struct Traffic {
     pub last_answer: Option<Timestamp>,
     /// When the cloud last asked to slow down.
     pub last_throttled: Option<Timestamp>,
+    /// Milliseconds by which our clock is ahead of the cloud's; to a second, as answers tell no more.
+    pub skew_ms: Option<i64>,
 }
 
 /// Counts the calls to a cloud.

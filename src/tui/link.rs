@@ -58,7 +58,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long after the cloud has asked to slow down the header says so.
 const THROTTLED: Duration = Duration::from_secs(10);
 /// The first and the longest pause before a cloud that cannot be reached is tried again.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
 /// The pause before the next attempt, after so many that failed.
 pub fn pause(attempts: u32) -> Duration {

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod alerts;
+mod audit;
 mod buckets;
 mod catalog;
+mod console;
 mod credentials;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
@@ -19,6 +21,12 @@ mod tables;
 mod harness;
 mod identity;
 mod jobs;
+mod network;
+mod operations;
 mod queries;
+mod read_only;
 mod s3;
+#[path = "../support/term.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod term;
 mod topics;

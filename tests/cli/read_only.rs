@@ -51,6 +51,7 @@ const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("apis key", true, &["crypto-stream/prices"]),
     ("demo", true, &["--headless", "--for", "1s"]),
     ("serve", true, &[]),
+    ("export iam", false, &[]),
     ("info", false, &[]),
     ("doctor", false, &[]),
     ("completions", false, &["bash"]),

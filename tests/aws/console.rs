@@ -1,0 +1,152 @@
+//! The console on AWS, in a real terminal, against a scripted endpoint.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    fake::{Answer, Asked, Fake},
+    read_only::{changes, something},
+    term::Term,
+};
+
+/// Esc in a way that cannot be taken for the beginning of another key.
+const ESC: &str = "\x1b[27u";
+
+fn open(url: &str, args: &[&str]) -> (Term, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let mut all = vec!["--endpoint-url", url, "--state-dir", home];
+    all.extend(args);
+    let env = [
+        ("HOME", home),
+        ("XDG_CONFIG_HOME", home),
+        ("AWS_CONFIG_FILE", "/nonexistent/config"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_SESSION_TOKEN", ""),
+        ("AWS_PROFILE", ""),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CA_BUNDLE", ""),
+        ("NO_PROXY", "127.0.0.1"),
+        ("no_proxy", "127.0.0.1"),
+        ("PUMPHOUSE_REFRESH", "3600"),
+    ];
+    let term = Term::spawn(Path::new(env!("CARGO_BIN_EXE_pumphouse")), &all, 140, 40, &env);
+    // Keys that come before the terminal is taken are lost.
+    term.wait_for("aws · dev");
+    term.wait_for("Pipelines");
+    (term, dir)
+}
+
+fn quit(mut term: Term) {
+    term.send("q");
+    assert!(term.wait_exit().success(), "{}", term.text());
+    assert!(term.restored());
+}
+
+#[test]
+fn no_key_lets_a_change_out_in_read_only_mode() {
+    let fake = Fake::start(something);
+    let (mut term, _dir) = open(&fake.url(), &["--read-only"]);
+    term.wait_for("READ-ONLY");
+    term.wait_for("123456789012 eu-west-1 user/ada");
+    let letters = ('a'..='z').chain('A'..='Z').map(String::from).filter(|key| !"qRZ".contains(key.as_str()));
+    let keys: Vec<String> = letters.chain(["\r", "\x1b[15~", "\t"].map(str::to_owned)).collect();
+    for pane in 1..=7 {
+        for key in &keys {
+            term.send(&format!("{pane}{key}{ESC}{ESC}"));
+        }
+        // All of them have been taken when this is.
+        term.send(&format!(":end-{pane}\r"));
+        term.wait_for(&format!("no command :end-{pane}"));
+    }
+    let told: Vec<_> = fake.asked().iter().filter(|a| changes(a)).map(Asked::line).collect();
+    quit(term);
+    assert!(told.is_empty(), "{told:#?}");
+    assert!(fake.lines().iter().any(|line| line.starts_with("s3 GET /")), "{:?}", fake.lines());
+}
+
+#[test]
+fn credentials_that_expire_are_a_banner_until_somebody_logs_in() {
+    let expired = Arc::new(AtomicBool::new(true));
+    let switch = expired.clone();
+    let fake = Fake::start(move |asked| match (switch.load(Ordering::Relaxed), asked.service.as_str()) {
+        (true, "s3") => Answer::s3_error(400, "ExpiredToken", "The provided token has expired."),
+        (true, _) => Answer::xml_error(403, "ExpiredToken", "The security token included in the request is expired"),
+        (false, _) => something(asked),
+    });
+    let (mut term, _dir) = open(&fake.url(), &[]);
+    term.send("2");
+    term.wait_for("R once you have logged in · run `aws configure`");
+    expired.store(false, Ordering::Relaxed);
+    term.send("R");
+    term.wait_until("the banner gone", |text| !text.contains("logged in") && text.contains("user/ada"));
+    quit(term);
+}
+
+#[test]
+fn a_network_that_is_gone_is_a_state_and_quitting_is_at_once() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (mut term, _dir) = open(&format!("http://127.0.0.1:{port}"), &[]);
+    term.send("2");
+    term.wait_for("no connection, trying again");
+    quit(term);
+    let fake = Fake::start(|asked| something(asked).after_ms(3_600_000));
+    let (mut term, _dir) = open(&fake.url(), &[]);
+    term.send("2");
+    term.wait_for("loading");
+    term.send("\x03");
+    assert!(term.wait_exit().success());
+}
+
+#[test]
+fn a_refusal_is_a_line_in_its_pane_that_names_the_action() {
+    let fake = Fake::start(|asked| match asked.service.as_str() {
+        "s3" => Answer::s3_error(403, "AccessDenied", "Access Denied"),
+        _ => something(asked),
+    });
+    let (mut term, _dir) = open(&fake.url(), &[]);
+    term.send("2");
+    term.wait_for("access denied: allow s3:ListAllMyBuckets on");
+    term.wait_until("no banner", |text| !text.contains("no connection") && !text.contains("logged in"));
+    quit(term);
+}
+
+#[test]
+fn throttling_is_seen_in_the_header_and_passes() {
+    let seen = AtomicUsize::new(0);
+    let fake = Fake::start(move |asked| match asked.service.as_str() {
+        "s3" if seen.fetch_add(1, Ordering::Relaxed) < 2 => {
+            Answer::s3_error(503, "SlowDown", "Reduce your request rate.")
+        }
+        _ => something(asked),
+    });
+    let (mut term, _dir) = open(&fake.url(), &[]);
+    term.send("2");
+    term.wait_for("throttled");
+    term.wait_for("no buckets");
+    quit(term);
+}
+
+#[test]
+fn another_region_is_one_command_away_and_a_wrong_profile_changes_nothing() {
+    let fake = Fake::start(something);
+    let (mut term, _dir) = open(&fake.url(), &[]);
+    term.wait_for("123456789012 eu-west-1");
+    term.send(":region us-east-1\r");
+    term.wait_for("now 123456789012 us-east-1");
+    term.send(":profile nope\r");
+    term.wait_for("no AWS profile \"nope\"");
+    term.wait_for("123456789012 us-east-1");
+    quit(term);
+    assert!(fake.asked().iter().any(|a| a.headers["authorization"].to_str().unwrap().contains("/us-east-1/")));
+}
