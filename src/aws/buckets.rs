@@ -61,7 +61,9 @@ impl Buckets for Aws {
         content_type: Option<&str>,
     ) -> Result<Object> {
         permit.check("s3:PutObject", bucket)?;
-        self.put_object(permit, bucket, key, body, content_type).await
+        let object = self.put_object(permit, bucket, key, body, content_type).await?;
+        permit.wrote(1);
+        Ok(object)
     }
 
     async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()> {

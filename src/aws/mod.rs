@@ -19,6 +19,7 @@ pub mod guard;
 mod http;
 mod identity;
 mod jobs;
+pub mod lambda;
 mod logs;
 mod metrics;
 pub mod operations;
@@ -74,12 +75,46 @@ pub struct Aws {
     owners: Arc<owners::Cache>,
     regions: Arc<buckets::Regions>,
     metrics: Arc<metrics::Cache>,
+    runs: Arc<runs::Locks>,
 }
 
 impl Aws {
     /// Opens it: asks for nothing yet, so it does not wait and cannot fail.
     pub fn open(options: Options) -> Self {
-        Self { client: Client::new(options), owners: Arc::default(), regions: Arc::default(), metrics: Arc::default() }
+        Self {
+            client: Client::new(options),
+            owners: Arc::default(),
+            regions: Arc::default(),
+            metrics: Arc::default(),
+            runs: Arc::default(),
+        }
+    }
+
+    /// Opens it for a function on AWS Lambda: its role may not look for who owns what, and need not.
+    #[cfg(feature = "bootstrap")]
+    pub(crate) fn open_as_role(options: Options) -> Self {
+        Self { owners: Arc::new(owners::Cache::nobody()), ..Self::open(options) }
+    }
+
+    /// Remembers the account that a function is in: its role is not asked about.
+    #[cfg(feature = "bootstrap")]
+    pub(crate) fn known_account(&self, account: Option<&str>) {
+        if let Some(account) = account {
+            self.client.identified(Some(account.to_owned()), None);
+        }
+    }
+
+    /// The ports of which a function may be granted something.
+    #[cfg(feature = "bootstrap")]
+    pub(crate) fn ports(&self) -> crate::cloud::functions::Ports {
+        let port = Arc::new(self.clone());
+        crate::cloud::functions::Ports {
+            alerts: port.clone(),
+            buckets: port.clone(),
+            queries: port.clone(),
+            secrets: port.clone(),
+            streams: port,
+        }
     }
 
     /// Its ports.

@@ -50,6 +50,14 @@ impl Owners {
     }
 }
 
+#[cfg(feature = "bootstrap")]
+impl Cache {
+    /// Nobody owns anything, and nobody is asked.
+    pub(crate) fn nobody() -> Self {
+        Self { state: Mutex::new(State { known: Some((Arc::default(), Instant::now())), refreshing: true }) }
+    }
+}
+
 impl Aws {
     /// Who owns what. Where the stacks cannot be read, nobody is known to own anything.
     ///

@@ -79,7 +79,9 @@ impl Streams for Aws {
 
     async fn put(&self, permit: &Permit, stream: &str, records: &[Record]) -> Result<()> {
         permit.check("kinesis:PutRecords", stream)?;
-        self.put_records(stream, records).await
+        self.put_records(stream, records).await?;
+        permit.wrote(records.len() as u64);
+        Ok(())
     }
 
     async fn drain(&self, permit: &Permit, delivery: &str, since: Timestamp) -> Result<Drained> {

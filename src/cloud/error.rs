@@ -75,6 +75,24 @@ impl Error {
         Self::NotFound { kind, name: name.into() }
     }
 
+    /// What kind of failure it is, in a word: the type that a function's error has.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "NotFound",
+            Self::AlreadyExists { .. } => "AlreadyExists",
+            Self::AccessDenied { .. } => "AccessDenied",
+            Self::Invalid(_) => "Invalid",
+            Self::Conflict(_) => "Conflict",
+            Self::Credentials(_) => "Credentials",
+            Self::Throttled(_) => "Throttled",
+            Self::Unavailable(_) => "Unavailable",
+            Self::Unsupported { .. } => "Unsupported",
+            Self::Cancelled => "Cancelled",
+            Self::Failed(_) => "Failed",
+            Self::Storage(_) => "Storage",
+        }
+    }
+
     /// The request cannot be right.
     pub fn invalid(why: impl fmt::Display) -> Self {
         Self::Invalid(why.to_string())

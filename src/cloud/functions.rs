@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cloud, error::Result, pages::Pages, permit::Permit};
+use super::{
+    alerts::Alerts, buckets::Buckets, error::Result, pages::Pages, permit::Permit, queries::Queries, secrets::Secrets,
+    streams::Streams,
+};
 
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,11 +148,26 @@ pub trait LogSink: Send + Sync {
     fn line(&self, text: &str);
 }
 
+/// The ports of which a function may be granted something: a handler has no others.
+#[derive(Clone)]
+pub struct Ports {
+    /// Thresholds, topics.
+    pub alerts: Arc<dyn Alerts>,
+    /// Buckets and objects.
+    pub buckets: Arc<dyn Buckets>,
+    /// SQL queries.
+    pub queries: Arc<dyn Queries>,
+    /// Secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Data streams.
+    pub streams: Arc<dyn Streams>,
+}
+
 /// What a handler is given beside its event: the same on every cloud.
 #[derive(Clone)]
 pub struct Context {
     /// The ports.
-    pub cloud: Cloud,
+    pub cloud: Ports,
     /// The sources.
     pub sources: Arc<dyn Sources>,
     /// The execution role's permit.

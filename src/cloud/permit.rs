@@ -2,7 +2,8 @@
 //!
 //! Every port method that changes anything takes a [`Permit`]. There are two ways to one: the backend's gate makes an
 //! operator's permit after it has checked read-only mode, confirmation and the audit file; an adapter that executes a
-//! function or a job makes the permit of its execution role, which allows what the role's grants name and no more.
+//! function or a job makes the permit of its execution role, which allows what the role's grants name and no more. On AWS,
+//! where a handler acts with its role's own credentials, IAM is who says so: such a permit carries no list.
 //! `tests/architecture.rs` keeps it at these two.
 
 use std::sync::{
@@ -37,9 +38,11 @@ enum Holder {
     #[cfg_attr(not(feature = "local"), allow(dead_code, reason = "no adapter in this build executes anything"))]
     Role {
         name: String,
-        grants: Arc<[Grant]>,
+        /// None where the cloud itself checks each call.
+        grants: Option<Arc<[Grant]>>,
         request_id: String,
         effects: Arc<AtomicU64>,
+        written: Arc<AtomicU64>,
     },
 }
 
@@ -55,10 +58,41 @@ impl Permit {
         Self {
             holder: Holder::Role {
                 name: name.into(),
-                grants,
+                grants: Some(grants),
                 request_id: request_id.into(),
-                effects: Arc::new(AtomicU64::new(0)),
+                effects: Arc::default(),
+                written: Arc::default(),
             },
+        }
+    }
+
+    /// For the adapter on AWS, within one invocation on AWS Lambda: what the credentials of the function's role are allowed,
+    /// which IAM checks at each call.
+    #[cfg(any(feature = "bootstrap", test))]
+    pub(crate) fn role_checked_by_cloud(name: impl Into<String>, request_id: impl Into<String>) -> Self {
+        Self {
+            holder: Holder::Role {
+                name: name.into(),
+                grants: None,
+                request_id: request_id.into(),
+                effects: Arc::default(),
+                written: Arc::default(),
+            },
+        }
+    }
+
+    /// Counts records, messages or objects that a role has written.
+    pub(crate) fn wrote(&self, count: u64) {
+        if let Holder::Role { written, .. } = &self.holder {
+            written.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// How many records, messages and objects a role has written; for an operator nobody counts.
+    pub fn written(&self) -> u64 {
+        match &self.holder {
+            Holder::Operator { .. } => 0,
+            Holder::Role { written, .. } => written.load(Ordering::Relaxed),
         }
     }
 
@@ -92,11 +126,11 @@ impl Permit {
     /// Checks one IAM `action` on the resource with the physical name `target`.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`] when the holder is a role without that grant.
+    /// [`Error::AccessDenied`] when the holder is a role without that grant. Where the cloud checks, its call will tell.
     pub fn check(&self, action: &str, target: &str) -> Result<()> {
         match &self.holder {
-            Holder::Operator { .. } => Ok(()),
-            Holder::Role { grants, .. } => {
+            Holder::Operator { .. } | Holder::Role { grants: None, .. } => Ok(()),
+            Holder::Role { grants: Some(grants), .. } => {
                 if grants.iter().any(|g| g.action == action && g.resource == target) {
                     Ok(())
                 } else {
@@ -118,5 +152,14 @@ mod tests {
         assert!(permit.check("kinesis:PutRecords", "prices").is_ok());
         assert!(permit.check("kinesis:PutRecords", "other").is_err());
         assert!(permit.check("s3:PutObject", "prices").is_err());
+    }
+
+    #[test]
+    fn where_the_cloud_checks_it_is_asked() {
+        let permit = Permit::role_checked_by_cloud("fetch", "r-1");
+        assert!(permit.check("s3:PutObject", "prices").is_ok());
+        assert_eq!((permit.request_id(), permit.next_token().as_deref()), (Some("r-1"), Some("r-1/0")));
+        permit.clone().wrote(3);
+        assert_eq!(permit.written(), 3);
     }
 }

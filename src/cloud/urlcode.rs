@@ -15,6 +15,11 @@ pub fn encode(text: &str) -> String {
     encoded
 }
 
+/// A key as S3's events hold it: form-encoded, with `/` left as it is.
+pub fn encode_key(key: &str) -> String {
+    encode(key).replace("%2F", "/").replace("%20", "+")
+}
+
 /// Decodes a form-encoded text: `%41` is `A` and `+` a space. What is no code stands for itself; bytes that are not
 /// UTF-8 become U+FFFD.
 pub fn decode(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! From a pipeline to the graph of resources that its stack is made of, and from the graph to AWS's template.
 
+pub mod executable;
 mod graph;
 pub mod names;
 pub mod package;

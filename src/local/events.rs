@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::clock::timestamp;
-use crate::cloud::urlcode;
+use crate::cloud::urlcode::encode_key;
 
 /// What S3's notification of a new object tells.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +60,6 @@ pub fn scheduled(schedule: &str, id: &str, time_ms: i64) -> Value {
 /// A time as S3 and CloudWatch write it: `2026-11-20T14:03:22.123Z`.
 pub fn iso(ms: i64) -> String {
     timestamp(ms).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
-
-/// A key as S3's events hold it: form-encoded, with `/` left as it is.
-fn encode_key(key: &str) -> String {
-    urlcode::encode(key).replace("%2F", "/").replace("%20", "+")
 }
 
 #[cfg(test)]

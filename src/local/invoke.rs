@@ -97,22 +97,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::NotFound { .. } => "NotFound",
-            Error::AlreadyExists { .. } => "AlreadyExists",
-            Error::AccessDenied { .. } => "AccessDenied",
-            Error::Invalid(_) => "Invalid",
-            Error::Conflict(_) => "Conflict",
-            Error::Credentials(_) => "Credentials",
-            Error::Throttled(_) => "Throttled",
-            Error::Unavailable(_) => "Unavailable",
-            Error::Unsupported { .. } => "Unsupported",
-            Error::Cancelled => "Cancelled",
-            Error::Failed(_) => "Failed",
-            Error::Storage(_) => "Storage",
-        };
         let unavailable = matches!(error, Error::Unavailable(_));
-        Self { unavailable, ..Self::new(kind, error.to_string()) }
+        Self { unavailable, ..Self::new(error.word(), error.to_string()) }
     }
 }
 

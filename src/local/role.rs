@@ -18,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Local;
 use crate::cloud::{
-    Cloud, Error, Pages, Permit, Result,
+    Error, Pages, Permit, Result,
     alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
+    functions::Ports,
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
 };
@@ -56,9 +57,10 @@ struct Seen {
 }
 
 /// The ports as the holder of `permit` sees them.
-pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Cloud {
+pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Ports {
     let seen = Arc::new(Seen { local: local.clone(), permit: permit.clone(), meter: meter.clone() });
-    Cloud { alerts: seen.clone(), buckets: seen.clone(), queries: seen.clone(), streams: seen, ..local.cloud() }
+    let secrets = Arc::new(local.clone());
+    Ports { alerts: seen.clone(), buckets: seen.clone(), queries: seen.clone(), secrets, streams: seen }
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@ mod fake;
 
 mod apis;
 mod functions;
+mod runs;
 mod secrets;
 mod streams;
 mod tables;

@@ -62,7 +62,9 @@ impl Alerts for Aws {
     }
 
     async fn publish(&self, permit: &Permit, topic: &str, message: &Publish) -> Result<()> {
-        self.publish_to(permit, topic, message).await
+        self.publish_to(permit, topic, message).await?;
+        permit.wrote(1);
+        Ok(())
     }
 
     async fn inbox(&self, topic: &str, _limit: usize) -> Result<Vec<Message>> {
