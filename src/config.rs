@@ -28,6 +28,8 @@ pub const KEYS: &[&str] = &[
     "external_id",
     "state_dir",
     "pipelines",
+    "bootstrap",
+    "omit_types",
     "env",
     "read_only",
     "speed",
@@ -156,6 +158,10 @@ pub struct Settings {
     pub state_dir: Setting<PathBuf>,
     /// The folder with the pipelines; none: `./pipelines`, else the ones built in.
     pub pipelines: Setting<Option<PathBuf>>,
+    /// The executable that serves the handlers in Rust to AWS Lambda.
+    pub bootstrap: Setting<Option<PathBuf>>,
+    /// CloudFormation types to leave out of templates, for an endpoint that does not know them.
+    pub omit_types: Setting<Vec<String>>,
     /// The environment.
     pub env: Setting<String>,
     /// Whether every change is refused.
@@ -252,6 +258,17 @@ impl Settings {
             Some(found) => Setting { value: Some(found.value), origin: found.origin },
             None => Setting { value: None, origin: Origin::Default },
         };
+        let bootstrap = match from.text("bootstrap", "PUMPHOUSE_BOOTSTRAP", None)? {
+            Some(found) => Setting { value: Some(found.value), origin: found.origin },
+            None => Setting { value: None, origin: Origin::Default },
+        };
+        let omit_types = match from.string("omit_types", "PUMPHOUSE_OMIT_TYPES")? {
+            Some(found) => {
+                let types = found.value.split(',').map(str::trim).filter(|t| !t.is_empty());
+                Setting { value: types.map(str::to_owned).collect(), origin: found.origin }
+            }
+            None => Setting { value: Vec::new(), origin: Origin::Default },
+        };
         let environment = match &flags.env {
             Some(name) => Some(Setting { value: name.clone(), origin: Origin::Flag("--env") }),
             None => from.string("env", "PUMPHOUSE_ENV")?,
@@ -311,6 +328,8 @@ impl Settings {
             external_id: from.option("external_id", "PUMPHOUSE_EXTERNAL_ID", None, "")?,
             state_dir,
             pipelines,
+            bootstrap,
+            omit_types,
             env: environment.unwrap_or(Setting { value: "dev".into(), origin: Origin::Default }),
             read_only: from.flag("read_only", "PUMPHOUSE_READ_ONLY", flags.read_only, "--read-only")?,
             speed,
@@ -348,6 +367,8 @@ impl Settings {
             row("external_id", &self.external_id, |id| id.clone().unwrap_or_else(|| "none".into())),
             row("state_dir", &self.state_dir, path),
             row("pipelines", &self.pipelines, |p| p.as_ref().map_or("./pipelines, else built in".into(), path)),
+            row("bootstrap", &self.bootstrap, |b| b.as_ref().map_or("none".into(), path)),
+            row("omit_types", &self.omit_types, |t| if t.is_empty() { "none".into() } else { t.join(", ") }),
             row("env", &self.env, String::clone),
             row("read_only", &self.read_only, bool::to_string),
             row("speed", &self.speed, |s| s.map_or("unchanged".into(), |n| n.to_string())),

@@ -1,17 +1,23 @@
 //! Planning, deploying and destroying a pipeline's stack.
 
+use std::sync::PoisonError;
+
 use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength};
 use crate::{
     cloud::{
         Error as CloudError,
+        buckets::ListObjects,
         resources::Graph,
-        stacks::{Action, ChangeSet, Destroyed, Progress, Stack, StackRequest},
+        stacks::{Action, Change, ChangeSet, Destroyed, Progress, Replacement, Stack, StackRequest},
     },
     deploy, spec,
 };
 
 impl Outcome for Stack {}
 impl Outcome for Destroyed {}
+
+/// Objects that are counted before a destroy, in pages of a thousand; so many and more are told as such.
+const COUNTED: u32 = 20;
 
 impl Backend {
     /// The pipeline's own description.
@@ -25,20 +31,45 @@ impl Backend {
         deploy::graph(&self.pipeline(name)?, &self.env).map_err(|e| Error::Spec(e.to_string()))
     }
 
+    /// What is asked of the stacks port.
+    fn request(&self, pipeline: &str) -> Result<StackRequest> {
+        let graph = self.graph(pipeline)?;
+        let template = if self.cloud.stacks.takes_templates() { Some(self.render(&graph)?) } else { None };
+        Ok(StackRequest { template, protected: self.protects(pipeline), ..StackRequest::new(graph) })
+    }
+
     /// What deploying the pipeline would do.
     pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
-        let request = StackRequest::new(self.graph(pipeline)?);
-        Ok(self.cloud.stacks.plan(&request).await?)
+        Ok(self.cloud.stacks.plan(&self.request(pipeline)?).await?)
+    }
+
+    /// What deploying the pipeline would probably do, at the price of reading alone: for a face that shows it unasked.
+    pub async fn estimate(&self, pipeline: &str) -> Result<ChangeSet> {
+        Ok(self.cloud.stacks.estimate(&self.request(pipeline)?).await?)
     }
 
     /// What deploying the pipeline means, and how much confirmation that deserves: a yes; its stack's name, typed, in a
-    /// protected environment or where data would be lost.
+    /// protected environment or where data would be lost. The deploy that follows does this and nothing else.
     pub async fn deploy_effect(&self, pipeline: &str) -> Result<Effect> {
+        Ok(self.judge_deploy(pipeline, false).await?.1)
+    }
+
+    /// The same, with the plan; `revert_drift` also brings back what was changed behind the stack's back.
+    pub async fn judge_deploy(&self, pipeline: &str, revert_drift: bool) -> Result<(ChangeSet, Effect)> {
         let stack = self.stack_name(pipeline);
         self.gate.check("deploy", &stack)?;
-        let plan = self.plan(pipeline).await?;
+        let mut request = self.request(pipeline)?;
+        request.revert_drift = revert_drift;
+        let plan = self.cloud.stacks.plan(&request).await?;
+        let effect = self.effect_of(pipeline, &plan);
+        request.confirmed = Some(plan.clone());
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(stack, request);
+        Ok((plan, effect))
+    }
+
+    fn effect_of(&self, pipeline: &str, plan: &ChangeSet) -> Effect {
+        let stack = self.stack_name(pipeline);
         let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
-        let lost: Vec<_> = plan.changes.iter().filter(|c| c.loses_data).map(|c| c.name.as_str()).collect();
         let mut sentence = format!(
             "{stack}: {} to add, {} to change, {} to replace, {} to remove",
             count(Action::Add),
@@ -46,24 +77,46 @@ impl Backend {
             count(Action::Replace),
             count(Action::Remove)
         );
-        if !lost.is_empty() {
-            sentence = format!("{sentence}; the data of {} is lost", lost.join(", "));
+        if let Some(status) = &plan.recreates {
+            sentence = format!("{sentence}; the stack is {}: it is deleted first, and made anew", status.word());
         }
-        let strength = if plan.changes.is_empty() && !plan.resumes {
+        let sure = |c: &&Change| c.certain && c.replacement != Some(Replacement::Conditional);
+        let names = |of: &dyn Fn(&&Change) -> bool| {
+            let lost = plan.changes.iter().filter(|c| c.loses_data).filter(|c| of(c));
+            lost.map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let (lost, may_be) = (names(&|c| sure(c)), names(&|c| !sure(c)));
+        if !lost.is_empty() {
+            sentence = format!("{sentence}; the data of {lost} is lost");
+        }
+        if !may_be.is_empty() {
+            sentence = format!("{sentence}; the data of {may_be} may be lost, where it is made anew");
+        }
+        let nothing = plan.changes.is_empty() && !plan.resumes && plan.recreates.is_none();
+        let strength = if nothing {
             Strength::Free
-        } else if self.protected(pipeline) || !lost.is_empty() {
+        } else if self.protected(pipeline) || !lost.is_empty() || !may_be.is_empty() {
             Strength::TypeName(stack.clone())
         } else {
             Strength::Confirm
         };
-        Ok(Effect { what: "deploy", target: stack, sentence, strength })
+        Effect { what: "deploy", target: stack, sentence, strength }
     }
 
-    /// Deploys the pipeline, or carries its interrupted deploy on.
+    /// Deploys the pipeline, or carries its interrupted deploy on: what was judged last, where something was.
     pub async fn deploy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<Stack> {
-        let effect = self.deploy_effect(pipeline).await?;
+        let stack = self.stack_name(pipeline);
+        let judged = |backend: &Self| backend.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(&stack);
+        let mut request = judged(self);
+        if request.is_none() {
+            self.judge_deploy(pipeline, false).await?;
+            request = judged(self);
+        }
+        let Some((request, plan)) = request.and_then(|r| Some((r.clone(), r.confirmed?))) else {
+            return Err(Error::Usage(format!("{stack}: there is no plan to deploy")));
+        };
+        let effect = self.effect_of(pipeline, &plan);
         self.no_run(&effect.target).await?;
-        let request = StackRequest::new(self.graph(pipeline)?);
         let stacks = self.cloud.stacks.clone();
         self.gate
             .perform(&effect, consent, |permit| async move { stacks.apply(&permit, &request, progress).await })
@@ -74,32 +127,87 @@ impl Backend {
     pub async fn destroy_effect(&self, pipeline: &str) -> Result<Effect> {
         let stack = self.stack_name(pipeline);
         self.gate.check("destroy", &stack)?;
-        let resources = self.cloud.stacks.get(&stack).await?.map_or(0, |s| s.resources.len());
-        let sentence = format!("{stack} is destroyed: {resources} resources, with all data in them");
+        let found = self.cloud.stacks.get(&stack).await?;
+        if found.as_ref().is_some_and(|s| s.protected == Some(true)) {
+            return Err(Error::Cloud(CloudError::Conflict(format!(
+                "{stack} is protected against deletion: `pumphouse protect {pipeline} --off` takes that back"
+            ))));
+        }
+        let resources = found.as_ref().map_or(0, |s| s.resources.len());
+        let mut sentence = format!("{stack} is destroyed: {resources} resources, with all data in them");
+        if let (true, Some(found)) = (self.cloud.stacks.takes_templates(), &found)
+            && let Some(objects) = self.objects_in(found).await
+        {
+            sentence = format!("{sentence}; its buckets are emptied first: {objects}");
+        }
         // A stack whose pipeline is gone, or broken, cannot say that it is unprotected.
         let strength = if self.protected(pipeline) { Strength::TypeName(stack.clone()) } else { Strength::Confirm };
         Ok(Effect { what: "destroy", target: stack, sentence, strength })
     }
 
-    /// Destroys the pipeline's stack with everything in it.
-    pub async fn destroy(&self, pipeline: &str, consent: &Consent, progress: Progress) -> Result<Destroyed> {
+    /// How many objects are in the stack's buckets, old versions included, in words; none where they cannot be counted.
+    async fn objects_in(&self, stack: &Stack) -> Option<String> {
+        let (mut objects, mut more, mut buckets) = (0_usize, false, 0);
+        for bucket in stack.resources.iter().filter(|r| r.kind == "bucket") {
+            let mut list = ListObjects { versions: true, limit: 1_000, ..ListObjects::default() };
+            for page in 0..=COUNTED {
+                let found = match self.cloud.buckets.objects(&bucket.physical_name, &list).await {
+                    Ok(found) => found,
+                    Err(CloudError::NotFound { .. }) => break,
+                    Err(_) => return None,
+                };
+                objects += found.objects.len();
+                (list.after, list.token) = (found.next, found.token);
+                let further = list.after.is_some() || list.token.is_some();
+                more |= page == COUNTED && further;
+                if !further {
+                    break;
+                }
+            }
+            buckets += 1;
+        }
+        let plus = if more { " and more" } else { "" };
+        (buckets > 0).then(|| format!("{objects}{plus} versions of objects in {buckets} buckets"))
+    }
+
+    /// Destroys the pipeline's stack with everything in it, save what is to be kept, by logical ids.
+    pub async fn destroy(
+        &self,
+        pipeline: &str,
+        retain: &[String],
+        consent: &Consent,
+        progress: Progress,
+    ) -> Result<Destroyed> {
         let effect = self.destroy_effect(pipeline).await?;
         self.no_run(&effect.target).await?;
         let stacks = self.cloud.stacks.clone();
         let stack = effect.target.clone();
         self.gate
-            .perform(&effect, consent, |permit| async move { stacks.destroy(&permit, &stack, &[], progress).await })
+            .perform(&effect, consent, |permit| async move { stacks.destroy(&permit, &stack, retain, progress).await })
             .await
     }
 
-    /// The pipeline's stack; none where it is not deployed.
+    /// The pipeline's stack; none where it is not deployed. Where the engine does not remember the graph, it is that of
+    /// pipeline.toml, with the names that the stack's resources have.
     pub async fn status(&self, pipeline: &str) -> Result<Option<Stack>> {
-        Ok(self.cloud.stacks.get(&self.stack_name(pipeline)).await?)
+        let mut stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await?;
+        if let Some(stack) = &mut stack
+            && stack.graph.is_none()
+            && self.cloud.stacks.takes_templates()
+            && stack.pipeline.as_deref() == Some(pipeline)
+        {
+            stack.graph = self.graph(pipeline).ok().map(|graph| named_as(graph, stack));
+        }
+        Ok(stack)
     }
 
     /// Refuses to change a stack under a run that is at work in it.
-    async fn no_run(&self, stack: &str) -> Result<()> {
-        match self.cloud.runs.list(stack, 1).await?.first() {
+    pub(super) async fn no_run(&self, stack: &str) -> Result<()> {
+        let runs = match self.cloud.runs.list(stack, 1).await {
+            Err(CloudError::Unsupported { .. }) => Vec::new(),
+            runs => runs?,
+        };
+        match runs.first() {
             Some(run) if run.status == "RUNNING" => Err(Error::Cloud(CloudError::Conflict(format!(
                 "run {} of {stack} is at work in another process: wait for it, or end that process",
                 run.id
@@ -125,10 +233,39 @@ impl Backend {
     }
 
     /// Whether the environment asks for the stack's name. Where the pipeline cannot be read, it does.
-    fn protected(&self, pipeline: &str) -> bool {
+    pub(super) fn protected(&self, pipeline: &str) -> bool {
         match self.pipeline(pipeline) {
             Ok(pipeline) => pipeline.env(&self.env).is_none_or(|e| e.protected),
             Err(_) => true,
         }
+    }
+}
+
+/// The graph with the names of buckets and roles that CloudFormation has given them.
+fn named_as(graph: Graph, stack: &Stack) -> Graph {
+    let mut names = std::collections::BTreeMap::new();
+    for there in stack.resources.iter().filter(|r| matches!(r.kind.as_str(), "bucket" | "role")) {
+        if let Some(planned) = graph.by_id(&there.logical_id).filter(|_| !there.physical_name.is_empty()) {
+            names.insert(planned.physical_name.clone(), there.physical_name.clone());
+        }
+    }
+    let renamed = serde_json::to_value(&graph).ok().and_then(|mut json| {
+        rename(&mut json, &names);
+        serde_json::from_value(json).ok()
+    });
+    renamed.unwrap_or(graph)
+}
+
+fn rename(value: &mut serde_json::Value, names: &std::collections::BTreeMap<String, String>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => {
+            if let Some(name) = names.get(text) {
+                text.clone_from(name);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|v| rename(v, names)),
+        Value::Object(map) => map.values_mut().for_each(|v| rename(v, names)),
+        _ => {}
     }
 }

@@ -18,11 +18,16 @@ pub mod prices;
 pub mod queries;
 pub mod run;
 pub mod secrets;
+pub mod stacks;
 pub mod transfers;
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, stacks::StackRequest};
 
 pub use error::{Error, Refusal, Result};
 pub use gate::{Consent, Effect, Gate, Outcome, Strength};
@@ -42,6 +47,8 @@ pub struct Backend {
     pub workgroup: Option<String>,
     gate: Gate,
     pipelines: Pipelines,
+    /// What was shown to be confirmed, by stack: a deploy does that and nothing else.
+    judged: Arc<Mutex<BTreeMap<String, StackRequest>>>,
 }
 
 /// Where pipelines are described.
@@ -51,13 +58,25 @@ pub struct Pipelines {
     pub dir: Option<PathBuf>,
     /// Whether there is a handler in Rust of this name.
     pub handlers: fn(&str) -> bool,
+    /// The executable that serves the handlers in Rust to AWS Lambda; none: a template with one of them is refused.
+    pub bootstrap: Option<PathBuf>,
+    /// CloudFormation types to leave out of templates, for an endpoint that does not know them.
+    pub omit_types: Vec<String>,
 }
 
 impl Backend {
     /// A backend on `cloud` for the environment `env`.
     pub fn new(cloud: Cloud, env: impl Into<String>, gate: Gate, pipelines: Pipelines) -> Self {
         let gate = gate.of(cloud.identity.clone());
-        Self { cloud, env: env.into(), prices: Prices::default(), workgroup: None, gate, pipelines }
+        Self {
+            cloud,
+            env: env.into(),
+            prices: Prices::default(),
+            workgroup: None,
+            gate,
+            pipelines,
+            judged: Arc::default(),
+        }
     }
 
     /// Whether every change is refused.

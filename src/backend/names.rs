@@ -4,6 +4,7 @@ use super::{Backend, Result};
 use crate::cloud::{
     Error,
     resources::{Properties, Resource},
+    stacks::{Stack, StackResource},
 };
 
 /// What a name is asked to be.
@@ -45,6 +46,21 @@ impl Kind {
         }
     }
 
+    /// The sections of pipeline.toml whose resources may be meant.
+    fn sections(self) -> &'static [&'static str] {
+        match self {
+            Self::Bucket => &["bucket"],
+            Self::Job => &["job"],
+            Self::Function => &["function"],
+            Self::LogGroup => &["function", "job"],
+            Self::Alert => &["threshold", "alarm"],
+            Self::Topic => &["topic"],
+            Self::Query => &["query"],
+            Self::Secret => &["secret"],
+            Self::Api => &["api"],
+        }
+    }
+
     /// The physical name that `resource` answers to as this kind.
     fn physical(self, resource: &Resource) -> Option<&str> {
         let own = Some(resource.physical_name.as_str());
@@ -75,7 +91,13 @@ impl Backend {
             return Ok(name.to_owned());
         };
         let stack_name = self.stack_name(pipeline);
-        let graph = self.cloud.stacks.get(&stack_name).await?.and_then(|s| s.graph);
+        let graph = self.status(pipeline).await?;
+        let graph = match graph {
+            // A stack whose pipeline.toml is not here: its resources tell their names themselves.
+            Some(Stack { graph: None, resources, .. }) => return of_resources(kind, pipeline, short, &resources),
+            Some(Stack { graph, .. }) => graph,
+            None => None,
+        };
         let Some(graph) = graph else {
             return Err(Error::Invalid(format!(
                 "{name:?}: {pipeline:?} is not deployed in environment {:?} (stack {stack_name}); see `pumphouse pipelines`",
@@ -97,5 +119,15 @@ impl Backend {
         known.dedup();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Err(Error::Invalid(format!("no {} named {short:?} in {pipeline}; it has: {known}", kind.word())).into())
+    }
+}
+
+/// The physical name of a stack's resource by its name in a pipeline.toml that is not here.
+fn of_resources(kind: Kind, pipeline: &str, short: &str, resources: &[StackResource]) -> Result<String> {
+    let part = if kind == Kind::LogGroup { "/log_group" } else { "" };
+    let named = |section: &&str| resources.iter().find(|r| r.name == format!("{section}.{short}{part}"));
+    match kind.sections().iter().find_map(named) {
+        Some(found) => Ok(found.physical_name.clone()),
+        None => Err(Error::Invalid(format!("no {} named {short:?} in the stack of {pipeline}", kind.word())).into()),
     }
 }

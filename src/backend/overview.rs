@@ -169,7 +169,7 @@ impl Backend {
 
     /// One pipeline in full.
     pub async fn view(&self, pipeline: &str) -> Result<PipelineView> {
-        let stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await?;
+        let stack = self.status(pipeline).await?;
         let spec = self.pipeline(pipeline);
         let facts = self.facts().await;
         let description = spec.as_ref().map(|p| p.description.clone()).unwrap_or_default();
@@ -288,7 +288,7 @@ impl Backend {
         for topic in &topics {
             let Some(pipeline) = &topic.pipeline else { continue };
             if !graphs.iter().any(|(name, _)| name == pipeline) {
-                let stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await.ok().flatten();
+                let stack = self.status(pipeline).await.ok().flatten();
                 graphs.push((pipeline.clone(), stack.and_then(|s| s.graph)));
             }
             let graph = graphs.iter().find(|(name, _)| name == pipeline).and_then(|(_, graph)| graph.as_ref());

@@ -133,7 +133,12 @@ mod embedded {
 
 /// Where pipelines are described.
 fn pipelines(settings: &Settings) -> Pipelines {
-    Pipelines { dir: settings.pipelines.value.clone(), handlers: known_handler }
+    Pipelines {
+        dir: settings.pipelines.value.clone(),
+        handlers: known_handler,
+        bootstrap: settings.bootstrap.value.clone(),
+        omit_types: settings.omit_types.value.clone(),
+    }
 }
 
 /// Where the pipelines come from, in words, and how many there are.

@@ -23,6 +23,7 @@ mod jobs;
 mod logging;
 mod logs;
 mod names;
+mod operations;
 mod out;
 mod queries;
 mod run;
@@ -123,13 +124,25 @@ enum Command {
     /// Show what a deploy would change
     Plan(stacks::Pipeline),
     /// Deploy a pipeline, or carry an interrupted deploy on
-    Deploy(stacks::Pipeline),
+    Deploy(stacks::Deploy),
     /// Show a pipeline's stack and its resources
     Status(stacks::Pipeline),
     /// Show the outputs of a pipeline's stack
     Outputs(stacks::Pipeline),
     /// Destroy a pipeline's stack with everything in it
-    Destroy(stacks::Pipeline),
+    Destroy(stacks::Destroy),
+    /// Show what was changed behind a stack's back
+    Drift(stacks::Pipeline),
+    /// Show the deploys and destroys of a pipeline's stack
+    History(stacks::Pipeline),
+    /// Show the events of a pipeline's stack
+    Events(operations::Events),
+    /// Take a failed change back that could not be taken back
+    Rollback(operations::Rollback),
+    /// Protect a stack against deletion, or take that back
+    Protect(operations::Protect),
+    /// Make or update the bootstrap stack: the artifact bucket and CloudFormation's role
+    Bootstrap(operations::Bootstrap),
     /// Run a pipeline once through every stage
     Run(run::Run),
     /// Invoke a function
@@ -190,6 +203,9 @@ impl Command {
         match self {
             Self::Deploy(p) => Some(("deploy", &p.pipeline)),
             Self::Destroy(p) => Some(("destroy", &p.pipeline)),
+            Self::Rollback(r) => Some(("rollback", &r.pipeline)),
+            Self::Protect(p) => Some(("protect", &p.pipeline)),
+            Self::Bootstrap(b) if !b.show => Some(("bootstrap", "pumphouse-bootstrap")),
             Self::Run(run) => Some(("run", &run.pipeline)),
             Self::Invoke(invoke) => Some(("invoke", &invoke.function)),
             Self::Jobs(c) => c.change(),
@@ -206,6 +222,10 @@ impl Command {
             | Self::Plan(_)
             | Self::Status(_)
             | Self::Outputs(_)
+            | Self::Drift(_)
+            | Self::History(_)
+            | Self::Events(_)
+            | Self::Bootstrap(_)
             | Self::Logs(_)
             | Self::Catalog(_)
             | Self::Query(_)
@@ -310,10 +330,16 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
     match command {
         Command::Pipelines => stacks::pipelines(s, backend).await,
         Command::Plan(p) => stacks::plan(s, backend, &p.pipeline).await,
-        Command::Deploy(p) => stacks::deploy(s, backend, &p.pipeline).await,
+        Command::Deploy(p) => stacks::deploy(s, backend, &p).await,
         Command::Status(p) => stacks::status(s, backend, &p.pipeline).await,
         Command::Outputs(p) => stacks::outputs(s, backend, &p.pipeline).await,
-        Command::Destroy(p) => stacks::destroy(s, backend, &p.pipeline).await,
+        Command::Destroy(p) => stacks::destroy(s, backend, &p).await,
+        Command::Drift(p) => operations::drift(s, backend, &p.pipeline).await,
+        Command::History(p) => operations::history(s, backend, &p.pipeline).await,
+        Command::Events(e) => e.run(s, backend).await,
+        Command::Rollback(r) => r.run(s, backend).await,
+        Command::Protect(p) => p.run(s, backend).await,
+        Command::Bootstrap(b) => b.run(s, backend).await,
         Command::Run(run) => run.run(s, backend).await,
         Command::Invoke(invoke) => invoke.run(s, backend).await,
         Command::Jobs(c) => c.run(s, backend).await,

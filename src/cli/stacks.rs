@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     backend::{Backend, overview::PipelineSummary},
-    cloud::stacks::{Action, Change, ChangeSet, Stack, StackEvent, StackOutput, StackResource},
+    cloud::stacks::{
+        Action, Change, ChangeSet, Evaluation, PropertyChange, Replacement, Stack, StackEvent, StackOutput,
+        StackResource,
+    },
     config::Format,
 };
 
@@ -69,9 +72,9 @@ pub async fn plan(s: &Session, backend: &Backend, pipeline: &str) -> Result {
 }
 
 /// Deploys, with progress on stderr.
-pub async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
-    let effect = backend.deploy_effect(pipeline).await?;
-    let plan = backend.plan(pipeline).await?;
+pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
+    let pipeline = deploy.pipeline.as_str();
+    let (plan, effect) = backend.judge_deploy(pipeline, deploy.revert_drift).await?;
     for line in lines(&plan) {
         note(&line);
     }
@@ -79,11 +82,12 @@ pub async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
     let work = backend.deploy(pipeline, &consent, progress);
-    let result = unless_interrupted(work, "the next `deploy` carries it on").await;
+    let result = unless_interrupted(work, consequence(backend, "deploy")).await;
     let _ = printer.await;
     let stack = result??;
     show(s, &stack)?;
-    if stack.status.complete() {
+    // A change that was taken back earlier is no failure of this deploy, which had nothing to do.
+    if stack.status.complete() || (stack.status.usable() && plan.changes.is_empty()) {
         return Ok(());
     }
     let why = stack.reason.as_deref().unwrap_or("no reason is known");
@@ -91,17 +95,24 @@ pub async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
 }
 
 /// Destroys, with progress on stderr.
-pub async fn destroy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+pub async fn destroy(s: &Session, backend: &Backend, destroy: &Destroy) -> Result {
+    let pipeline = destroy.pipeline.as_str();
     let stack = deployed(backend, pipeline).await?;
     let effect = backend.destroy_effect(pipeline).await?;
     let consent = s.consent(backend, &effect)?;
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
-    let work = backend.destroy(pipeline, &consent, progress);
-    let result = unless_interrupted(work, "the next `destroy` carries it on").await;
+    let work = backend.destroy(pipeline, &destroy.retain, &consent, progress);
+    let result = unless_interrupted(work, consequence(backend, "destroy")).await;
     let _ = printer.await;
-    result??;
+    let destroyed = result??;
     note(&format!("{} is destroyed", stack.name));
+    for kept in &destroyed.retained {
+        note(&format!(
+            "kept: {} {} ({}); to remove it: {}",
+            kept.kind, kept.physical_name, kept.logical_id, kept.remove
+        ));
+    }
     Ok(())
 }
 
@@ -115,7 +126,21 @@ pub async fn outputs(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     s.out.list(&deployed(backend, pipeline).await?.outputs, &OUTPUTS, "no outputs")
 }
 
-async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack> {
+/// What comes of an operation whose client goes away.
+pub(super) fn consequence(backend: &Backend, what: &str) -> &'static str {
+    match (backend.cloud.stacks.takes_templates(), what) {
+        (true, "destroy") => {
+            "CloudFormation goes on; `status` shows how far it is, the next `destroy` waits for its end"
+        }
+        (true, _) => {
+            "what CloudFormation has begun goes on; `status` shows how far it is, the next `deploy` waits for its end"
+        }
+        (false, "destroy") => "the next `destroy` carries it on",
+        (false, _) => "the next `deploy` carries it on",
+    }
+}
+
+pub(super) async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack> {
     if let Some(stack) = backend.status(pipeline).await? {
         return Ok(stack);
     }
@@ -130,7 +155,7 @@ async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack> {
     Err(Failure::Failed(why))
 }
 
-fn show(s: &Session, stack: &Stack) -> Result {
+pub(super) fn show(s: &Session, stack: &Stack) -> Result {
     match s.out.format {
         Format::Json => s.out.json(stack),
         Format::Csv => s.out.list(&stack.resources, &RESOURCES, ""),
@@ -142,6 +167,8 @@ fn show(s: &Session, stack: &Stack) -> Result {
                     ("status", Cell::text(stack.status.word())),
                     ("interrupted", if stack.interrupted { Cell::Flag(true) } else { Cell::None }),
                     ("reason", Cell::maybe(stack.reason.as_ref(), Cell::text)),
+                    ("protected", if stack.protected == Some(true) { Cell::Flag(true) } else { Cell::None }),
+                    ("drift", Cell::maybe(stack.drift.as_ref(), Cell::text)),
                     ("created", Cell::Time(stack.created)),
                     ("updated", Cell::Time(stack.updated)),
                 ],
@@ -158,7 +185,7 @@ fn show(s: &Session, stack: &Stack) -> Result {
 }
 
 /// A line for each resource as it gets on.
-async fn print(mut events: mpsc::UnboundedReceiver<StackEvent>) {
+pub(super) async fn print(mut events: mpsc::UnboundedReceiver<StackEvent>) {
     let terminal = io::stderr().is_terminal();
     while let Some(event) = events.recv().await {
         // What begins is of interest to a person who waits, and noise in a file.
@@ -184,9 +211,17 @@ fn word(action: Action) -> &'static str {
 }
 
 /// The plan in lines: what is done to each resource, with its properties before and after.
-fn lines(plan: &ChangeSet) -> Vec<String> {
+pub(super) fn lines(plan: &ChangeSet) -> Vec<String> {
     let mut lines = Vec::new();
-    if plan.resumes {
+    if let Some(status) = &plan.recreates {
+        lines.push(format!(
+            "{}: the stack is {}, which takes no change: it is deleted first, and made anew",
+            plan.stack,
+            status.word()
+        ));
+    }
+    lines.extend(plan.notes.iter().map(|note| format!("{}: {note}", plan.stack)));
+    if plan.resumes && plan.notes.is_empty() {
         lines.push(format!("{}: the last operation was interrupted; this carries it on", plan.stack));
     }
     if plan.changes.is_empty() {
@@ -200,20 +235,16 @@ fn lines(plan: &ChangeSet) -> Vec<String> {
             Action::Replace => '!',
             Action::Remove => '-',
         };
-        let lost = if change.loses_data { "  (its data is lost)" } else { "" };
-        lines.push(format!(
-            "{mark} {:<7} {} {} ({}){lost}",
-            word(change.action),
-            change.kind,
-            change.name,
-            change.physical_name
-        ));
+        let asides = asides(change);
+        // What CloudFormation names itself has no name yet.
+        let physical = &change.physical_name;
+        let physical = if physical.is_empty() { String::new() } else { format!(" ({physical})") };
+        lines.push(format!("{mark} {:<7} {} {}{physical}{asides}", word(change.action), change.kind, change.name));
         if change.action == Action::Add || change.action == Action::Remove {
             continue;
         }
         for p in &change.properties {
-            let why = if p.requires_replacement { "  (makes it anew)" } else { "" };
-            lines.push(format!("      {}: {} -> {}{why}", p.path, value(p.before.as_ref()), value(p.after.as_ref())));
+            lines.push(property(change, p));
         }
     }
     let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
@@ -225,7 +256,58 @@ fn lines(plan: &ChangeSet) -> Vec<String> {
         count(Action::Replace),
         count(Action::Remove)
     ));
+    let unsure = plan.changes.iter().filter(|c| !c.certain).count();
+    if plan.estimated {
+        lines.push(format!(
+            "{}: an estimate, from comparing the templates: CloudFormation was not asked what would be made anew",
+            plan.stack
+        ));
+    } else if unsure > 0 {
+        lines.push(format!("{}: {unsure} of them only where another change turns out to need them", plan.stack));
+    }
+    if !plan.capabilities.is_empty() {
+        lines.push(format!("{}: needs {}", plan.stack, plan.capabilities.join(", ")));
+    }
     lines
+}
+
+/// What else is to be said of a change.
+fn asides(change: &Change) -> String {
+    let mut asides = String::new();
+    let may_be = change.replacement == Some(Replacement::Conditional);
+    if may_be {
+        asides += "  (may be made anew)";
+    }
+    if change.loses_data {
+        asides += if change.certain && !may_be { "  (its data is lost)" } else { "  (its data may be lost)" };
+    }
+    if change.kept {
+        asides += "  (what is there is kept, outside of the stack)";
+    }
+    if change.properties.iter().all(|p| p.evaluation == Evaluation::Dynamic) && !change.certain {
+        asides += "  (only where another change needs it)";
+    }
+    asides
+}
+
+/// A property, before and after.
+fn property(change: &Change, p: &PropertyChange) -> String {
+    let later = p.evaluation == Evaluation::Dynamic;
+    let mut why = String::new();
+    if p.requires_replacement {
+        let always = !later && change.replacement != Some(Replacement::Conditional);
+        why += if always { "  (makes it anew)" } else { "  (may make it anew)" };
+    }
+    if let Some(cause) = &p.cause {
+        why = format!("{why}  (because of {cause})");
+    }
+    if later && p.after.is_none() {
+        return format!("      {}: known only later{why}", p.path);
+    }
+    if later {
+        why += "  (may turn out to be the same)";
+    }
+    format!("      {}: {} -> {}{why}", p.path, value(p.before.as_ref()), value(p.after.as_ref()))
 }
 
 fn value(value: Option<&Value>) -> String {
@@ -242,6 +324,26 @@ fn value(value: Option<&Value>) -> String {
 pub struct Pipeline {
     /// The pipeline's name
     pub pipeline: String,
+}
+
+/// What to deploy.
+#[derive(Debug, clap::Args)]
+pub struct Deploy {
+    /// The pipeline's name
+    pub pipeline: String,
+    /// Bring back, too, what was changed behind the stack's back: thresholds included
+    #[arg(long)]
+    pub revert_drift: bool,
+}
+
+/// What to destroy.
+#[derive(Debug, clap::Args)]
+pub struct Destroy {
+    /// The pipeline's name
+    pub pipeline: String,
+    /// Leave this resource behind, where the removal has failed before because of it
+    #[arg(long, value_name = "LOGICAL_ID")]
+    pub retain: Vec<String>,
 }
 
 #[cfg(test)]

@@ -315,8 +315,10 @@ async fn perform(
             format!("{} is {}", stack.name, stack.status.word())
         }
         Act::Destroy(pipeline) => {
-            backend.destroy(pipeline, consent, forward(news)).await?;
-            format!("{} is destroyed", backend.stack_name(pipeline))
+            let kept = backend.destroy(pipeline, &[], consent, forward(news)).await?.retained;
+            let names: Vec<_> = kept.iter().map(|r| r.physical_name.as_str()).collect();
+            let kept = if names.is_empty() { String::new() } else { format!("; kept: {}", names.join(", ")) };
+            format!("{} is destroyed{kept}", backend.stack_name(pipeline))
         }
     })
 }

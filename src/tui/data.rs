@@ -18,7 +18,7 @@ use crate::{
         jobs::{Bookmark, Job, JobRun},
         logs::LogGroup,
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
-        stacks::{ChangeSet, Operation, Stack, StackEvent},
+        stacks::{ChangeSet, Drift, Operation, Stack, StackEvent},
     },
 };
 
@@ -138,8 +138,12 @@ pub enum Request {
     },
     /// The pipelines, for the pane that deploys them.
     Deployable,
-    /// A pipeline's plan.
+    /// A pipeline's plan, as far as reading alone can tell.
     Plan(String),
+    /// A pipeline's plan, as the engine itself says it: on AWS a change set is made for it.
+    WholePlan(String),
+    /// What was changed behind the back of a pipeline's stack.
+    Drift(String),
     /// A pipeline's stack and its past.
     Stack(String),
 }
@@ -167,7 +171,7 @@ impl Request {
             Self::LogGroups | Self::Logs { .. } => 4,
             Self::Alerts | Self::Inbox(_) => 5,
             Self::Catalog | Self::Tables(_) | Self::Saved | Self::Workgroups | Self::History | Self::Query { .. } => 6,
-            Self::Deployable | Self::Plan(_) | Self::Stack(_) => 7,
+            Self::Deployable | Self::Plan(_) | Self::WholePlan(_) | Self::Drift(_) | Self::Stack(_) => 7,
         }
     }
 }
@@ -203,6 +207,7 @@ pub enum Data {
     History(Vec<QueryExecution>),
     Query(QueryResult),
     Plan(ChangeSet),
+    Drift(Drift),
     Stack(Option<Stack>, Vec<Operation>, Vec<StackEvent>),
 }
 

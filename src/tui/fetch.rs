@@ -104,7 +104,9 @@ pub async fn fetch(
             let query = Query { sql, database, workgroup, limit: ROWS, ..Query::default() };
             Data::Query(cloud.queries.execute(&query, cancel).await?)
         }
-        Request::Plan(pipeline) => Data::Plan(backend.plan(pipeline).await?),
+        Request::Plan(pipeline) => Data::Plan(backend.estimate(pipeline).await?),
+        Request::WholePlan(pipeline) => Data::Plan(backend.plan(pipeline).await?),
+        Request::Drift(pipeline) => Data::Drift(backend.drift(pipeline).await?),
         Request::Stack(pipeline) => {
             let stack = backend.stack_name(pipeline);
             let (history, events) =

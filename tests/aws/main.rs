@@ -31,3 +31,7 @@ mod s3;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod term;
 mod topics;
+
+#[path = "../support/cloudformation.rs"]
+mod cloudformation;
+mod stacks;

@@ -137,7 +137,7 @@ impl Backend {
     ) -> Result<RunReport> {
         self.gate.check("run", &self.stack_name(pipeline))?;
         let stack_name = self.stack_name(pipeline);
-        let stack = self.cloud.stacks.get(&stack_name).await?;
+        let stack = self.status(pipeline).await?;
         if stack.is_none() {
             // A name that nothing has is told apart from a pipeline that is not deployed.
             self.pipeline(pipeline)?;
@@ -246,7 +246,7 @@ fn runnable(stack: Option<Stack>, name: &str, pipeline: &str) -> cloud::Result<(
             "{pipeline} is not deployed (no stack {name}): `pumphouse deploy {pipeline}` first"
         )));
     };
-    if !stack.status.complete() {
+    if !stack.status.usable() {
         let state = if stack.interrupted { "was interrupted" } else { stack.status.word() };
         return Err(Error::Conflict(format!(
             "the last deploy of {name} {state}: `pumphouse deploy {pipeline}` carries it on"

@@ -95,6 +95,12 @@ impl StackStatus {
         matches!(self, Self::CreateComplete | Self::UpdateComplete | Self::ImportComplete)
     }
 
+    /// Whether what is in the stack works: a change that was taken back leaves it as it was.
+    pub fn usable(&self) -> bool {
+        self.complete()
+            || matches!(self, Self::UpdateRollbackComplete | Self::ImportRollbackComplete | Self::UpdateCleanup)
+    }
+
     /// Whether there is nothing of use in it: a deploy has to delete it first, and makes it anew.
     pub fn must_be_made_anew(&self) -> bool {
         matches!(self, Self::RollbackComplete | Self::RollbackFailed | Self::CreateFailed)

@@ -12,7 +12,10 @@ use serde_json::Value;
 use super::{Cx, Intent, Pane, turn};
 use crate::{
     backend::overview::PipelineSummary,
-    cloud::stacks::{Action as Planned, Change, ChangeSet, Operation, PropertyChange, Stack, StackEvent},
+    cloud::stacks::{
+        Action as Planned, Change, ChangeSet, Drift, Evaluation, Operation, PropertyChange, Replacement, Stack,
+        StackEvent,
+    },
     text,
     tui::{
         data::{Act, Data, Loaded, Request, Target, duration, moment, plural},
@@ -41,6 +44,8 @@ pub struct DeployPane {
     changes: Scroll,
     operations: Scroll,
     focus: usize,
+    /// Whether the next plan is to be the engine's own.
+    whole: bool,
     /// Whether the pipeline was jumped to before the list was there, which has to tell whether there is one.
     jumped: bool,
 }
@@ -60,6 +65,7 @@ impl Default for DeployPane {
             changes: Scroll::default(),
             operations: Scroll::default(),
             focus: 0,
+            whole: false,
             jumped: false,
         }
     }
@@ -75,7 +81,7 @@ fn sign(planned: Planned) -> (&'static str, &'static str, Role) {
 }
 
 fn status(status: &str) -> (&'static str, Role) {
-    if status.ends_with("FAILED") || status == "INTERRUPTED" {
+    if status.ends_with("FAILED") || status.ends_with("ROLLBACK_COMPLETE") || status == "INTERRUPTED" {
         (glyphs::FAILED, Role::Error)
     } else if status.ends_with("IN_PROGRESS") {
         (glyphs::RUNNING, Role::Running)
@@ -93,7 +99,16 @@ fn value(value: Option<&Value>) -> String {
 }
 
 fn difference(property: &PropertyChange) -> String {
-    let anew = if property.requires_replacement { "  (made anew)" } else { "" };
+    let later = property.evaluation == Evaluation::Dynamic;
+    let anew = match (property.requires_replacement, later) {
+        (true, false) => "  (made anew)",
+        (true, true) => "  (perhaps made anew)",
+        (false, _) => "",
+    };
+    if later && property.after.is_none() {
+        let cause = property.cause.as_ref().map_or_else(String::new, |c| format!(", because of {c}"));
+        return format!("{}: known only later{cause}{anew}", property.path);
+    }
     match (&property.before, &property.after) {
         (None, after) => format!("{}: {}{anew}", property.path, value(after.as_ref())),
         (before, after) => {
@@ -126,6 +141,23 @@ fn difference_in(property: &PropertyChange, columns: usize) -> String {
     format!("{head}{left} → {right}{tail}")
 }
 
+/// What is to be said of a change besides what it is: what is at stake, and what is not certain.
+fn asides(change: &Change) -> (&'static str, &'static str) {
+    let sure = change.certain && change.replacement != Some(Replacement::Conditional);
+    let lost = match (change.loses_data, sure) {
+        (true, true) => "  data would be lost",
+        (true, false) => "  data may be lost",
+        (false, _) => "",
+    };
+    let unsure = match (change.replacement, change.certain, change.kept) {
+        (Some(Replacement::Conditional), ..) => "  perhaps made anew",
+        (_, false, _) => "  not certain",
+        (_, _, true) => "  kept outside of the stack",
+        _ => "",
+    };
+    (lost, unsure)
+}
+
 /// A row of the plan: a change, or one of its properties.
 enum Row<'a> {
     Change(&'a Change),
@@ -142,6 +174,27 @@ fn rows(plan: &ChangeSet) -> Vec<Row<'_>> {
         }
     }
     rows
+}
+
+/// Drift in lines.
+fn drift_lines(drift: &Drift) -> Vec<String> {
+    let mut lines = vec![match drift.unexpected().count() {
+        0 => format!("{}: {}", drift.stack, if drift.status == "NOT_CHECKED" { "not checked" } else { "no drift" }),
+        n => format!("{}: {} not what the stack says", drift.stack, plural(n as u64, "resource")),
+    }];
+    if !drift.fresh {
+        lines.push("read-only: this is what the last look has found".into());
+    }
+    for resource in &drift.resources {
+        let designed = if resource.by_design() { "  (by design)" } else { "" };
+        lines.push(String::new());
+        lines.push(format!("{} {} {}{designed}", resource.kind, resource.name, resource.status.to_lowercase()));
+        lines.extend(resource.properties.iter().map(|p| {
+            let (expected, actual) = (value(p.expected.as_ref()), value(p.actual.as_ref()));
+            format!("  {}: expected {expected}, is {actual}", p.path)
+        }));
+    }
+    lines
 }
 
 impl DeployPane {
@@ -165,7 +218,8 @@ impl DeployPane {
         }
         self.plan.ask();
         self.past.ask();
-        cx.load(Request::Plan(name.clone()));
+        let whole = std::mem::take(&mut self.whole);
+        cx.load(if whole { Request::WholePlan(name.clone()) } else { Request::Plan(name.clone()) });
         cx.load(Request::Stack(name));
     }
 
@@ -197,9 +251,8 @@ impl DeployPane {
             format!("physical name  {}", change.physical_name),
             format!("logical id     {}", change.logical_id),
         ];
-        if change.loses_data {
-            lines.push("data in it would be lost".into());
-        }
+        let (lost, unsure) = asides(change);
+        lines.extend([lost, unsure].into_iter().filter(|said| !said.is_empty()).map(|said| said.trim().to_owned()));
         lines.push(String::new());
         lines.extend(change.properties.iter().map(difference));
         cx.show(change.physical_name.clone(), lines);
@@ -232,8 +285,14 @@ impl DeployPane {
                 let n = |planned| plan.changes.iter().filter(|c| c.action == planned).count();
                 let (add, change) = (n(Planned::Add), n(Planned::Change));
                 let (replace, remove) = (n(Planned::Replace), n(Planned::Remove));
-                let resumes = if plan.resumes { " · carries an interrupted one on" } else { "" };
-                format!("Plan of {} · +{add} ~{change} !{replace} -{remove}{resumes}", plan.stack)
+                let resumes = match (plan.resumes, &plan.recreates) {
+                    (_, Some(_)) => " · deletes the failed stack first",
+                    (true, None) if plan.estimated => " · waits for what is under way",
+                    (true, None) => " · carries an interrupted one on",
+                    (false, None) => "",
+                };
+                let estimated = if plan.estimated { " · estimated: p asks CloudFormation" } else { "" };
+                format!("Plan of {} · +{add} ~{change} !{replace} -{remove}{resumes}{estimated}", plan.stack)
             }
             None => "Plan".into(),
         };
@@ -249,12 +308,13 @@ impl DeployPane {
             let line = match all.get(number) {
                 Some(Row::Change(change)) => {
                     let (glyph, word, role) = sign(change.action);
-                    let lost = if change.loses_data { "  data would be lost" } else { "" };
+                    let (lost, unsure) = asides(change);
                     Line::from(vec![
                         ui.span(role, format!("{glyph} {word:<8}")),
                         ui.span(Role::Dim, format!("{:<16}", change.kind)),
                         ui.span(Role::Text, text::truncate(&text::clean(&change.name), width / 2).into_owned()),
                         ui.span(Role::Error, lost),
+                        ui.span(Role::Warn, unsure),
                     ])
                 }
                 Some(Row::Property(property)) => {
@@ -303,7 +363,13 @@ impl DeployPane {
             Some(Some(stack)) => {
                 let cut = if stack.interrupted { " · interrupted: a carries it on" } else { "" };
                 let resources = plural(stack.resources.len() as u64, "resource");
-                format!("{} · {} · {resources}{cut}", stack.name, stack.status.word())
+                let guarded = if stack.protected == Some(true) { " · protected" } else { "" };
+                let drift = stack.drift.as_deref().map_or_else(String::new, |d| {
+                    format!(" · {}", if d == "IN_SYNC" { "no drift".into() } else { d.to_lowercase() })
+                });
+                let going =
+                    if stack.status.in_progress() && !stack.interrupted { " · a waits for its end" } else { "" };
+                format!("{} · {} · {resources}{guarded}{drift}{going}{cut}", stack.name, stack.status.word())
             }
             Some(None) => "Not deployed".into(),
             None => "History".into(),
@@ -391,15 +457,29 @@ impl Pane for DeployPane {
                 self.look(false, cx);
             }
             (Request::Deployable, Err(error)) => self.list.answer(Err(error)),
-            (Request::Plan(pipeline), result) if *pipeline == self.pipeline => match result {
-                Ok(Data::Plan(plan)) => {
-                    let rows = rows(&plan).len();
-                    self.changes.select(self.changes.selected().min(rows.saturating_sub(1)));
-                    self.plan.answer(Ok(plan));
+            (Request::Plan(_), Ok(Data::Plan(plan)))
+                if plan.estimated
+                    && self.plan.value.as_ref().is_some_and(|p| !p.estimated && p.stack == plan.stack) =>
+            {
+                // What the engine itself has said counts for more.
+                let known = self.plan.value.take();
+                self.plan.answer(known.map_or_else(|| Ok(plan), Ok));
+            }
+            (Request::Drift(pipeline), Ok(Data::Drift(drift))) => {
+                cx.show(format!("Drift of {pipeline}"), drift_lines(&drift));
+            }
+            (Request::Drift(_), Err(error)) => cx.intents.push(Intent::Fail(error)),
+            (Request::Plan(pipeline) | Request::WholePlan(pipeline), result) if *pipeline == self.pipeline => {
+                match result {
+                    Ok(Data::Plan(plan)) => {
+                        let rows = rows(&plan).len();
+                        self.changes.select(self.changes.selected().min(rows.saturating_sub(1)));
+                        self.plan.answer(Ok(plan));
+                    }
+                    Ok(_) => {}
+                    Err(error) => self.plan.answer(Err(error)),
                 }
-                Ok(_) => {}
-                Err(error) => self.plan.answer(Err(error)),
-            },
+            }
             (Request::Stack(pipeline), result) if *pipeline == self.pipeline => match result {
                 Ok(Data::Stack(stack, operations, _)) => self.past.answer(Ok((stack, operations))),
                 Ok(_) => {}
@@ -423,7 +503,12 @@ impl Pane for DeployPane {
                 }
                 self.progress.clear();
                 self.at.clear();
+                self.whole = action == Action::Plan;
                 self.look(true, cx);
+            }
+            (Action::Drift, Some(pipeline)) => {
+                cx.tell(format!("looking for drift of {pipeline}"));
+                cx.load(Request::Drift(pipeline));
             }
             (Action::Apply, Some(pipeline)) => cx.act(Act::Deploy(pipeline)),
             (Action::Destroy, Some(pipeline)) => cx.act(Act::Destroy(pipeline)),
@@ -466,6 +551,8 @@ impl Pane for DeployPane {
     fn acted(&mut self, act: &Act, _: &Result<String, String>, _: &mut Cx) {
         if matches!(act, Act::Deploy(_) | Act::Destroy(_)) {
             self.going = false;
+            // What was planned is done, or no longer so.
+            self.plan.clear();
         }
     }
 

@@ -1,10 +1,16 @@
 use super::{
     console,
-    fixture::harmless,
+    fixture::{answer, harmless},
     screens,
     testing::{Console, at},
 };
-use crate::{cloud::stacks::StackEvent, tui::msg::Msg};
+use crate::{
+    cloud::stacks::{Evaluation, Replacement, StackEvent},
+    tui::{
+        data::{Data, Request},
+        msg::Msg,
+    },
+};
 
 #[test]
 fn a_plan_with_what_differs() {
@@ -52,4 +58,39 @@ fn capital_d_leads_here() {
     assert!(screen.contains("Plan of crypto-stream-dev"), "{screen}");
     console.keys(":deploy dataops<enter>");
     assert!(console.screen(80, 24).contains("Plan of dataops-dev"));
+}
+
+#[test]
+fn drift_is_told_property_by_property() {
+    let mut console = console();
+    console.keys("7jf");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("Drift of crypto-stream") && screen.contains("bucket bucket.landing modified"), "{screen}");
+    assert!(screen.contains("VersioningConfiguration.Status: expected \"Enabled\""), "{screen}");
+    assert!(harmless(&screen));
+}
+
+#[test]
+fn what_is_not_certain_is_marked() {
+    let mut console = Console::open(Box::new(|request| {
+        let mut data = answer(request);
+        if let Data::Plan(plan) = &mut data {
+            plan.estimated = matches!(request, Request::Plan(_));
+            let change = &mut plan.changes[1];
+            (change.certain, change.loses_data, change.replacement) = (false, true, Some(Replacement::Conditional));
+            let property = &mut change.properties[0];
+            (property.evaluation, property.after, property.cause) =
+                (Evaluation::Dynamic, None, Some("AlarmsTopic.TopicName".into()));
+        }
+        Ok(data)
+    }));
+    console.keys("7j");
+    let screen = console.screen(160, 50);
+    assert!(screen.contains("data may be lost  perhaps made anew"), "{screen}");
+    assert!(screen.contains("buffer_seconds: known only later, because of AlarmsTopic.TopicName"), "{screen}");
+    assert!(screen.contains("estimated: p asks CloudFormation"), "{screen}");
+    console.keys("p");
+    assert!(!console.screen(160, 50).contains("estimated"), "the engine itself has told");
+    console.keys("R");
+    assert!(!console.screen(160, 50).contains("estimated"), "and that stays");
 }

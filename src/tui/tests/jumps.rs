@@ -179,7 +179,7 @@ fn a_mistake_in_pipeline_toml_is_told_in_full() {
     let broken = Rc::new(RefCell::new(true));
     let switch = broken.clone();
     let mut console = Console::open(Box::new(move |request| match request {
-        Request::View(_) | Request::Plan(_) if *switch.borrow() => Err(MISTAKES.into()),
+        Request::View(_) | Request::Plan(_) | Request::WholePlan(_) if *switch.borrow() => Err(MISTAKES.into()),
         _ => Ok(answer(request)),
     }));
     for keys in ["j", "7"] {

@@ -13,7 +13,10 @@ use crate::{
         catalog::{Column, Database, Table},
         jobs::{Bookmark, Capacity, Job, JobRun, JobRunState},
         queries::{QueryExecution, QueryResult, QueryState, SavedQuery, Workgroup},
-        stacks::{Action, Change, ChangeSet, Evaluation, Operation, PropertyChange, Replacement},
+        stacks::{
+            Action, Change, ChangeSet, Drift, Evaluation, Operation, PropertyChange, PropertyDrift, Replacement,
+            ResourceDrift,
+        },
     },
     tui::{
         data::{Data, Request},
@@ -65,7 +68,8 @@ pub fn answer(request: &Request) -> Data {
         Request::LastRuns(jobs) => Data::LastRuns(jobs.iter().map(|job| (job.clone(), run(job, 2))).collect()),
         Request::History => Data::History(history()),
         Request::Query { .. } => Data::Query(result()),
-        Request::Plan(pipeline) => Data::Plan(plan(pipeline)),
+        Request::Plan(pipeline) | Request::WholePlan(pipeline) => Data::Plan(plan(pipeline)),
+        Request::Drift(pipeline) => Data::Drift(drift(pipeline)),
         Request::Stack(_) => Data::Stack(None, operations(), vec![]),
         other => panic!("nobody answers {other:?}"),
     }
@@ -300,6 +304,29 @@ fn result() -> QueryResult {
         scanned_bytes: 123_456,
         elapsed_ms: 87,
         service: None,
+    }
+}
+
+fn drift(pipeline: &str) -> Drift {
+    let property = PropertyDrift {
+        path: "VersioningConfiguration.Status".into(),
+        expected: Some(json!("Enabled")),
+        actual: Some(json!(HOSTILE)),
+        by_design: false,
+    };
+    Drift {
+        stack: format!("{pipeline}-dev"),
+        status: "DRIFTED".into(),
+        checked: None,
+        fresh: true,
+        resources: vec![ResourceDrift {
+            logical_id: "LandingBucket".into(),
+            name: "bucket.landing".into(),
+            physical_name: "x".into(),
+            kind: "bucket".into(),
+            status: "MODIFIED".into(),
+            properties: vec![property],
+        }],
     }
 }
 

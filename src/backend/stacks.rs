@@ -1,0 +1,139 @@
+//! What only an engine such as CloudFormation has: rollbacks, protection, drift, the bootstrap stack.
+
+use super::{Backend, Consent, Effect, Error, Result, Strength};
+use crate::{
+    cloud::{
+        Error as CloudError,
+        resources::Graph,
+        stacks::{ChangeSet, Drift, Progress, Stack, StackRequest, Template},
+    },
+    deploy::{self, TemplateOptions},
+};
+
+/// The stack with the artifact bucket and CloudFormation's role.
+pub const BOOTSTRAP: &str = deploy::BOOTSTRAP_STACK;
+
+impl Backend {
+    /// The graph as a template.
+    pub(super) fn render(&self, graph: &Graph) -> Result<Template> {
+        let bootstrap = match &self.pipelines.bootstrap {
+            None => None,
+            Some(path) => {
+                let content = std::fs::read(path).map_err(|e| {
+                    Error::Usage(format!("the bootstrap executable {} cannot be read: {e}", path.display()))
+                })?;
+                Some(content.into())
+            }
+        };
+        let omit_types = self.pipelines.omit_types.clone();
+        let options = TemplateOptions { bootstrap, omit_types, ..TemplateOptions::default() };
+        deploy::template(graph, &options).map_err(|e| match e {
+            deploy::TemplateError::NoBootstrap(_) => {
+                Error::Usage(format!("{e}: `bootstrap` in the config file, or PUMPHOUSE_BOOTSTRAP, is its path"))
+            }
+            other => Error::Spec(other.to_string()),
+        })
+    }
+
+    /// What it means to take a failed change back, leaving out what is to be skipped.
+    pub fn rollback_effect(&self, pipeline: &str, skip: &[String]) -> Result<Effect> {
+        let stack = self.stack_name(pipeline);
+        self.gate.check("rollback", &stack)?;
+        let mut sentence = format!("the last change of {stack}, which failed, is taken back");
+        if !skip.is_empty() {
+            sentence =
+                format!("{sentence}; {} stay as they are, and may no longer be as the stack says", skip.join(", "));
+        }
+        Ok(Effect { what: "rollback", target: stack, sentence, strength: Strength::Confirm })
+    }
+
+    /// Takes a failed change back that could not be taken back.
+    pub async fn rollback(
+        &self,
+        pipeline: &str,
+        skip: &[String],
+        consent: &Consent,
+        progress: Progress,
+    ) -> Result<Stack> {
+        let effect = self.rollback_effect(pipeline, skip)?;
+        let (stacks, stack) = (self.cloud.stacks.clone(), effect.target.clone());
+        self.gate
+            .perform(&effect, consent, |permit| async move { stacks.rollback(&permit, &stack, skip, progress).await })
+            .await
+    }
+
+    /// What it means to turn the protection against deletion on or off.
+    pub fn protect_effect(&self, pipeline: &str, on: bool) -> Result<Effect> {
+        let stack = self.stack_name(pipeline);
+        self.gate.check("protect", &stack)?;
+        let (sentence, strength) = if on {
+            (format!("{stack} cannot be destroyed until that is taken back"), Strength::Free)
+        } else {
+            (format!("{stack} can be destroyed, with all data in it"), Strength::TypeName(stack.clone()))
+        };
+        Ok(Effect { what: "protect", target: stack, sentence, strength })
+    }
+
+    /// Turns the protection against deletion on or off.
+    pub async fn protect(&self, pipeline: &str, on: bool, consent: &Consent) -> Result<()> {
+        let effect = self.protect_effect(pipeline, on)?;
+        let (stacks, stack) = (self.cloud.stacks.clone(), effect.target.clone());
+        self.gate.perform(&effect, consent, |permit| async move { stacks.protect(&permit, &stack, on).await }).await
+    }
+
+    /// Compares what is deployed with what the stack says.
+    pub async fn drift(&self, pipeline: &str) -> Result<Drift> {
+        Ok(self.cloud.stacks.drift(&self.stack_name(pipeline)).await?)
+    }
+
+    fn bootstrap_request(&self) -> Result<StackRequest> {
+        if !self.cloud.stacks.takes_templates() {
+            let what = "a bootstrap stack: it needs none".to_owned();
+            return Err(Error::Cloud(CloudError::Unsupported { cloud: "local", what }));
+        }
+        let graph = Graph {
+            stack: BOOTSTRAP.into(),
+            pipeline: String::new(),
+            env: String::new(),
+            protected: false,
+            resources: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let template = Template { body: self.bootstrap_template(), assets: Vec::new() };
+        Ok(StackRequest { template: Some(template), ..StackRequest::new(graph) })
+    }
+
+    /// The template of the bootstrap stack, without the types that the endpoint does not know.
+    pub fn bootstrap_template(&self) -> String {
+        deploy::bootstrap_template().body
+    }
+
+    /// What making or updating the bootstrap stack would do, and the confirmation that it deserves.
+    pub async fn bootstrap_effect(&self) -> Result<(ChangeSet, Effect)> {
+        self.gate.check("bootstrap", BOOTSTRAP)?;
+        let plan = self.cloud.stacks.plan(&self.bootstrap_request()?).await?;
+        let identity = self.cloud.identity.ask().await?;
+        let (account, region) = (identity.account.unwrap_or_default(), identity.region.unwrap_or_default());
+        let sentence = format!(
+            "{BOOTSTRAP} is made or updated in account {account}, {region}: the artifact bucket and CloudFormation's role"
+        );
+        let nothing = plan.changes.is_empty() && plan.recreates.is_none() && !plan.resumes;
+        let strength = if nothing { Strength::Free } else { Strength::Confirm };
+        Ok((plan, Effect { what: "bootstrap", target: BOOTSTRAP.into(), sentence, strength }))
+    }
+
+    /// Makes or updates the bootstrap stack: what was planned.
+    pub async fn bootstrap(
+        &self,
+        plan: ChangeSet,
+        effect: &Effect,
+        consent: &Consent,
+        progress: Progress,
+    ) -> Result<Stack> {
+        let request = StackRequest { confirmed: Some(plan), ..self.bootstrap_request()? };
+        let stacks = self.cloud.stacks.clone();
+        self.gate
+            .perform(effect, consent, |permit| async move { stacks.apply(&permit, &request, progress).await })
+            .await
+    }
+}
