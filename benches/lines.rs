@@ -12,7 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use divan::{Bencher, counter::BytesCount};
 use jiff::Timestamp;
 use pumphouse::{
-    cloud::logs::LogGroup,
+    cloud::logs::{Cursor, LogGroup},
     tui::{
         Options,
         app::App,
@@ -119,7 +119,7 @@ fn console() -> App {
                     bytes: None,
                     last_event: None,
                 }]),
-                Request::Logs { after, .. } => page(after.unwrap_or(0)),
+                Request::Logs { after, .. } => page(after.as_ref().map_or(0, |cursor| *cursor.place::<u64>().unwrap())),
                 _ => continue,
             };
             todo.extend(app.update(Msg::Loaded { request, generation, result: Ok(data), now: Timestamp::UNIX_EPOCH }));
@@ -131,7 +131,7 @@ fn console() -> App {
 fn page(from: u64) -> Data {
     let to = (from + PAGE).min(count());
     let lines = texts().iter().skip(from as usize).take((to - from) as usize).cloned().collect();
-    Data::Logs { lines, next: Some(to), more: to < count() }
+    Data::Logs { lines, next: Some(Cursor::new(to)), more: to < count(), again: None, live: None }
 }
 
 fn press(code: KeyCode) -> Msg {

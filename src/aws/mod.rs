@@ -73,6 +73,7 @@ pub struct Options {
 pub struct Aws {
     client: Client,
     owners: Arc<owners::Cache>,
+    measurements: Arc<alerts::history::Cache>,
     regions: Arc<buckets::Regions>,
     metrics: Arc<metrics::Cache>,
     runs: Arc<runs::Locks>,
@@ -84,6 +85,7 @@ impl Aws {
         Self {
             client: Client::new(options),
             owners: Arc::default(),
+            measurements: Arc::default(),
             regions: Arc::default(),
             metrics: Arc::default(),
             runs: Arc::default(),

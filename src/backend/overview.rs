@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Backend, Result};
 use crate::{
     cloud::{
+        self,
         alerts::{AlarmState, Alert, Topic},
         buckets::Bucket,
         flow::{self, Stage},
@@ -193,8 +194,9 @@ impl Backend {
             c.streams.list(),
             c.streams.deliveries(),
             c.buckets.list(),
-            c.alerts.topics(),
-            c.alerts.list(1)
+            c.alerts.topics().gather(),
+            // Their states alone: what was measured costs more than it tells here.
+            c.alerts.list(0).gather()
         );
         let mut jobs = jobs.unwrap_or_default();
         // Of a pipeline's jobs, the newest runs tell how it is.
@@ -212,8 +214,8 @@ impl Backend {
             streams: streams.unwrap_or_default(),
             deliveries: deliveries.unwrap_or_default(),
             buckets: buckets.unwrap_or_default(),
-            topics: topics.unwrap_or_default(),
-            alerts: alerts.unwrap_or_default(),
+            topics: topics.0,
+            alerts: alerts.0,
         }
     }
 
@@ -280,9 +282,10 @@ impl Backend {
 }
 
 impl Backend {
-    /// Topics with those last that only hear of each new object: people look for what is published to them.
-    pub async fn topics(&self) -> Result<Vec<Topic>> {
-        let mut topics = self.cloud.alerts.topics().await?;
+    /// Topics with those last that only hear of each new object: people look for what is published to them. And why
+    /// others, or part of them, could not be read.
+    pub async fn topics(&self) -> (Vec<Topic>, Vec<cloud::Error>) {
+        let (mut topics, errors) = self.cloud.alerts.topics().gather().await;
         let mut graphs: Vec<(String, Option<Graph>)> = Vec::new();
         let mut noisy = Vec::new();
         for topic in &topics {
@@ -297,7 +300,7 @@ impl Backend {
             }
         }
         topics.sort_by_key(|topic| noisy.contains(&topic.name));
-        Ok(topics)
+        (topics, errors)
     }
 }
 

@@ -1,26 +1,31 @@
 //! `logs`: groups, and the events in them.
 
-use std::time::Duration;
+mod follow;
+mod insights;
 
 use clap::{Args, Subcommand};
 
 use super::{
-    failure::Result,
-    names::resolve,
+    failure::{Failure, Result},
+    input,
+    names::unknown,
     out::{Cell, Column, note},
     session::Session,
-    signals::{asked_to_end, reader_gone},
+    signals::{Watch, reader_gone},
     time::{When, when},
 };
 use crate::{
     backend::{Backend, Kind},
-    cloud::logs::{LogEvent, LogGroup, ReadLogs},
+    cloud::{
+        self,
+        logs::{LogEvent, LogGroup, LogPage, ReadLogs},
+    },
     config::Format,
     text,
 };
 
-/// How long following waits at most before it looks again.
-const LOOK: Duration = Duration::from_secs(1);
+/// How far back a search goes on AWS unless told otherwise: groups there may hold years.
+const SEARCHED: &str = "1d";
 
 /// What to do with logs.
 #[derive(Debug, Subcommand)]
@@ -31,6 +36,8 @@ pub enum Command {
     Tail(Tail),
     /// Find events in all log groups
     Search(Search),
+    /// Execute a query of CloudWatch Logs Insights
+    Query(insights::Query),
 }
 
 /// Which events to print.
@@ -42,12 +49,21 @@ pub struct Tail {
     /// Go on with the events that come; as JSON, one document a line
     #[arg(short, long)]
     follow: bool,
+    /// Follow with CloudWatch's live tail, which costs by the minute; where it fails or ends, as with -f
+    #[arg(long)]
+    live: bool,
     /// From so long ago (90s, 10m, 2h, 1d), or from a time (RFC 3339)
     #[arg(long, default_value = "10m", value_parser = when)]
     since: When,
     /// Only events whose text holds this
     #[arg(long, value_name = "PATTERN")]
     filter: Option<String>,
+    /// Only this log stream; with a * at its end, all that begin so
+    #[arg(long, value_name = "NAME")]
+    stream: Option<String>,
+    /// Only the newest so many of those that are there
+    #[arg(short = 'n', long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+    newest: Option<usize>,
 }
 
 /// Which events to find.
@@ -58,7 +74,7 @@ pub struct Search {
     /// Only in this log group, function or job
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// From so long ago (90s, 10m, 2h, 1d), or from a time (RFC 3339)
+    /// From so long ago (90s, 10m, 2h, 1d), or from a time (RFC 3339) [default: 1d on AWS, else all]
     #[arg(long, value_parser = when)]
     since: Option<When>,
 }
@@ -80,48 +96,97 @@ impl Command {
             Self::Tail(tail) => {
                 let mut request = ReadLogs {
                     groups: groups(backend, &tail.groups).await?,
+                    stream: tail.stream,
                     since: Some(tail.since.resolve(cloud.clock.now())),
                     filter: tail.filter,
+                    newest: tail.newest.is_some(),
+                    limit: tail.newest.unwrap_or(0),
+                    live: tail.live,
                     ..ReadLogs::default()
                 };
-                if !tail.follow {
-                    return print(s, backend, &mut request).await;
+                if !tail.follow && !tail.live {
+                    return print(s, backend, &mut request, &tail.groups).await;
                 }
+                // Listened for before anything is printed: whoever sees a line may end this.
+                let mut watch = Watch::begin();
                 tokio::select! {
-                    ended = follow(s, backend, request) => ended,
+                    ended = follow::follow(s, backend, request, &tail.groups) => ended,
                     // That is how following ends.
-                    () = asked_to_end() => Ok(()),
+                    () = watch.asked_to_end() => Ok(()),
                     () = reader_gone() => Ok(()),
                 }
             }
             Self::Search(search) => {
+                let since = match search.since {
+                    None if cloud.identity.known().cloud == "aws" => when(SEARCHED).ok(),
+                    given => given,
+                };
                 let mut request = ReadLogs {
                     groups: groups(backend, &search.groups).await?,
-                    since: search.since.map(|t| t.resolve(cloud.clock.now())),
+                    since: since.map(|t| t.resolve(cloud.clock.now())),
                     filter: Some(search.pattern),
                     ..ReadLogs::default()
                 };
-                print(s, backend, &mut request).await
+                print(s, backend, &mut request, &search.groups).await
             }
+            Self::Query(query) => query.run(s, backend).await,
         }
     }
 }
 
+/// The log groups that are meant. Whether they exist, reading them tells: an account may have ten thousand.
 async fn groups(backend: &Backend, names: &[String]) -> Result<Vec<String>> {
     let mut groups = Vec::with_capacity(names.len());
     for name in names {
-        groups.push(resolve(backend, Kind::LogGroup, name).await?);
+        groups.push(backend.resolve(Kind::LogGroup, name).await?);
     }
     Ok(groups)
 }
 
+/// Reads a page; `names` is how the groups were given.
+async fn read(backend: &Backend, request: &ReadLogs, names: &[String]) -> std::result::Result<LogPage, cloud::Error> {
+    let page = backend.cloud.logs.read(request).await?;
+    for (group, why) in &page.failed {
+        note(&match why {
+            cloud::Error::NotFound { .. } => format!("{group} is left out: {}", missing(backend, group, names).await),
+            other => format!("{group} is left out: {other}"),
+        });
+    }
+    Ok(page)
+}
+
+/// A failed read, with the names that are near where there is no such group.
+async fn told(backend: &Backend, error: cloud::Error, names: &[String]) -> Failure {
+    match &error {
+        cloud::Error::NotFound { kind: "log group", name } => Failure::failed(missing(backend, name, names).await),
+        _ => error.into(),
+    }
+}
+
+async fn missing(backend: &Backend, group: &str, names: &[String]) -> String {
+    let given = match names {
+        [one] => one,
+        _ => group,
+    };
+    match backend.cloud.logs.groups().await {
+        Ok(known) => {
+            let known: Vec<_> = known.into_iter().map(|g| g.name).collect();
+            unknown(Kind::LogGroup.word(), given, &known)
+        }
+        Err(_) => format!("no log group named {given:?}"),
+    }
+}
+
 /// Prints everything that there is now.
-async fn print(s: &Session, backend: &Backend, request: &mut ReadLogs) -> Result {
+async fn print(s: &Session, backend: &Backend, request: &mut ReadLogs, names: &[String]) -> Result {
     let many = request.groups.len() != 1;
     let mut all = Vec::new();
     let mut printed = false;
     loop {
-        let page = backend.cloud.logs.read(request).await?;
+        let page = match read(backend, request, names).await {
+            Ok(page) => page,
+            Err(error) => return Err(told(backend, error, names).await),
+        };
         if s.out.format == Format::Table {
             // A page at a time: there may be millions.
             s.out.lines(page.events.iter().map(|event| line(event, many)))?;
@@ -129,7 +194,7 @@ async fn print(s: &Session, backend: &Backend, request: &mut ReadLogs) -> Result
         } else {
             all.extend(page.events);
         }
-        request.after_id = page.next.or(request.after_id);
+        request.after = page.next.or(request.after.take());
         if !page.more {
             break;
         }
@@ -138,7 +203,7 @@ async fn print(s: &Session, backend: &Backend, request: &mut ReadLogs) -> Result
         (Format::Table, true) => Ok(()),
         (Format::Table, false) => {
             note(&match request.since {
-                Some(since) => format!("no events since {}; --since 1d looks further back", since.strftime("%F %T")),
+                Some(since) => format!("no events since {}; --since 7d looks further back", since.strftime("%F %T")),
                 None => "no events".to_owned(),
             });
             Ok(())
@@ -153,36 +218,6 @@ const EVENTS: [Column<LogEvent>; 4] = [
     ("stream", |e| Cell::text(&e.stream)),
     ("message", |e| Cell::text(&e.message)),
 ];
-
-/// Prints what there is, then what comes, until somebody ends it.
-async fn follow(s: &Session, backend: &Backend, mut request: ReadLogs) -> Result {
-    let many = request.groups.len() > 1;
-    let mut seen = 0;
-    let mut header = s.out.format == Format::Csv;
-    loop {
-        let page = backend.cloud.logs.read(&request).await?;
-        for event in &page.events {
-            match s.out.format {
-                Format::Table => s.out.line(&line(event, many))?,
-                Format::Json => s.out.json_line(event)?,
-                Format::Csv => {
-                    s.out.csv_line(&EVENTS, event, header)?;
-                    header = false;
-                }
-            }
-        }
-        request.after_id = page.next.or(request.after_id);
-        if page.more {
-            continue;
-        }
-        match tokio::time::timeout(LOOK, backend.cloud.changes.after(seen)).await {
-            Ok(Ok(mark)) => seen = mark,
-            // A cloud that cannot tell of changes is looked at from time to time.
-            Ok(Err(_)) => tokio::time::sleep(LOOK).await,
-            Err(_) => {}
-        }
-    }
-}
 
 fn line(event: &LogEvent, many: bool) -> String {
     let time = event.timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");

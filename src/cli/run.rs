@@ -194,7 +194,7 @@ mod tests {
         let failed: Vec<_> = view.timeline.iter().filter(|e| e.bad && e.lane == Lane::Runs).collect();
         assert_eq!(failed.len(), 1, "{:?}", view.timeline);
         assert!(failed[0].text.starts_with("alert_on_price: "), "{failed:?}");
-        assert_eq!(backend.topics().await.unwrap().last().unwrap().name, "crypto-stream-dev-new_files");
+        assert_eq!(backend.topics().await.0.last().unwrap().name, "crypto-stream-dev-new_files");
     }
 
     #[test]

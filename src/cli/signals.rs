@@ -6,18 +6,42 @@ use std::{future::Future, io, os::fd::AsFd};
 use tokio::{
     io::Interest,
     net::unix::pipe,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use super::failure::{Failure, Result};
 
+/// From its beginning on, Ctrl-C and SIGTERM do not end this process: whoever holds it is told.
+pub struct Watch {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Watch {
+    /// Begins to listen, at once.
+    pub fn begin() -> Self {
+        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
+    }
+
+    /// Returns when somebody asks this process to end.
+    pub async fn asked_to_end(&mut self) {
+        tokio::select! {
+            () = heard(&mut self.interrupt) => {}
+            () = heard(&mut self.terminate) => {}
+        }
+    }
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => _ = signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Returns when somebody asks this process to end: Ctrl-C or SIGTERM.
 pub async fn asked_to_end() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        asked = tokio::signal::ctrl_c() => if asked.is_err() { std::future::pending::<()>().await },
-        _ = terminate.recv() => {}
-    }
+    Watch::begin().asked_to_end().await;
 }
 
 /// Returns when whoever reads stdout, a pipe, has gone.

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{
+    alerts::partly,
     failure::Result,
     input,
     names::resolve,
@@ -72,7 +73,11 @@ impl Command {
     pub async fn run(self, s: &Session, backend: &Backend) -> Result {
         let port = &backend.cloud.alerts;
         match self {
-            Self::List => s.out.list(&port.topics().await?, &TOPICS, "no topics"),
+            Self::List => {
+                let (topics, errors) = port.topics().gather().await;
+                partly(errors, topics.is_empty())?;
+                s.out.list(&topics, &TOPICS, "no topics")
+            }
             Self::Publish { name, message, subject, attributes } => {
                 let message = if message == "-" { input::text("-")? } else { message };
                 let topic = resolve(backend, Kind::Topic, &name).await?;

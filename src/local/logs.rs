@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 use async_trait::async_trait;
 use memchr::memmem::Finder;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Statement, ToSql, Transaction, params};
+use tokio_util::sync::CancellationToken;
 
 use super::{Local, clock::timestamp, lookup, store::sql};
 use crate::cloud::{
     Error, Pages, Result,
-    logs::{LogEvent, LogGroup, LogPage, Logs, ReadLogs},
+    logs::{Cursor, InsightsQuery, InsightsResult, Live, LogEvent, LogGroup, LogPage, Logs, ReadLogs},
 };
 
 /// What CloudWatch allows for one event's text, in bytes.
@@ -101,8 +102,20 @@ impl Logs for Local {
     }
 
     async fn read(&self, request: &ReadLogs) -> Result<LogPage> {
-        let request = request.clone();
-        self.inner.store.read(move |c| read(c, &request)).await
+        let asked = request.clone();
+        let mut page = self.inner.store.read(move |c| read(c, &asked)).await?;
+        if request.live {
+            let why = "the embedded cloud has no live tail, since following shows each event at once".to_owned();
+            page.live = Some(Live::Off { why });
+        }
+        Ok(page)
+    }
+
+    async fn insights(&self, _: &InsightsQuery, _: CancellationToken) -> Result<InsightsResult> {
+        Err(Error::Unsupported {
+            cloud: "local",
+            what: "CloudWatch's query language (Logs Insights): `logs search` finds text".into(),
+        })
     }
 }
 
@@ -145,8 +158,8 @@ fn read(connection: &Connection, request: &ReadLogs) -> Result<LogPage> {
     let top: i64 = snapshot.query_row("select coalesce(max(id), 0) from log_events", [], |r| r.get(0)).map_err(sql)?;
     let wanted = Wanted::new(request, &groups);
     let page = if groups.is_empty() {
-        LogPage { events: Vec::new(), next: Some(top as u64), more: false }
-    } else if request.newest && request.after_id.is_none() && request.stream.is_none() {
+        page(Vec::new(), top, false)
+    } else if request.newest && request.after.is_none() && request.stream.is_none() {
         newest(&snapshot, &wanted, top)?
     } else {
         arrived(&snapshot, &wanted, request, top)?
@@ -197,8 +210,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The event of a row `id, grp, ts, message, stream`, if it is one of those asked for.
-    fn event(&self, row: &Row<'_>) -> Result<Option<LogEvent>> {
+    /// The event of a row `id, grp, ts, message, stream` with its id, if it is one of those asked for.
+    fn event(&self, row: &Row<'_>) -> Result<Option<(i64, LogEvent)>> {
         let ts: i64 = row.get(2).map_err(sql)?;
         if ts < self.since || ts >= self.until {
             return Ok(None);
@@ -208,13 +221,15 @@ impl<'a> Wanted<'a> {
         if self.filter.as_ref().is_some_and(|f| f.find(message.as_bytes()).is_none()) {
             return Ok(None);
         }
-        Ok(Some(LogEvent {
-            id: row.get::<_, i64>(0).map_err(sql)? as u64,
+        let id: i64 = row.get(0).map_err(sql)?;
+        let event = LogEvent {
+            id: id.to_string(),
             timestamp: timestamp(ts),
             group: group.clone(),
             stream: row.get(4).map_err(sql)?,
             message: message.to_owned(),
-        }))
+        };
+        Ok(Some((id, event)))
     }
 }
 
@@ -238,30 +253,36 @@ fn newest(connection: &Connection, wanted: &Wanted<'_>, top: i64) -> Result<LogP
     let text = newest_sql();
     let mut statements: Vec<Statement<'_>> =
         wanted.groups.keys().map(|_| connection.prepare(&text).map_err(sql)).collect::<Result<_>>()?;
-    let mut cursors: Vec<Cursor<'_>> = Vec::new();
+    let mut cursors: Vec<Walk<'_>> = Vec::new();
     for (statement, group) in statements.iter_mut().zip(wanted.groups.keys()) {
         let rows = statement.query(params![group, wanted.since, wanted.until]).map_err(sql)?;
-        let mut cursor = Cursor { rows, head: None };
+        let mut cursor = Walk { rows, head: None };
         cursor.advance(wanted)?;
         cursors.push(cursor);
     }
     let mut events = VecDeque::new();
     while events.len() < wanted.limit {
-        let best = cursors.iter_mut().max_by_key(|c| c.head.as_ref().map(|e| (e.timestamp, e.id)));
+        let best = cursors.iter_mut().max_by_key(|c| c.head.as_ref().map(|(id, e)| (e.timestamp, *id)));
         let Some(cursor) = best else { break };
-        let Some(event) = cursor.head.take() else { break };
+        let Some((_, event)) = cursor.head.take() else { break };
         events.push_front(event);
         cursor.advance(wanted)?;
     }
-    Ok(LogPage { events: events.into(), next: Some(top as u64), more: false })
+    Ok(page(events.into(), top, false))
 }
 
-struct Cursor<'a> {
+/// A page; the next read begins after the event with the id `next`.
+fn page(events: Vec<LogEvent>, next: i64, more: bool) -> LogPage {
+    LogPage { events, next: Some(Cursor::new(next)), more, ..LogPage::default() }
+}
+
+/// Where the walk through one group is.
+struct Walk<'a> {
     rows: Rows<'a>,
-    head: Option<LogEvent>,
+    head: Option<(i64, LogEvent)>,
 }
 
-impl Cursor<'_> {
+impl Walk<'_> {
     fn advance(&mut self, wanted: &Wanted<'_>) -> Result<()> {
         self.head = None;
         while let Some(row) = self.rows.next().map_err(sql)? {
@@ -286,10 +307,11 @@ fn arrived_sql(by_stream: bool, newest: bool) -> String {
 
 /// Events in the order of their arrival, after the last page.
 fn arrived(connection: &Connection, wanted: &Wanted<'_>, request: &ReadLogs, top: i64) -> Result<LogPage> {
-    let (mut low, mut high) = (request.after_id.map_or(0, |id| id.min(i64::MAX as u64) as i64), top);
+    let after: i64 = request.after.as_ref().map_or(Ok(0), |cursor| cursor.place().copied())?;
+    let (mut low, mut high) = (after, top);
     let mut events = Vec::new();
     if let Some(stream) = &request.stream {
-        // Several groups may have a stream of this name.
+        // Several groups may have a stream of this name, and several streams begin so.
         for id in stream_ids(connection, wanted, stream)? {
             events.extend(scan(connection, wanted, request, params![low, high, id])?);
         }
@@ -301,16 +323,16 @@ fn arrived(connection: &Connection, wanted: &Wanted<'_>, request: &ReadLogs, top
         }
         events = scan(connection, wanted, request, params![low, high])?;
     }
-    events.sort_unstable_by_key(|e| e.id);
+    events.sort_unstable_by_key(|(id, _)| *id);
     if request.newest {
         events.drain(..events.len().saturating_sub(wanted.limit));
     }
     let more = events.len() > wanted.limit;
     events.truncate(wanted.limit);
     // What lies beyond a page that was cut is still to be read.
-    let next = if more { events.last().map(|e| e.id) } else { Some(top as u64) };
-    events.sort_by_key(|e| (e.timestamp, e.id));
-    Ok(LogPage { events, next, more })
+    let next = events.last().filter(|_| more).map_or(top, |(id, _)| *id);
+    events.sort_by_key(|(id, e)| (e.timestamp, *id));
+    Ok(page(events.into_iter().map(|(_, event)| event).collect(), next, more))
 }
 
 /// Up to one event more than a page holds, which tells that there is more.
@@ -319,7 +341,7 @@ fn scan(
     wanted: &Wanted<'_>,
     request: &ReadLogs,
     values: &[&dyn ToSql],
-) -> Result<Vec<LogEvent>> {
+) -> Result<Vec<(i64, LogEvent)>> {
     let text = arrived_sql(request.stream.is_some(), request.newest);
     let mut statement = connection.prepare_cached(&text).map_err(sql)?;
     let mut rows = statement.query(values).map_err(sql)?;
@@ -332,12 +354,20 @@ fn scan(
 }
 
 fn stream_ids(connection: &Connection, wanted: &Wanted<'_>, name: &str) -> Result<Vec<i64>> {
-    let mut statement =
-        connection.prepare_cached("select id from log_streams where grp = ?1 and name = ?2").map_err(sql)?;
-    let found = wanted.groups.keys().filter_map(|group| {
-        statement.query_row(params![group, name], |r| r.get(0)).optional().map_err(sql).transpose()
-    });
-    found.collect()
+    // GLOB's own signs in a name stand for themselves, and the star at the end for whatever follows.
+    let prefix = name.strip_suffix('*');
+    let glob = prefix.map(|prefix| prefix.replace('[', "[[]").replace('?', "[?]") + "*");
+    let condition = if glob.is_some() { "name glob ?2" } else { "name = ?2" };
+    let mut statement = connection
+        .prepare_cached(&format!("select id from log_streams where grp = ?1 and {condition}"))
+        .map_err(sql)?;
+    let name = glob.as_deref().unwrap_or(name);
+    let mut found = Vec::new();
+    for group in wanted.groups.keys() {
+        let rows = statement.query_map(params![group, name], |r| r.get(0)).map_err(sql)?;
+        found.extend(rows.collect::<rusqlite::Result<Vec<i64>>>().map_err(sql)?);
+    }
+    Ok(found)
 }
 
 /// Between which ids the events of a time range lie, from the index alone.
@@ -408,7 +438,7 @@ mod tests {
         assert!(!all.more);
         let newest = local.read(&ReadLogs { newest: true, limit: 3, ..ReadLogs::default() }).await.unwrap();
         assert_eq!(messages(&newest), ["second", "third [x]", "fourth"]);
-        assert_eq!(newest.next, Some(5));
+        assert_eq!(newest.next.unwrap().place::<i64>(), Ok(&5));
         let range = ReadLogs {
             since: Some(timestamp(1_500)),
             until: Some(timestamp(3_000)),
@@ -427,18 +457,20 @@ mod tests {
         let mut seen = Vec::new();
         loop {
             let page = local.read(&request).await.unwrap();
-            seen.extend(page.events.iter().map(|e| e.id));
-            request.after_id = page.next;
+            seen.extend(page.events.iter().map(|e| e.id.clone()));
+            request.after = page.next;
             if !page.more {
                 break;
             }
         }
-        assert_eq!(seen, [1, 2, 3, 4, 5]);
+        assert_eq!(seen, ["1", "2", "3", "4", "5"]);
         put(&local, "b", "two", &[(500, "old but new")]);
         let page = local.read(&request).await.unwrap();
         assert_eq!(messages(&page), ["old but new"]);
-        request.after_id = page.next;
+        request.after = page.next;
         assert_eq!(local.read(&request).await.unwrap().events, []);
+        request.after = Some(Cursor::new("of another cloud"));
+        assert!(matches!(local.read(&request).await, Err(Error::Invalid(_))));
     }
 
     #[tokio::test]
@@ -455,8 +487,12 @@ mod tests {
         assert_eq!(messages(&read(newest).await.unwrap()), ["b's", "b's, later"]);
         let first = read(ReadLogs { limit: 1, ..stream.clone() }).await.unwrap();
         assert_eq!((messages(&first), first.more), (vec!["late"], true));
-        let second = read(ReadLogs { limit: 2, after_id: first.next, ..stream }).await.unwrap();
+        let second = read(ReadLogs { limit: 2, after: first.next, ..stream }).await.unwrap();
         assert_eq!((messages(&second), second.more), (vec!["b's", "b's, later"], false));
+        let several = ReadLogs { stream: Some("l*".into()), groups: vec!["a".into()], ..ReadLogs::default() };
+        assert_eq!(messages(&read(several).await.unwrap()), ["late"]);
+        let none = ReadLogs { stream: Some("[l]*".into()), ..ReadLogs::default() };
+        assert_eq!(read(none).await.unwrap().events, []);
         let filter = ReadLogs { filter: Some("[x]".into()), ..ReadLogs::default() };
         assert_eq!(messages(&read(filter).await.unwrap()), ["third [x]"]);
         let empty = ReadLogs { groups: vec!["empty".into()], ..ReadLogs::default() };

@@ -184,7 +184,7 @@ async fn what_is_logged_is_bounded_and_what_is_cut_is_said() {
         if !page.more {
             break;
         }
-        request.after_id = page.next;
+        request.after = page.next;
     }
     let printed: Vec<_> = lines.iter().filter_map(|l| l.strip_prefix("line ")?.parse::<u32>().ok()).collect();
     // One line is the platform's own.

@@ -260,7 +260,7 @@ impl App {
                 if result.is_ok() {
                     self.answered(&request);
                 }
-                self.just_answered |= matches!(request, Request::Query { .. });
+                self.just_answered |= request.is_query();
                 let mut commands = self.pane_at(request.pane(), |pane, cx| pane.loaded(&request, result, cx));
                 if self.changed {
                     commands.extend(self.change());
@@ -337,7 +337,7 @@ impl App {
     }
 
     fn pane_at(&mut self, at: u8, f: impl FnOnce(&mut dyn Pane, &mut Cx)) -> Vec<Command> {
-        let mut cx = Cx { session: &self.session, now: self.now, intents: Vec::new() };
+        let mut cx = Cx { session: &self.session, now: self.now, shown: at == self.current, intents: Vec::new() };
         if let Some(pane) = self.panes.get_mut(at) {
             f(pane, &mut cx);
         }
@@ -353,7 +353,7 @@ impl App {
                 }
                 self.generation += 1;
                 // A query may take its time; nothing else waits for it.
-                let pane = if matches!(request, Request::Query { .. }) { 0 } else { request.pane() };
+                let pane = if request.is_query() { 0 } else { request.pane() };
                 self.asked.insert(request.slot(), (self.generation, pane));
                 vec![Command::Load { request, generation: self.generation }]
             }
@@ -376,6 +376,10 @@ impl App {
                 let mut commands = self.show(7);
                 commands.extend(self.pane(|pane, cx| pane.select(&Target::Pipeline(pipeline), cx)));
                 commands
+            }
+            Intent::Type(line) => {
+                self.typing = Some(Typing::Command { edit: LineEdit::new(line), past: None, completions: None });
+                Vec::new()
             }
             Intent::Tell(told) => {
                 self.status = Some(Status::Told(told));

@@ -82,7 +82,8 @@ const STOP: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Executor {
     backend: Backend,
     tx: UnboundedSender<Msg>,
-    loads: HashMap<Slot, (AbortHandle, CancellationToken)>,
+    /// What is being read; and whether the cloud is told when it is given up, as a query is.
+    loads: HashMap<Slot, (AbortHandle, CancellationToken, bool)>,
     /// What runs as long as the backend is used.
     watching: Vec<AbortHandle>,
 }
@@ -133,7 +134,7 @@ impl Executor {
                 self.cancel(slot);
                 let backend = self.backend.clone();
                 let token = CancellationToken::new();
-                let cancel = token.clone();
+                let (cancel, told_of) = (token.clone(), request.is_query());
                 let task = tokio::spawn(async move {
                     let part = |part| {
                         let now = backend.cloud.clock.now();
@@ -147,7 +148,7 @@ impl Executor {
                     }
                     let _ = tx.send(Msg::Loaded { request, generation, result: result.map_err(|e| told(&e)), now });
                 });
-                self.loads.insert(slot, (task.abort_handle(), token));
+                self.loads.insert(slot, (task.abort_handle(), token, told_of));
             }
             Command::Cancel(slot) => self.cancel(slot),
             Command::Pause { after, generation } => {
@@ -195,7 +196,7 @@ impl Executor {
     /// Stops a query that is at work, where the cloud would go on with it, and waits a moment for that.
     pub async fn stop_query(&mut self) {
         let slot = (Request::Query { sql: String::new(), database: None, workgroup: None }).slot();
-        let Some((task, token)) = self.loads.remove(&slot) else { return };
+        let Some((task, token, _)) = self.loads.remove(&slot) else { return };
         token.cancel();
         let until = tokio::time::Instant::now() + STOP;
         while !task.is_finished() && tokio::time::Instant::now() < until {
@@ -205,9 +206,9 @@ impl Executor {
 
     /// A query is told to stop, so that the cloud stops it, too; everything else is simply not waited for.
     fn cancel(&mut self, slot: Slot) {
-        if let Some((task, token)) = self.loads.remove(&slot) {
+        if let Some((task, token, told)) = self.loads.remove(&slot) {
             token.cancel();
-            if slot != (Request::Query { sql: String::new(), database: None, workgroup: None }).slot() {
+            if !told {
                 task.abort();
             }
         }
@@ -217,7 +218,7 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.watching.iter().for_each(AbortHandle::abort);
-        for (task, token) in self.loads.values() {
+        for (task, token, _) in self.loads.values() {
             token.cancel();
             task.abort();
         }
@@ -225,7 +226,7 @@ impl Drop for Executor {
 }
 
 /// An error in a line that helps: a missing permission is named with what to do.
-fn told(error: &crate::backend::Error) -> String {
+pub(super) fn told(error: &crate::backend::Error) -> String {
     use crate::{backend::Error, cloud::Error as CloudError};
     match error {
         Error::Cloud(CloudError::AccessDenied { action, target }) => {

@@ -6,6 +6,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("buckets", "[BUCKET]", "the buckets, or that one"),
     ("jobs", "[JOB]", "the jobs, or that one"),
     ("logs", "[GROUP]", "the log groups, or that one"),
+    ("insights", "QUERY", "a query of CloudWatch Logs Insights over the log group that is open"),
     ("alerts", "", "thresholds, alarms and topics"),
     ("query", "[SQL]", "the queries; with SQL, run it"),
     ("deploy", "[PIPELINE]", "the plan of a pipeline"),

@@ -1,6 +1,6 @@
 //! What panes ask for and what comes back. [`super::command`] turns a request into calls.
 
-use std::{collections::BTreeMap, mem::Discriminant};
+use std::{collections::BTreeMap, mem::Discriminant, time::Duration};
 
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ use crate::{
         buckets::{Bucket, BucketDetail, Object, ObjectPage, Presigned},
         catalog::{Database, Table},
         jobs::{Bookmark, Job, JobRun},
-        logs::LogGroup,
+        logs::{Cursor, InsightsQuery, InsightsResult, Live, LogGroup},
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
         stacks::{ChangeSet, Drift, Operation, Stack, StackEvent},
     },
@@ -108,11 +108,17 @@ pub enum Request {
     Logs {
         /// The group.
         group: String,
-        /// Of this stream alone, or of those that begin so.
-        stream: Option<String>,
-        /// After this event.
-        after: Option<u64>,
+        /// Which of them.
+        reach: Reach,
+        /// Go on where that read ended.
+        after: Option<Cursor>,
+        /// Be sent events as the cloud takes them in.
+        live: bool,
+        /// Wait so long first.
+        wait: Option<Duration>,
     },
+    /// A query over events.
+    Insights(InsightsQuery),
     /// Thresholds, alarms and topics.
     Alerts,
     /// A topic's messages.
@@ -148,6 +154,17 @@ pub enum Request {
     Stack(String),
 }
 
+/// Which events of a group are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Of this log stream, or, with a `*` at its end, of those that begin so.
+    pub stream: Option<String>,
+    /// Not before this time.
+    pub since: Option<Timestamp>,
+    /// Only so many of the newest as one read gives, then those that come.
+    pub newest: bool,
+}
+
 /// Which load a newer one takes the place of.
 pub type Slot = Discriminant<Request>;
 
@@ -155,6 +172,16 @@ impl Request {
     /// Which load a newer one takes the place of.
     pub fn slot(&self) -> Slot {
         std::mem::discriminant(self)
+    }
+
+    /// The slot of reading events.
+    pub fn logs_slot() -> Slot {
+        Self::Logs { group: String::new(), reach: Reach::default(), after: None, live: false, wait: None }.slot()
+    }
+
+    /// Whether it is a query: it may take its time, nothing else waits for it, and the cloud is told when it is given up.
+    pub fn is_query(&self) -> bool {
+        matches!(self, Self::Query { .. } | Self::Insights(_))
     }
 
     /// The number of the pane that asks for it.
@@ -168,7 +195,7 @@ impl Request {
             | Self::Presign { .. }
             | Self::Preview { .. } => 2,
             Self::Jobs | Self::Runs(_) | Self::LastRuns(_) => 3,
-            Self::LogGroups | Self::Logs { .. } => 4,
+            Self::LogGroups | Self::Logs { .. } | Self::Insights(_) => 4,
             Self::Alerts | Self::Inbox(_) => 5,
             Self::Catalog | Self::Tables(_) | Self::Saved | Self::Workgroups | Self::History | Self::Query { .. } => 6,
             Self::Deployable | Self::Plan(_) | Self::WholePlan(_) | Self::Drift(_) | Self::Stack(_) => 7,
@@ -195,10 +222,14 @@ pub enum Data {
     /// Clean lines with their times in milliseconds.
     Logs {
         lines: Vec<(i64, String)>,
-        next: Option<u64>,
+        next: Option<Cursor>,
         more: bool,
+        again: Option<Duration>,
+        live: Option<Live>,
     },
-    Alerts(Vec<Alert>, Vec<Topic>),
+    Insights(InsightsResult),
+    /// And what could not be read, in words.
+    Alerts(Vec<Alert>, Vec<Topic>, Vec<String>),
     Inbox(Vec<Message>),
     Catalog(Vec<Database>),
     Tables(Vec<Table>),
@@ -315,6 +346,8 @@ pub enum Target {
         /// Whether to go to the last error among them.
         error: bool,
     },
+    /// What a query over the events of the group that is open finds.
+    Insights(String),
     Alert(String),
     /// What is in ALARM, of the pipeline with this name.
     Alarm(String),
@@ -329,7 +362,7 @@ impl Target {
             Self::Pipeline(_) => 1,
             Self::Bucket(_) => 2,
             Self::Job(_) | Self::FailedRun(_) => 3,
-            Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } => 4,
+            Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } | Self::Insights(_) => 4,
             Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) => 5,
             Self::Sql(_) => 6,
         }

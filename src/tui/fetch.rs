@@ -5,7 +5,10 @@ use std::{pin::pin, task::Poll};
 use futures::poll;
 use tokio_util::sync::CancellationToken;
 
-use super::data::{Data, Request};
+use super::{
+    command::told,
+    data::{Data, Request},
+};
 use crate::{
     backend::{Backend, Result},
     cloud::{self, Pages, buckets::ListObjects, logs::ReadLogs, queries::Query},
@@ -66,11 +69,17 @@ pub async fn fetch(
         }
         Request::LastRuns(jobs) => Data::LastRuns(cloud.jobs.last_runs(jobs).await?),
         Request::LogGroups => Data::LogGroups(paged(cloud.logs.groups(), |page| part(Data::LogGroups(page))).await?),
-        Request::Logs { group, stream, after } => {
+        Request::Logs { group, reach, after, live, wait } => {
+            if let Some(wait) = wait {
+                tokio::time::sleep(*wait).await;
+            }
             let read = ReadLogs {
                 groups: vec![group.clone()],
-                stream: stream.clone(),
-                after_id: *after,
+                stream: reach.stream.clone(),
+                since: reach.since,
+                newest: reach.newest,
+                after: after.clone(),
+                live: *live,
                 limit: EVENTS,
                 ..ReadLogs::default()
             };
@@ -85,11 +94,21 @@ pub async fn fetch(
                     lines.extend(text::clean_lines(&message).map(|line| (time, line.into_owned())));
                 }
             }
-            Data::Logs { lines, next: page.next, more: page.more }
+            Data::Logs { lines, next: page.next, more: page.more, again: page.again, live: page.live }
         }
+        Request::Insights(query) => Data::Insights(cloud.logs.insights(query, cancel).await?),
         Request::Alerts => {
-            let alerts = paged(cloud.alerts.list(SAMPLES), |page| part(Data::Alerts(page, Vec::new()))).await?;
-            Data::Alerts(alerts, backend.topics().await?)
+            let pages = cloud.alerts.list(SAMPLES);
+            let (alerts, mut errors) = gathered(pages, |page| part(Data::Alerts(page, Vec::new(), Vec::new()))).await;
+            let (topics, more) = backend.topics().await;
+            errors.extend(more);
+            // What is denied leaves the rest; what may be better in a moment leaves what was there.
+            let denied = |error: &cloud::Error| matches!(error, cloud::Error::AccessDenied { .. });
+            let nothing = alerts.is_empty() && topics.is_empty();
+            if let Some(error) = errors.iter().find(|error| nothing || !denied(error)) {
+                return Err(error.clone().into());
+            }
+            Data::Alerts(alerts, topics, errors.into_iter().map(|error| told(&error.into())).collect())
         }
         Request::Inbox(topic) => Data::Inbox(cloud.alerts.inbox(topic, PAST).await?),
         Request::Catalog => Data::Catalog(paged(cloud.catalog.databases(), |page| part(Data::Catalog(page))).await?),
@@ -116,10 +135,16 @@ pub async fn fetch(
     })
 }
 
-/// A whole list. What has come goes to `part` when the next page is not there at once: a list that comes whole, or from
+/// A whole list, or why it ends early.
+async fn paged<T: Clone + Send>(pages: Pages<'_, T>, part: impl Fn(Vec<T>)) -> cloud::Result<Vec<T>> {
+    let (whole, errors) = gathered(pages, part).await;
+    errors.into_iter().next().map_or(Ok(whole), Err)
+}
+
+/// A list as far as it comes, and why the rest did not. What has come goes to `part` when the next page is not there at once: a list that comes whole, or from
 /// close by, makes no parts.
-async fn paged<T: Clone + Send>(mut pages: Pages<'_, T>, part: impl Fn(Vec<T>)) -> cloud::Result<Vec<T>> {
-    let mut whole: Vec<T> = Vec::new();
+async fn gathered<T: Clone + Send>(mut pages: Pages<'_, T>, part: impl Fn(Vec<T>)) -> (Vec<T>, Vec<cloud::Error>) {
+    let (mut whole, mut errors): (Vec<T>, Vec<_>) = (Vec::new(), Vec::new());
     let mut told = 0;
     loop {
         let mut next = pin!(pages.next());
@@ -134,9 +159,9 @@ async fn paged<T: Clone + Send>(mut pages: Pages<'_, T>, part: impl Fn(Vec<T>)) 
             Some(Ok(items)) => whole.extend(items),
             Some(Err(error)) => {
                 tell(&whole, &mut told, &part);
-                return Err(error);
+                errors.push(error);
             }
-            None => return Ok(whole),
+            None => return (whole, errors),
         }
     }
 }

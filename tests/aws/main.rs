@@ -7,6 +7,8 @@ mod buckets;
 mod catalog;
 mod console;
 mod credentials;
+#[path = "../support/eventstream.rs"]
+mod eventstream;
 #[path = "../support/fake.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod fake;
@@ -22,6 +24,7 @@ mod tables;
 mod harness;
 mod identity;
 mod jobs;
+mod logs;
 mod network;
 mod operations;
 mod queries;

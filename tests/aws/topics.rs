@@ -16,8 +16,8 @@ fn arn(topic: &str) -> String {
 }
 
 fn member(fields: &[(&str, &str)]) -> String {
-    let fields: String = fields.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
-    format!("<member>{fields}</member>")
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
+    format!("<member>{}</member>", fields.concat())
 }
 
 fn result(operation: &str, inner: &str) -> Answer {

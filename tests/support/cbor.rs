@@ -1,5 +1,7 @@
 //! As much CBOR as CloudWatch speaks ("rpcv2Cbor"), from JSON and to it. A time is `{"$time": seconds}`.
 
+#![allow(clippy::decimal_bitwise_operands, reason = "the format's own description counts so")]
+
 use serde_json::{Map, Number, Value, json};
 
 /// A value as CBOR.
@@ -45,7 +47,9 @@ fn write(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Array(all) => {
             head(4, all.len() as u64, out);
-            all.iter().for_each(|v| write(v, out));
+            for v in all {
+                write(v, out);
+            }
         }
         Value::Object(map) => {
             if let Some(time) = map.get("$time") {

@@ -3,6 +3,8 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Range,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use aws_sdk_cloudwatch::types::{Metric, MetricDataQuery, MetricStat, ScanBy};
@@ -19,6 +21,39 @@ use crate::{
 
 /// Queries that one call takes.
 const QUERIES: usize = 500;
+/// How long measurements count as fresh: AWS asks for money for each metric that is asked about, and hardly any has a
+/// value more often than once a minute.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// What was measured, by the name of the alert and the period, with when and how much was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(Mutex<HashMap<(String, i64), Known>>);
+
+#[derive(Debug)]
+struct Known {
+    at: Instant,
+    count: usize,
+    samples: Vec<Sample>,
+}
+
+impl Cache {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(String, i64), Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, name: &str, window: i64, count: usize) -> Option<Vec<Sample>> {
+        let known = self.locked();
+        let found = known.get(&(name.to_owned(), window))?;
+        (found.count >= count && found.at.elapsed() < FRESH).then(|| {
+            let from = found.samples.len().saturating_sub(count);
+            found.samples.get(from..).unwrap_or_default().to_vec()
+        })
+    }
+
+    fn put(&self, name: &str, window: i64, count: usize, samples: Vec<Sample>) {
+        self.locked().insert((name.to_owned(), window), Known { at: Instant::now(), count, samples });
+    }
+}
 
 /// Something that was measured: queries of which one's values are wanted.
 #[derive(Debug, Clone)]
@@ -66,7 +101,17 @@ impl Aws {
         count: usize,
     ) -> Result<BTreeMap<String, Vec<Sample>>> {
         let mut found = BTreeMap::new();
-        let (plain, expressions): (Vec<_>, Vec<_>) = series.into_iter().partition(|(_, series)| series.mixes());
+        let length = window.end.as_second() - window.start.as_second();
+        let (mut plain, mut expressions) = (Vec::new(), Vec::new());
+        for (name, series) in series {
+            if let Some(known) = self.measurements.get(&name, length, count) {
+                found.insert(name, known);
+            } else if series.mixes() {
+                plain.push((name, series));
+            } else {
+                expressions.push((name, series));
+            }
+        }
         for some in plain.chunks(QUERIES) {
             let mut names = HashMap::new();
             let mut queries = Vec::with_capacity(some.len());
@@ -80,6 +125,7 @@ impl Aws {
             }
             for (id, samples) in self.metric_data(queries, &window, count).await? {
                 if let Some(name) = names.remove(&id) {
+                    self.measurements.put(&name, length, count, samples.clone());
                     found.insert(name, samples);
                 }
             }
@@ -88,6 +134,7 @@ impl Aws {
             let wanted = series.0.iter().find(|q| q.return_data != Some(false)).and_then(|q| q.id.clone());
             let mut all = self.metric_data(series.0, &window, count).await?;
             if let Some(samples) = wanted.and_then(|id| all.remove(&id)) {
+                self.measurements.put(&name, length, count, samples.clone());
                 found.insert(name, samples);
             }
         }

@@ -4,7 +4,7 @@
 //! `PIPELINE/ENV`. What a role may do, IAM decides: the permit is not asked.
 
 mod alarms;
-mod history;
+pub(crate) mod history;
 mod thresholds;
 mod topics;
 

@@ -136,6 +136,7 @@ impl App {
             "buckets" => (2, some(Target::Bucket)),
             "jobs" => (3, some(Target::Job)),
             "logs" => (4, some(Target::LogGroup)),
+            "insights" => (4, some(Target::Insights)),
             "alerts" => (5, some(Target::Alert)),
             "query" => (6, some(Target::Sql)),
             _ => (7, None),

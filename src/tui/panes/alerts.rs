@@ -19,16 +19,21 @@ use crate::{
         ui::{Ui, below, left, right},
         widgets::{
             list::{Picker, Scroll},
-            sparkline::sparkline,
+            sparkline::{chart, sparkline},
         },
     },
 };
+
+/// Columns and rows of the chart among an alert's details.
+const CHART: (usize, usize) = (60, 8);
 
 /// Thresholds, alarms, topics, messages.
 pub struct AlertsPane {
     alerts: Picker<Alert>,
     topics: Picker<Topic>,
     list: Loaded<()>,
+    /// What could not be read, in words.
+    missing: Vec<String>,
     inbox: Loaded<Vec<Message>>,
     /// The topic that `inbox` is of, or will be.
     topic: String,
@@ -44,6 +49,7 @@ impl Default for AlertsPane {
             alerts: Picker::new(|a| &a.name),
             topics: Picker::new(|t| &t.name),
             list: Loaded::default(),
+            missing: Vec::new(),
             inbox: Loaded::default(),
             topic: String::new(),
             scroll: Scroll::default(),
@@ -68,6 +74,28 @@ fn limit(alert: &Alert) -> String {
         None | Some(Comparison::GreaterThanThreshold) => value,
         Some(other) => format!("{} {value}", other.sign()),
     }
+}
+
+/// All about an alert, with its measurements and the line of its limit.
+fn details(alert: &Alert) -> Vec<String> {
+    let condition = match (alert.comparison, alert.threshold) {
+        (Some(comparison), Some(threshold)) => format!("{} {} {}", alert.metric, comparison.sign(), number(threshold)),
+        _ => alert.metric.clone(),
+    };
+    let mut lines = vec![format!("on when    {condition}"), format!("state      {}", alert.state.word())];
+    lines.extend(alert.since.map(|since| format!("since      {since}")));
+    lines.extend(alert.reason.as_ref().map(|reason| format!("because    {reason}")));
+    lines.extend(alert.pipeline.as_ref().map(|pipeline| format!("pipeline   {pipeline}")));
+    lines.extend(alert.unit.as_ref().map(|unit| format!("unit       {unit}")));
+    lines.extend(alert.topics.iter().map(|topic| format!("tells      {topic}")));
+    lines.extend(alert.fixed.as_ref().map(|why| format!("its limit cannot be set: {why}")));
+    if let (Some(first), Some(last)) = (alert.samples.first(), alert.samples.last()) {
+        let values: Vec<f64> = alert.samples.iter().map(|s| s.value).collect();
+        lines.push(String::new());
+        lines.extend(chart(&values, alert.threshold, CHART));
+        lines.push(format!("{} ({}) to {} ({})", first.time, number(first.value), last.time, number(last.value)));
+    }
+    lines
 }
 
 impl AlertsPane {
@@ -146,8 +174,12 @@ impl AlertsPane {
         let inner = ui.frame(frame, area, &self.list.title("Thresholds and alarms"), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.alerts.filter().is_empty() { "no thresholds, no alarms" } else { "none fits the filter" };
-        let used = ui.loaded(buffer, inner, &self.list, empty, self.alerts.is_empty());
-        let inner = below(inner, used);
+        let used = ui.loaded(buffer, inner, &self.list, empty, self.alerts.is_empty() && self.missing.is_empty());
+        let mut inner = below(inner, used);
+        for missing in &self.missing {
+            let used = ui.paragraph(buffer, inner, 0, Role::Error, &format!("✖ {missing}"));
+            inner = below(inner, used.min(2));
+        }
         if self.alerts.is_empty() {
             return;
         }
@@ -255,7 +287,7 @@ impl Pane for AlertsPane {
     }
 
     fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
-        if let (Request::Alerts, Data::Alerts(alerts, topics)) = (request, part)
+        if let (Request::Alerts, Data::Alerts(alerts, topics, _)) = (request, part)
             && self.list.arrive(alerts.len() + topics.len())
         {
             self.alerts.merge(alerts);
@@ -265,7 +297,8 @@ impl Pane for AlertsPane {
 
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
         match (request, result) {
-            (Request::Alerts, Ok(Data::Alerts(alerts, topics))) => {
+            (Request::Alerts, Ok(Data::Alerts(alerts, topics, missing))) => {
+                self.missing = missing;
                 self.alerts.set(alerts);
                 self.topics.set(topics);
                 self.list.answer(Ok(()));
@@ -302,6 +335,11 @@ impl Pane for AlertsPane {
         let topic = self.topics.selected().map(|t| t.name.clone());
         match (action, self.focus) {
             (Action::Set, _) | (Action::Enter, 0) => self.set(cx),
+            (Action::Details, _) => {
+                if let Some(alert) = self.alerts.selected() {
+                    cx.show(alert.name.clone(), details(alert));
+                }
+            }
             (Action::Publish, _) => {
                 if let Some(topic) = topic {
                     let hint = "Whoever subscribes to the topic is told.";
@@ -381,7 +419,7 @@ impl Pane for AlertsPane {
     }
 
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let rows = (self.alerts.len() as u16 + 3).clamp(4, area.height / 2);
+        let rows = (self.alerts.len().min(1_000) as u16 + 3 + 2 * self.missing.len() as u16).clamp(4, area.height / 2);
         let [top, bottom] = Layout::vertical([Constraint::Length(rows), Constraint::Min(6)]).areas(area);
         self.draw_alerts(frame, top, ui);
         let list = (area.width / 3).clamp(28, 46);

@@ -1,6 +1,8 @@
 //! 4 Logs: the groups, and one of them line by line: following, filtered, searched, wrapped.
 
 mod draw;
+mod insights;
+mod reading;
 
 use std::cell::Cell;
 
@@ -11,7 +13,7 @@ use ratatui::{
 
 use super::{Cx, Intent, Pane, turn};
 use crate::{
-    cloud::logs::LogGroup,
+    cloud::logs::{InsightsResult, LogGroup},
     tui::{
         data::{self, Data, Loaded, Request, Target},
         keymap::{Action, Context},
@@ -38,13 +40,10 @@ pub struct LogsPane {
     list: Loaded<()>,
     /// The group that is read, and how that goes.
     group: Option<String>,
-    /// Only this stream of it, or those that begin so.
-    stream: Option<String>,
+    reading: reading::Reading,
     read: Loaded<()>,
     lines: Lines,
-    /// Where to read on.
-    after: Option<u64>,
-    more: bool,
+    insights: Loaded<InsightsResult>,
     needle: Needle,
     /// Numbers of the lines that the filter found.
     found: Vec<u32>,
@@ -66,8 +65,10 @@ pub struct LogsPane {
     focus: usize,
     /// Whether to go to the last error once everything is read.
     seeks_error: bool,
-    /// A group to open that was not in the list: the one that is being read will tell.
-    wanted: Option<String>,
+    /// A group to open, and a log stream of it, that was not in the list: the one that is being read will tell.
+    wanted: Option<(String, Option<String>)>,
+    /// When the groups were last read.
+    listed: Option<jiff::Timestamp>,
 }
 
 impl Default for LogsPane {
@@ -76,11 +77,10 @@ impl Default for LogsPane {
             groups: Picker::new(|g| &g.name),
             list: Loaded::default(),
             group: None,
-            stream: None,
+            reading: reading::Reading::default(),
             read: Loaded::default(),
             lines: Lines::new(HELD),
-            after: None,
-            more: false,
+            insights: Loaded::default(),
             needle: Needle::default(),
             found: Vec::new(),
             searched: 0,
@@ -97,42 +97,17 @@ impl Default for LogsPane {
             focus: 0,
             seeks_error: false,
             wanted: None,
+            listed: None,
         }
     }
 }
 
 impl LogsPane {
-    fn open(&mut self, group: &str, stream: Option<&str>, cx: &mut Cx) {
-        if self.group.as_deref() != Some(group) || self.stream.as_deref() != stream {
-            self.group = Some(group.to_owned());
-            self.stream = stream.map(str::to_owned);
-            self.lines = Lines::new(HELD);
-            self.read.clear();
-            self.after = None;
-            self.more = false;
-            self.cursor = 0;
-            self.top.set(0);
-            self.follow = true;
-            self.skip = 0;
-            self.forget_found();
-            cx.intents.push(Intent::Cancel(Request::Logs { group: String::new(), stream: None, after: None }.slot()));
-            self.read_on(cx);
-        }
-        self.focus = 1;
-    }
-
     /// The group that is meant: by its own name, or by PIPELINE/NAME of what writes it.
     fn find(&self, name: &str, env: &str) -> Option<String> {
         let end = data::physical(name, env).map(|physical| format!("/{physical}"));
         let is = |group: &&LogGroup| group.name == name || end.as_ref().is_some_and(|end| group.name.ends_with(end));
         self.groups.items().iter().find(is).map(|group| group.name.clone())
-    }
-
-    fn read_on(&mut self, cx: &mut Cx) {
-        if let Some(group) = &self.group {
-            self.read.ask();
-            cx.load(Request::Logs { group: group.clone(), stream: self.stream.clone(), after: self.after });
-        }
     }
 
     fn filtering(&self) -> bool {
@@ -317,8 +292,10 @@ impl Pane for LogsPane {
     }
 
     fn refresh(&mut self, cx: &mut Cx) {
-        self.list.ask();
-        cx.load(Request::LogGroups);
+        if self.groups_are_due(cx) {
+            self.list.ask();
+            cx.load(Request::LogGroups);
+        }
         self.read_on(cx);
     }
 
@@ -335,11 +312,12 @@ impl Pane for LogsPane {
             (Request::LogGroups, Ok(Data::LogGroups(groups))) => {
                 self.groups.set(groups);
                 self.list.answer(Ok(()));
-                if let Some(wanted) = self.wanted.take() {
+                self.listed = Some(cx.now);
+                if let Some((wanted, stream)) = self.wanted.take() {
                     match self.find(&wanted, &cx.session.env) {
                         Some(group) => {
                             self.groups.select(&group);
-                            self.open(&group, None, cx);
+                            self.open(&group, stream, cx);
                         }
                         None => cx.intents.push(Intent::Fail(format!("no log group {wanted}"))),
                     }
@@ -348,36 +326,30 @@ impl Pane for LogsPane {
             (Request::LogGroups, Err(error)) => {
                 self.list.answer(Err(error));
                 // Who may not list groups may still read one.
-                if let Some(wanted) = self.wanted.take() {
-                    self.open(&wanted, None, cx);
+                if let Some((wanted, stream)) = self.wanted.take() {
+                    self.open(&wanted, stream, cx);
                 }
             }
-            (Request::Logs { group, stream, .. }, result)
-                if self.group.as_ref() == Some(group) && self.stream == *stream =>
-            {
-                match result {
-                    Ok(Data::Logs { lines, next, more }) => {
-                        for (time, line) in &lines {
-                            self.lines.push(*time, line);
-                        }
-                        self.after = next.or(self.after);
-                        self.more = more;
-                        self.read.answer(Ok(()));
-                        self.cursor = self.cursor.max(self.lines.numbers().start);
-                        if self.follow && !(self.filtering() && self.narrow) {
-                            self.jump_to_end();
-                        }
-                        self.search(cx);
-                        if more {
-                            self.read_on(cx);
-                        } else if std::mem::take(&mut self.seeks_error) {
-                            self.jump_to_error(cx);
-                        }
+            (Request::Logs { group, .. }, result) if self.group.as_ref() == Some(group) => match result {
+                Ok(Data::Logs { lines, next, more, again, live }) => {
+                    for (time, line) in &lines {
+                        self.lines.push(*time, line);
                     }
-                    Ok(_) => {}
-                    Err(error) => self.read.answer(Err(error)),
+                    self.read.answer(Ok(()));
+                    self.cursor = self.cursor.max(self.lines.numbers().start);
+                    if self.follow && !(self.filtering() && self.narrow) {
+                        self.jump_to_end();
+                    }
+                    self.search(cx);
+                    if !more && std::mem::take(&mut self.seeks_error) {
+                        self.jump_to_error(cx);
+                    }
+                    self.go_on(reading::Came { next, more, again, live }, cx);
                 }
-            }
+                Ok(_) => {}
+                Err(error) => self.read.answer(Err(error)),
+            },
+            (Request::Insights(query), result) => self.answered(query, result, cx),
             _ => {}
         }
     }
@@ -399,6 +371,10 @@ impl Pane for LogsPane {
                 self.skip = 0;
             }
             Action::Timestamps => self.times = !self.times,
+            Action::Older => self.older(cx),
+            Action::Live => self.toggle_live(cx),
+            Action::Insights => self.prompt(cx),
+            Action::Cancel => self.cancel_insights(cx),
             Action::NextMatch => self.jump_to_match(true, cx),
             Action::PreviousMatch => self.jump_to_match(false, cx),
             Action::GoToError => self.jump_to_error(cx),
@@ -441,31 +417,39 @@ impl Pane for LogsPane {
         }
     }
 
+    fn running(&self) -> bool {
+        self.insights.loading
+    }
+
     fn select(&mut self, target: &Target, cx: &mut Cx) {
-        if let Target::RunLog { group, stream, error } = target {
-            // It may be one of very many groups: the list is not waited for.
-            self.groups.set_filter("");
-            self.groups.select(group);
-            self.wanted = None;
-            self.open(group, Some(stream), cx);
-            self.follow = true;
-            self.seeks_error = *error;
-        }
-        if let Target::LogGroup(group) | Target::LogError(group) = target {
-            self.groups.set_filter("");
-            match self.find(group, &cx.session.env) {
-                Some(group) => {
-                    self.groups.select(&group);
-                    self.open(&group, None, cx);
-                    self.wanted = None;
-                }
-                None => self.wanted = Some(group.clone()),
-            }
-            self.seeks_error = matches!(target, Target::LogError(_));
-            if self.seeks_error {
-                // The newest is what it is about, wherever one has read before.
+        let (group, stream) = match target {
+            Target::LogGroup(group) | Target::LogError(group) => (group, None),
+            Target::RunLog { group, stream, error } => {
+                // It may be one of very many groups: the list is not waited for.
+                self.groups.set_filter("");
+                self.groups.select(group);
+                self.wanted = None;
+                self.open(group, Some(format!("{stream}*")), cx);
                 self.follow = true;
+                self.seeks_error = *error;
+                return;
             }
+            Target::Insights(query) => return self.ask_insights(query, cx),
+            _ => return,
+        };
+        self.groups.set_filter("");
+        match self.find(group, &cx.session.env) {
+            Some(group) => {
+                self.groups.select(&group);
+                self.open(&group, stream, cx);
+                self.wanted = None;
+            }
+            None => self.wanted = Some((group.clone(), stream)),
+        }
+        self.seeks_error = matches!(target, Target::LogError(_));
+        if self.seeks_error {
+            // The newest is what it is about, wherever one has read before.
+            self.follow = true;
         }
     }
 

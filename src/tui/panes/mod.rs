@@ -50,6 +50,8 @@ pub enum Intent {
     Go(Target),
     /// Show a pipeline's plan.
     Deploy(String),
+    /// Begin a command line with this.
+    Type(String),
     /// Tell this.
     Tell(String),
     /// Tell that this is wrong.
@@ -63,6 +65,8 @@ pub struct Cx<'a> {
     pub session: &'a Session,
     /// The time on the cloud's clock, when something was last heard of it.
     pub now: Timestamp,
+    /// Whether the pane is the one that is shown.
+    pub shown: bool,
     /// What the pane wants.
     pub intents: Vec<Intent>,
 }

@@ -1,5 +1,8 @@
 use super::{console, fixture::harmless, screens};
-use crate::{backend::Consent, tui::data::Act};
+use crate::{
+    backend::Consent,
+    tui::data::{Act, Data},
+};
 
 #[test]
 fn thresholds_topics_and_messages() {
@@ -29,4 +32,43 @@ fn a_message_is_published() {
     console.keys("5<tab>phello<enter>");
     let act = Act::Publish { topic: "crypto-stream-dev-new_files".into(), message: "hello".into() };
     assert_eq!(console.acts, [(act, Consent::None)]);
+}
+
+#[test]
+fn what_could_not_be_read_is_named_and_the_rest_is_shown() {
+    let mut console = super::testing::Console::open(Box::new(|request| {
+        Ok(match super::fixture::answer(request) {
+            Data::Alerts(alerts, topics, _) => {
+                let missing = "access denied: allow ssm:GetParameters on * to see this".to_owned();
+                Data::Alerts(alerts, topics, vec![missing])
+            }
+            other => other,
+        })
+    }));
+    console.keys("5");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("allow ssm:GetParameters") && screen.contains("clean_prices-failures"), "{screen}");
+}
+
+#[test]
+fn an_alert_has_details_with_the_line_of_its_limit() {
+    let mut console = console();
+    console.keys("5i");
+    let screen = console.screen(80, 24);
+    assert!(screen.contains("crypto-stream/dev/btc_usd > 100,000") && screen.contains("limit"), "{screen}");
+}
+
+#[test]
+fn what_has_no_limit_of_its_own_is_not_asked_for_one() {
+    let mut console = super::testing::Console::open(Box::new(|request| {
+        Ok(match super::fixture::answer(request) {
+            Data::Alerts(mut alerts, topics, missing) => {
+                alerts[0].fixed = Some("it is a composite alarm".into());
+                Data::Alerts(alerts, topics, missing)
+            }
+            other => other,
+        })
+    }));
+    console.keys("5<enter>");
+    assert!(console.screen(80, 24).contains("cannot be set: it is a composite alarm"));
 }

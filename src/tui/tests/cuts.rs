@@ -103,7 +103,7 @@ fn one_is_not_many() {
                 Data::Query(result)
             }
             (Request::Logs { after: None, .. }, _) => {
-                Data::Logs { lines: vec![(at(0).as_millisecond(), "one".into())], next: Some(1), more: false }
+                super::fixture::logs(vec![(at(0).as_millisecond(), "one".into())], false)
             }
             (_, data) => data,
         })

@@ -3,7 +3,10 @@
 use super::more;
 use crate::{
     backend::overview::{Health, Lane, PipelineSummary, PipelineView, StageView, TimelineEntry},
-    cloud::{flow::Stage, logs::LogGroup},
+    cloud::{
+        flow::Stage,
+        logs::{Cursor, LogGroup},
+    },
     tui::{
         data::{Data, Request},
         testing::{Console, at},
@@ -33,10 +36,15 @@ pub fn answer(request: &Request) -> Data {
             group("/aws/lambda/crypto-stream-dev-alert_on_price", 120),
             group("/aws/lambda/crypto-stream-dev-fetch_prices", 1_204),
         ]),
-        Request::Logs { after: Some(_), .. } => Data::Logs { lines: vec![], next: Some(300), more: false },
-        Request::Logs { after: None, .. } => Data::Logs { lines: lines(), next: Some(300), more: false },
+        Request::Logs { after: Some(_), .. } => logs(vec![], false),
+        Request::Logs { after: None, .. } => logs(lines(), false),
         other => more::answer(other),
     }
+}
+
+/// A page of log lines.
+pub fn logs(lines: Vec<(i64, String)>, more: bool) -> Data {
+    Data::Logs { lines, next: Some(Cursor::new(300)), more, again: None, live: None }
 }
 
 fn group(name: &str, events: u64) -> LogGroup {

@@ -125,7 +125,7 @@ fn e_in_overview_goes_to_what_is_in_alarm() {
             }
         }
         Data::View(view) => view.stages.iter_mut().for_each(|s| s.health = Health::Idle),
-        Data::Alerts(alerts, _) => {
+        Data::Alerts(alerts, ..) => {
             for (at, alert) in alerts.iter_mut().enumerate() {
                 alert.state = if at == 1 { AlarmState::Alarm } else { AlarmState::Ok };
                 alert.name = format!("alert-{at}");

@@ -52,7 +52,7 @@ pub fn answer(request: &Request) -> Data {
             (0..4).map(|n| run(job, n)).collect(),
             Some(Bookmark { job: job.clone(), run: None, position: "12".into(), updated: Some(at(-60)) }),
         ),
-        Request::Alerts => Data::Alerts(alerts(), topics()),
+        Request::Alerts => Data::Alerts(alerts(), topics(), vec![]),
         Request::Inbox(topic) => Data::Inbox(inbox(topic)),
         Request::Catalog => Data::Catalog(
             ["crypto_stream", "default"]

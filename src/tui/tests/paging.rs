@@ -105,12 +105,12 @@ fn buckets_and_jobs_and_alerts_arrive_in_parts_too() {
     console.hang = true;
     let bucket = Bucket { name: "raw".into(), pipeline: None, created: None, region: None, objects: None, bytes: None };
     let Data::Jobs(jobs) = answer(&Request::Jobs) else { panic!("jobs") };
-    let Data::Alerts(alerts, topics) = answer(&Request::Alerts) else { panic!("alerts") };
+    let Data::Alerts(alerts, topics, _) = answer(&Request::Alerts) else { panic!("alerts") };
     let (job, topic) = (jobs[0].name.clone(), topics[0].name.clone());
     for (pane, request, data, seen) in [
         ("2", Request::Buckets, Data::Buckets(vec![bucket]), "raw".to_owned()),
         ("3", Request::Jobs, Data::Jobs(jobs), job),
-        ("5", Request::Alerts, Data::Alerts(alerts, topics), topic),
+        ("5", Request::Alerts, Data::Alerts(alerts, topics, vec![]), topic),
     ] {
         console.keys(pane);
         let generation = generation(&console, &request);

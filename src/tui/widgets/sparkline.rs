@@ -20,9 +20,39 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
         .collect()
 }
 
+/// The newest values as columns, `width` of them and `height` rows high, with the line of a limit.
+pub fn chart(values: &[f64], limit: Option<f64>, (width, height): (usize, usize)) -> Vec<String> {
+    let newest = values.get(values.len().saturating_sub(width)..).unwrap_or_default();
+    let all = newest.iter().copied().chain(limit).filter(|v| v.is_finite());
+    let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+    let row = |value: f64| {
+        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+        (share * (height.max(1) - 1) as f64).round() as usize
+    };
+    let line = limit.filter(|l| l.is_finite()).map(row);
+    let rows = (0..height).rev().map(|at| {
+        let column = |value: &f64| match value.is_finite() && row(*value) >= at {
+            true => '█',
+            false if line == Some(at) => '─',
+            false => ' ',
+        };
+        let name = if line == Some(at) { "─ limit" } else { "" };
+        format!("{}{name}", newest.iter().map(column).collect::<String>())
+    });
+    rows.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chart_has_the_line_of_its_limit() {
+        let rows = chart(&[0.0, 1.0, 2.0, 4.0], Some(2.0), (9, 5));
+        assert_eq!(rows, ["   █", "   █", "──██─ limit", " ███", "████"]);
+        assert_eq!(chart(&[0.0, 1.0, 3.0], None, (2, 2)), [" █", "██"]);
+        assert_eq!(chart(&[1.0, 1.0], Some(9.0), (9, 2)), ["─── limit", "██"]);
+    }
 
     #[test]
     fn bars_lie_between_the_extremes() {

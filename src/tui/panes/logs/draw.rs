@@ -53,17 +53,26 @@ impl LogsPane {
     /// The title in so many columns: of the group's name its end, for all else tells how things are.
     fn title(&self, columns: usize) -> String {
         let Some(group) = &self.group else { return "Lines".into() };
-        let mut title = format!(" · {}", data::plural(self.lines.len() as u64, "line"));
+        let mut title = String::new();
+        if let Some(stream) = &self.reading.reach.stream {
+            let _ = write!(title, " · {stream}");
+        }
+        let _ = write!(title, " · {}", data::plural(self.lines.len() as u64, "line"));
         if self.filtering() {
             let _ = write!(title, " · {:?}: {}", self.needle.text, data::count(self.found.len() as u64));
             if self.searching {
                 title += " …";
             }
         }
-        if self.read.loading && self.more {
-            title += " · reading …";
-        } else if self.follow {
-            title += " · following";
+        if self.insights.loading {
+            title += " · querying …";
+        }
+        match &self.reading.sampled {
+            _ if self.read.loading && self.reading.more && self.reading.sampled.is_none() => title += " · reading …",
+            Some(true) => title += " · live, sampled",
+            Some(false) => title += " · live",
+            None if self.follow => title += " · following",
+            None => {}
         }
         let title = text::clean(&title);
         let group = text::clean(group);
