@@ -65,7 +65,7 @@ fn serve(handler: &str, env: &[(&str, &str)], aws: &Fake, events: Vec<Value>) ->
     let is_outcome = |a: &Asked| a.method == "POST";
     let begun = Instant::now();
     while runtime.asked().iter().filter(|a| is_outcome(a)).count() < wanted {
-        if begun.elapsed() > Duration::from_secs(60) || child.try_wait().unwrap().is_some() {
+        if begun.elapsed() > Duration::from_mins(1) || child.try_wait().unwrap().is_some() {
             break;
         }
         std::thread::sleep(Duration::from_millis(10));
