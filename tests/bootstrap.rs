@@ -10,11 +10,19 @@ mod fake;
 use std::{
     io::Read,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use fake::{Answer, Asked, Fake};
+use pumphouse::{
+    aws::lambda,
+    cloud::functions::{Handler, Handlers},
+    http::Online,
+};
 use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:crypto-stream-dev-f";
@@ -27,6 +35,11 @@ struct Served {
 
 /// Starts the executable as Lambda does, gives it `events` one after the other, and ends it.
 fn serve(handler: &str, env: &[(&str, &str)], aws: &Fake, events: Vec<Value>) -> Served {
+    serve_by(&mut Command::new(env!("CARGO_BIN_EXE_bootstrap")), handler, env, aws, events)
+}
+
+/// The same with an executable of our own.
+fn serve_by(executable: &mut Command, handler: &str, env: &[(&str, &str)], aws: &Fake, events: Vec<Value>) -> Served {
     let (wanted, next) = (events.len(), AtomicUsize::new(0));
     let runtime = Fake::start(move |asked| {
         if asked.method == "POST" {
@@ -43,7 +56,7 @@ fn serve(handler: &str, env: &[(&str, &str)], aws: &Fake, events: Vec<Value>) ->
         }
     });
     let address = runtime.url().replace("http://", "");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+    let mut child = executable
         .env_clear()
         .env("_HANDLER", handler)
         .env("AWS_LAMBDA_RUNTIME_API", address)
@@ -92,6 +105,8 @@ fn prices(asked: &Asked) -> Answer {
             let base = asked.path.split(['/', '-']).nth(2).unwrap();
             Answer::json(&json!({"data": {"base": base, "currency": "USD", "amount": "61000.5"}}))
         }
+        // AWS has no value; what answers like it may have an empty one.
+        "GetSecretValue" if asked.json()["SecretId"] == "blank" => Answer::json(&json!({"SecretString": ""})),
         "GetSecretValue" => Answer::json_error(400, "ResourceNotFoundException", "no value"),
         "PutRecords" => {
             let outcome = json!({"SequenceNumber": "1", "ShardId": "shardId-000000000000"});
@@ -120,6 +135,10 @@ fn fetch_prices_puts_three_records() {
     let lines: Vec<_> = served.log.lines().collect();
     assert_eq!(lines.len(), 10, "for each: no key, three prices, the counts:\n{}", served.log);
     assert_eq!(lines[4], r#"{"records_in":3,"records_out":3}"#);
+    let env = [env[0], ("SECRET_COINBASE_API_KEY", "blank"), env[2]];
+    let served = serve("crypto_stream::fetch_prices", &env, &aws, vec![json!({})]);
+    assert_eq!(served.outcomes, vec![(true, json!({"records": 3}))]);
+    assert!(served.log.starts_with("the secret coinbase_api_key has no value"), "{}", served.log);
 }
 
 /// A file with two prices over the threshold, among others.
@@ -234,6 +253,36 @@ fn a_failure_has_its_type_and_its_message() {
     // A variable that is missing is named.
     let served = serve("crypto_stream::fetch_prices", &[], &aws, vec![json!({})]);
     assert!(served.outcomes[0].1["errorMessage"].as_str().unwrap().contains("STREAM_PRICES is missing"));
+}
+
+/// No test, but what the next one starts as a function of its own.
+#[test]
+#[ignore = "a function, which runs until it is ended"]
+fn function_that_panics() {
+    let handlers: Handlers = |name| {
+        let panics: Handler = |_, event| {
+            Box::pin(async move {
+                assert!(event["panic"] != true, "out of {}", event["what"]);
+                Ok(json!("well"))
+            })
+        };
+        (name == "panics").then_some(panics)
+    };
+    lambda::serve(lambda::Setup { handlers, sources: |all| Arc::new(Online::new(all)) }).unwrap();
+}
+
+#[test]
+fn a_panic_is_the_invocations_failure_and_the_next_one_is_served() {
+    let aws = Fake::start(|_| Answer::json(&json!({})));
+    let mut function = Command::new(std::env::current_exe().unwrap());
+    function.args(["--ignored", "--exact", "--nocapture", "function_that_panics"]);
+    let events = vec![json!({"panic": true, "what": "luck"}), json!({})];
+    let served = serve_by(&mut function, "panics", &[], &aws, events);
+    let (ok, told) = &served.outcomes[0];
+    assert_eq!((ok, &told["errorType"]), (&false, &json!("Runtime.Panic")));
+    assert_eq!(told["errorMessage"], "out of \"luck\"");
+    assert!(served.log.contains("[ERROR] Runtime.Panic: out of \"luck\"\n"), "{}", served.log);
+    assert_eq!(served.outcomes[1], (true, json!("well")));
 }
 
 #[test]

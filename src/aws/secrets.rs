@@ -34,6 +34,8 @@ impl Secrets for Aws {
         let asked = self.client.secretsmanager().await?.get_secret_value().secret_id(name).send().await;
         let answer = asked.map_err(failed("secretsmanager:GetSecretValue", "secret", name))?;
         match answer.secret_string {
+            // Secrets Manager takes no empty value: who answers with one means that there is none.
+            Some(text) if text.is_empty() => Err(Error::not_found("value of the secret", name)),
             Some(text) => Ok(SecretValue::new(text)),
             None => Err(Error::Invalid(format!("the secret {name} holds bytes, and text is needed"))),
         }

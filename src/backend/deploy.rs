@@ -32,20 +32,20 @@ impl Backend {
     }
 
     /// What is asked of the stacks port.
-    fn request(&self, pipeline: &str) -> Result<StackRequest> {
+    async fn request(&self, pipeline: &str) -> Result<StackRequest> {
         let graph = self.graph(pipeline)?;
-        let template = if self.cloud.stacks.takes_templates() { Some(self.render(&graph)?) } else { None };
+        let template = if self.cloud.stacks.takes_templates() { Some(self.render(&graph).await?) } else { None };
         Ok(StackRequest { template, protected: self.protects(pipeline), ..StackRequest::new(graph) })
     }
 
     /// What deploying the pipeline would do.
     pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
-        Ok(self.cloud.stacks.plan(&self.request(pipeline)?).await?)
+        Ok(self.cloud.stacks.plan(&self.request(pipeline).await?).await?)
     }
 
     /// What deploying the pipeline would probably do, at the price of reading alone: for a face that shows it unasked.
     pub async fn estimate(&self, pipeline: &str) -> Result<ChangeSet> {
-        Ok(self.cloud.stacks.estimate(&self.request(pipeline)?).await?)
+        Ok(self.cloud.stacks.estimate(&self.request(pipeline).await?).await?)
     }
 
     /// What deploying the pipeline means, and how much confirmation that deserves: a yes; its stack's name, typed, in a
@@ -58,7 +58,7 @@ impl Backend {
     pub async fn judge_deploy(&self, pipeline: &str, revert_drift: bool) -> Result<(ChangeSet, Effect)> {
         let stack = self.stack_name(pipeline);
         self.gate.check("deploy", &stack)?;
-        let mut request = self.request(pipeline)?;
+        let mut request = self.request(pipeline).await?;
         request.revert_drift = revert_drift;
         let plan = self.cloud.stacks.plan(&request).await?;
         let effect = self.effect_of(pipeline, &plan);

@@ -58,7 +58,7 @@ pub struct Pipelines {
     pub dir: Option<PathBuf>,
     /// Whether there is a handler in Rust of this name.
     pub handlers: fn(&str) -> bool,
-    /// The executable that serves the handlers in Rust to AWS Lambda; none: a template with one of them is refused.
+    /// The executable that serves the handlers in Rust to AWS Lambda; none: `bootstrap` beside the running program.
     pub bootstrap: Option<PathBuf>,
     /// CloudFormation types to leave out of templates, for an endpoint that does not know them.
     pub omit_types: Vec<String>,

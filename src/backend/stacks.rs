@@ -4,35 +4,31 @@ use super::{Backend, Consent, Effect, Error, Result, Strength};
 use crate::{
     cloud::{
         Error as CloudError,
-        resources::Graph,
+        resources::{Graph, Properties, Resource, Runtime},
         stacks::{ChangeSet, Drift, Progress, Stack, StackRequest, Template},
     },
-    deploy::{self, TemplateOptions},
+    deploy::{self, TemplateOptions, executable},
 };
 
 /// The stack with the artifact bucket and CloudFormation's role.
 pub const BOOTSTRAP: &str = deploy::BOOTSTRAP_STACK;
 
 impl Backend {
-    /// The graph as a template.
-    pub(super) fn render(&self, graph: &Graph) -> Result<Template> {
-        let bootstrap = match &self.pipelines.bootstrap {
-            None => None,
-            Some(path) => {
-                let content = std::fs::read(path).map_err(|e| {
-                    Error::Usage(format!("the bootstrap executable {} cannot be read: {e}", path.display()))
-                })?;
-                Some(content.into())
-            }
+    /// The graph as a template, for the endpoint that we are on.
+    pub(super) async fn render(&self, graph: &Graph) -> Result<Template> {
+        // A profile may name an endpoint, too: it is known once the cloud was asked.
+        let endpoint = self.cloud.identity.ask().await?.endpoint;
+        let emulated = deploy::is_emulated(endpoint.as_deref());
+        let in_rust = |r: &Resource| matches!(&r.properties, Properties::Function(f) if f.runtime == Runtime::Rust);
+        let bootstrap = if graph.resources.iter().any(in_rust) {
+            let named = self.pipelines.bootstrap.as_deref();
+            Some(executable::find(named, emulated).map_err(|e| Error::Usage(e.to_string()))?)
+        } else {
+            None
         };
         let omit_types = self.pipelines.omit_types.clone();
-        let options = TemplateOptions { bootstrap, omit_types, ..TemplateOptions::default() };
-        deploy::template(graph, &options).map_err(|e| match e {
-            deploy::TemplateError::NoBootstrap(_) => {
-                Error::Usage(format!("{e}: `bootstrap` in the config file, or PUMPHOUSE_BOOTSTRAP, is its path"))
-            }
-            other => Error::Spec(other.to_string()),
-        })
+        let options = TemplateOptions { bootstrap, omit_types, emulated, ..TemplateOptions::default() };
+        deploy::template(graph, &options).map_err(|e| Error::Spec(e.to_string()))
     }
 
     /// What it means to take a failed change back, leaving out what is to be skipped.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     aws::policy,
     cloud::stacks::Template,
-    deploy::{self, TemplateOptions},
+    deploy::{self, TemplateOptions, executable},
     spec,
 };
 
@@ -72,7 +72,7 @@ pub struct Cloudformation {
     /// Leave out resources of this type, for an endpoint that does not know it
     #[arg(long, value_name = "TYPE")]
     omit_type: Vec<String>,
-    /// For an endpoint that only answers like AWS: no TLS, and fewer words of IAM's
+    /// For an endpoint that only answers like AWS: no TLS, fewer words of IAM's, any glibc
     #[arg(long)]
     emulated: bool,
     /// Write what belongs into the artifact bucket into this folder
@@ -108,7 +108,7 @@ impl Cloudformation {
         let pipeline = spec::find(dir, name, &known_handler).map_err(Failure::failed)?;
         let graph = deploy::graph(&pipeline, &s.settings.env.value).map_err(Failure::failed)?;
         let bootstrap = match &self.bootstrap {
-            Some(path) => Some(fs::read(path).map_err(|e| at(path, e))?.into()),
+            Some(path) => Some(executable::find(Some(path), self.emulated).map_err(Failure::failed)?),
             None => None,
         };
         let options = TemplateOptions {

@@ -15,7 +15,8 @@ const GLIBC: (u32, u32) = (2, 34);
 const NAME: &str = "bootstrap";
 /// How it is built so that it starts there.
 pub const HOW: &str = "build it with `.ci/bootstrap` (cargo-zigbuild, against glibc 2.34), or with `cargo build --profile dist \
-                       --bin bootstrap --no-default-features --features bootstrap` on a system whose glibc is no younger than 2.34";
+                       --bin bootstrap --no-default-features --features bootstrap` on a system whose glibc is no younger \
+                       than 2.34 (docs/lambda.md)";
 
 /// Why there is no executable to deploy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,11 +48,12 @@ pub enum Unfit {
     },
 }
 
-/// Reads the executable: the one that was `named`, else the one beside the running program.
+/// Reads the executable: the one that was `named`, else the one beside the running program. An `emulated` Lambda starts it
+/// on a machine like this one, whatever glibc that has.
 ///
 /// # Errors
 /// Where there is none, or one that would not start on Lambda, with the command that builds one.
-pub fn find(named: Option<&Path>) -> Result<Bytes, Error> {
+pub fn find(named: Option<&Path>, emulated: bool) -> Result<Bytes, Error> {
     let path = match named {
         Some(path) => path.to_owned(),
         None => beside().ok_or_else(|| Error::Missing(NAME.into()))?,
@@ -61,7 +63,10 @@ pub fn find(named: Option<&Path>) -> Result<Bytes, Error> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(Error::Missing(path)),
         Err(e) => return Err(Error::Unreadable(path, e.to_string())),
     };
-    check(&file).map_err(|unfit| Error::Unfit(path, unfit))?;
+    match check(&file) {
+        Err(Unfit::Glibc { .. }) if emulated => {}
+        checked => checked.map_err(|unfit| Error::Unfit(path, unfit))?,
+    }
     Ok(file.into())
 }
 
@@ -151,20 +156,28 @@ mod tests {
         let me = std::env::current_exe().unwrap();
         match check(&std::fs::read(&me).unwrap()) {
             // Built against an old glibc, or against none.
-            Ok(()) => {}
-            Err(Unfit::Glibc { symbol, version }) => assert!(!symbol.is_empty() && too_young(&version)),
+            Ok(()) => assert!(find(Some(&me), false).is_ok()),
+            Err(Unfit::Glibc { symbol, version }) => {
+                assert!(!symbol.is_empty() && too_young(&version));
+                let told = find(Some(&me), false).unwrap_err().to_string();
+                assert!(told.contains(&version) && told.contains(".ci/bootstrap"), "{told}");
+            }
             Err(other) => panic!("{other}"),
         }
+        // An emulator starts it here, where it has started.
+        assert!(find(Some(&me), true).is_ok());
     }
 
     #[test]
     fn where_it_is_missing_the_command_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let told = find(Some(&dir.path().join("bootstrap"))).unwrap_err().to_string();
+        let told = find(Some(&dir.path().join("bootstrap")), true).unwrap_err().to_string();
         assert!(told.contains(".ci/bootstrap") && told.contains("PUMPHOUSE_BOOTSTRAP"), "{told}");
         let script = dir.path().join("script");
         std::fs::write(&script, "#!/bin/sh\n").unwrap();
-        let told = find(Some(&script)).unwrap_err().to_string();
-        assert!(told.contains("would not start on AWS Lambda"), "{told}");
+        for emulated in [false, true] {
+            let told = find(Some(&script), emulated).unwrap_err().to_string();
+            assert!(told.contains("would not start on AWS Lambda"), "{told}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod eventstream;
 mod fake;
 
 mod apis;
+mod executable;
 mod functions;
 mod runs;
 mod secrets;

@@ -21,6 +21,9 @@ fn service(asked: &Asked) -> Answer {
         "GetSecretValue" if asked.json()["SecretId"] == "full" => {
             Answer::json(&json!({"Name": "full", "SecretString": "hush"}))
         }
+        "GetSecretValue" if asked.json()["SecretId"] == "blank" => {
+            Answer::json(&json!({"Name": "blank", "SecretString": ""}))
+        }
         "GetSecretValue" => Answer::json_error(
             400,
             "ResourceNotFoundException",
@@ -49,6 +52,8 @@ async fn a_value_is_read_and_set_with_a_permit() {
         assert_eq!(secrets.get(&permit, "full").await?.expose(), "hush");
         let told = secrets.get(&permit, "empty").await.unwrap_err();
         assert_eq!(told, Error::NotFound { kind: "secret", name: "empty".into() });
+        let told = secrets.get(&permit, "blank").await.unwrap_err();
+        assert_eq!(told, Error::NotFound { kind: "value of the secret", name: "blank".into() });
         secrets.set(&permit, "empty", &SecretValue::new("new")).await
     })
     .await

@@ -103,7 +103,7 @@ fn in_read_only_mode_a_plan_compares_the_templates() {
     assert!(out.contains("read-only: no change set is made") && out.contains("an estimate"), "{out}");
     assert!(out.contains("VersioningConfiguration") && out.contains("0 to add, 1 to change"), "{out}");
     let asked: Vec<_> = world.fake.asked().split_off(before).into_iter().map(|a| a.operation).collect();
-    let reads = ["DescribeStacks", "GetTemplate", "ListStackResources"];
+    let reads = ["GetCallerIdentity", "DescribeStacks", "GetTemplate", "ListStackResources"];
     assert!(asked.iter().all(|a| reads.contains(&a.as_str())), "{asked:?}");
 }
 
