@@ -3,8 +3,6 @@
 //! One file a capability, named as its port. [`client`] knows where we are and who we are, [`guard`] sees every request,
 //! [`operations`] lists the operations that may be called, [`error`] puts failures in words.
 
-#![allow(dead_code, reason = "the ports come one by one")]
-
 mod alerts;
 mod apis;
 mod buckets;

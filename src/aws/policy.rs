@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::operations::{ALL, Access, Operation};
 
 /// What reading needs beside the operations themselves: objects and results that are encrypted with a key of one's own,
-/// tables that Lake Formation guards.
-const READ_TOO: [&str; 2] = ["kms:Decrypt", "lakeformation:GetDataAccess"];
+/// tables that Lake Formation guards, and where buckets are, which Athena asks in the caller's name.
+const READ_TOO: [&str; 3] = ["kms:Decrypt", "lakeformation:GetDataAccess", "s3:GetBucketLocation"];
 
 /// What Athena does in the caller's name when a query's result is written.
 const RESULTS: [&str; 3] = ["s3:AbortMultipartUpload", "s3:PutObject", "kms:GenerateDataKey"];

@@ -32,7 +32,6 @@ mod queries;
 mod read_only;
 mod s3;
 #[path = "../support/term.rs"]
-#[allow(dead_code, reason = "not every test needs all of it")]
 mod term;
 mod topics;
 

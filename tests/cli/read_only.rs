@@ -5,56 +5,77 @@ use crate::{
     harness::{Pumphouse, snapshot},
 };
 
-/// Every command: whether it changes anything, and arguments that would be right without `--read-only`.
-const COMMANDS: &[(&str, bool, &[&str])] = &[
-    ("check", false, &[]),
-    ("pipelines", false, &[]),
-    ("plan", false, &["crypto-stream"]),
-    ("deploy", true, &["crypto-stream", "--yes"]),
-    ("status", false, &["crypto-stream"]),
-    ("outputs", false, &["crypto-stream"]),
-    ("destroy", true, &["crypto-stream", "--yes"]),
-    ("run", true, &["crypto-stream"]),
-    ("invoke", true, &["crypto-stream/fetch_prices"]),
-    ("jobs list", false, &[]),
-    ("jobs show", false, &["crypto-stream/clean_prices"]),
-    ("jobs runs", false, &["crypto-stream/clean_prices"]),
-    ("jobs start", true, &["crypto-stream/clean_prices", "--wait"]),
-    ("jobs stop", true, &["crypto-stream/clean_prices", "jr_1", "--yes"]),
-    ("jobs reset-bookmark", true, &["crypto-stream/clean_prices", "--yes"]),
-    ("logs groups", false, &[]),
-    ("logs tail", false, &["crypto-stream/fetch_prices"]),
-    ("logs search", false, &["BTC"]),
-    ("buckets list", false, &[]),
-    ("buckets show", false, &["crypto-stream/landing"]),
-    ("buckets objects", false, &["crypto-stream/landing", "--recursive"]),
-    ("buckets get", false, &["crypto-stream/landing", "notes.txt"]),
-    ("buckets put", true, &["crypto-stream/landing", "notes.txt", "/dev/null"]),
-    ("buckets rm", true, &["crypto-stream/landing", "notes.txt", "--yes"]),
-    ("catalog databases", false, &[]),
-    ("catalog tables", false, &["crypto_stream"]),
-    ("catalog show", false, &["crypto_stream.prices"]),
-    ("query", false, &["select count(*) from crypto_stream.prices"]),
-    ("queries history", false, &[]),
-    ("queries saved", false, &[]),
-    ("queries workgroups", false, &[]),
-    ("queries cancel", true, &["some-id"]),
-    ("alerts list", false, &[]),
-    ("alerts set", true, &["crypto-stream/btc_usd", "60000"]),
-    ("alerts test", true, &["crypto-stream/btc_usd"]),
-    ("topics list", false, &[]),
-    ("topics publish", true, &["crypto-stream/price_alerts", "hello"]),
-    ("topics inbox", false, &["crypto-stream/price_alerts"]),
-    ("secret set", true, &["crypto-stream/coinbase_api_key"]),
-    ("secret list", false, &[]),
-    ("apis list", false, &[]),
-    ("apis key", true, &["crypto-stream/prices"]),
-    ("demo", true, &["--headless", "--for", "1s"]),
-    ("serve", true, &[]),
-    ("export iam", false, &[]),
-    ("info", false, &[]),
-    ("doctor", false, &[]),
-    ("completions", false, &["bash"]),
+/// What a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Read,
+    Change,
+    /// It reads what the embedded cloud does not have, and says so.
+    ReadAws,
+}
+
+use Does::{Change, Read, ReadAws};
+
+/// Every command: what it does, and arguments that would be right without `--read-only`.
+const COMMANDS: &[(&str, Does, &[&str])] = &[
+    ("check", Read, &[]),
+    ("pipelines", Read, &[]),
+    ("plan", Read, &["crypto-stream"]),
+    ("deploy", Change, &["crypto-stream", "--yes"]),
+    ("status", Read, &["crypto-stream"]),
+    ("outputs", Read, &["crypto-stream"]),
+    ("destroy", Change, &["crypto-stream", "--yes"]),
+    ("drift", ReadAws, &["crypto-stream"]),
+    ("history", Read, &["crypto-stream"]),
+    ("events", Read, &["crypto-stream"]),
+    ("rollback", Change, &["crypto-stream", "--yes"]),
+    ("protect", Change, &["crypto-stream"]),
+    ("bootstrap", Change, &["--yes"]),
+    ("run", Change, &["crypto-stream"]),
+    ("invoke", Change, &["crypto-stream/fetch_prices"]),
+    ("jobs list", Read, &[]),
+    ("jobs show", Read, &["crypto-stream/clean_prices"]),
+    ("jobs runs", Read, &["crypto-stream/clean_prices"]),
+    ("jobs start", Change, &["crypto-stream/clean_prices", "--wait"]),
+    ("jobs stop", Change, &["crypto-stream/clean_prices", "jr_1", "--yes"]),
+    ("jobs reset-bookmark", Change, &["crypto-stream/clean_prices", "--yes"]),
+    ("logs groups", Read, &[]),
+    ("logs tail", Read, &["crypto-stream/fetch_prices"]),
+    ("logs search", Read, &["BTC"]),
+    ("logs query", ReadAws, &["fields @message", "--group", "crypto-stream/fetch_prices"]),
+    ("buckets list", Read, &[]),
+    ("buckets show", Read, &["crypto-stream/landing"]),
+    ("buckets objects", Read, &["crypto-stream/landing", "--recursive"]),
+    ("buckets get", Read, &["crypto-stream/landing", "notes.txt"]),
+    ("buckets put", Change, &["crypto-stream/landing", "notes.txt", "/dev/null"]),
+    ("buckets uploads", ReadAws, &["crypto-stream/landing"]),
+    ("buckets presign", ReadAws, &["crypto-stream/landing", "notes.txt"]),
+    ("buckets rm", Change, &["crypto-stream/landing", "notes.txt", "--yes"]),
+    ("catalog databases", Read, &[]),
+    ("catalog tables", Read, &["crypto_stream"]),
+    ("catalog show", Read, &["crypto_stream.prices"]),
+    ("query", Read, &["select count(*) from crypto_stream.prices"]),
+    ("queries history", Read, &[]),
+    ("queries saved", Read, &[]),
+    ("queries workgroups", Read, &[]),
+    ("queries cancel", Change, &["some-id"]),
+    ("alerts list", Read, &[]),
+    ("alerts set", Change, &["crypto-stream/btc_usd", "60000"]),
+    ("alerts test", Change, &["crypto-stream/btc_usd"]),
+    ("topics list", Read, &[]),
+    ("topics publish", Change, &["crypto-stream/price_alerts", "hello"]),
+    ("topics inbox", Read, &["crypto-stream/price_alerts"]),
+    ("secret set", Change, &["crypto-stream/coinbase_api_key"]),
+    ("secret list", Read, &[]),
+    ("apis list", Read, &[]),
+    ("apis key", Change, &["crypto-stream/prices"]),
+    ("demo", Change, &["--headless", "--for", "1s"]),
+    ("serve", Change, &[]),
+    ("export cloudformation", Read, &["crypto-stream"]),
+    ("export iam", Read, &[]),
+    ("info", Read, &[]),
+    ("doctor", Read, &[]),
+    ("completions", Read, &["bash"]),
 ];
 
 #[test]
@@ -75,15 +96,16 @@ fn what_changes_anything_is_refused_and_what_reads_works() {
     let p = Pumphouse::deployed();
     p.with_stdin(&["buckets", "put", "crypto-stream/landing", "notes.txt", "-"], b"a note\n");
     let before = snapshot(&p.state());
-    for (name, changes, rest) in COMMANDS {
+    for (name, does, rest) in COMMANDS {
         let said = p.run(&args(name, rest));
-        if *changes {
-            assert_eq!(said.code, 3, "{name}: {}", said.err);
-            assert!(said.err.contains("read-only"), "{name}: {}", said.err);
-            assert_eq!(said.out, "", "{name}");
-        } else {
-            assert_eq!(said.code, 0, "{name}: {}", said.err);
-        }
+        let (code, why) = match does {
+            Read => (0, ""),
+            Change => (3, "read-only"),
+            ReadAws => (1, "not supported by the local cloud"),
+        };
+        assert_eq!(said.code, code, "{name}: {}", said.err);
+        assert!(said.err.contains(why), "{name}: {}", said.err);
+        assert!(*does == Read || said.out.is_empty(), "{name}: {}", said.out);
         assert!(snapshot(&p.state()) == before, "{name} has changed the state");
     }
 }
@@ -91,11 +113,14 @@ fn what_changes_anything_is_refused_and_what_reads_works() {
 #[test]
 fn a_change_is_refused_even_where_there_is_no_state() {
     let p = Pumphouse::new();
-    for (name, _, rest) in COMMANDS.iter().filter(|(_, changes, _)| *changes) {
+    for (name, _, rest) in COMMANDS.iter().filter(|(_, does, _)| *does == Change) {
         let said = p.run(&args(name, rest));
         assert_eq!(said.code, 3, "{name}: {}", said.err);
     }
+    // The same commands with an option that takes what changes away, or adds it.
+    assert_eq!(p.run(&["buckets", "uploads", "crypto-stream/landing", "--abort-all", "--read-only"]).code, 3);
     assert!(!p.state().exists());
+    assert_eq!(p.run(&["bootstrap", "--show", "--read-only"]).code, 0);
 }
 
 #[test]

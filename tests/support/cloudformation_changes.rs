@@ -177,15 +177,12 @@ impl State {
             } else {
                 self.undeletable.get(&id).cloned()
             };
-            match why {
-                Some(why) => {
-                    failed.push(id);
-                    steps.push_back(Step::Resource(resource, "DELETE_FAILED".into(), why));
-                }
-                None => {
-                    steps.push_back(Step::Resource(resource, "DELETE_COMPLETE".into(), String::new()));
-                    steps.push_back(Step::Gone(id));
-                }
+            if let Some(why) = why {
+                failed.push(id);
+                steps.push_back(Step::Resource(resource, "DELETE_FAILED".into(), why));
+            } else {
+                steps.push_back(Step::Resource(resource, "DELETE_COMPLETE".into(), String::new()));
+                steps.push_back(Step::Gone(id));
             }
         }
         let end = if failed.is_empty() { "DELETE_COMPLETE" } else { "DELETE_FAILED" };
