@@ -360,9 +360,7 @@ async fn where_live_tail_cannot_begin_or_fails_it_is_looked_for_events() {
         let read = read.clone();
         move |asked| match asked.operation.as_str() {
             "StartLiveTail" => Answer::json_error(400, "AccessDeniedException", "no"),
-            "GetCallerIdentity" => {
-                Answer::xml("<R><GetCallerIdentityResult><Account>1</Account></GetCallerIdentityResult></R>")
-            }
+            "GetCallerIdentity" => Answer::xml(CALLER),
             _ => read(asked),
         }
     });

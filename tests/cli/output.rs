@@ -22,14 +22,26 @@ fn keys(value: &Value, wanted: &[&str]) {
 fn documents_have_the_shapes_that_the_guide_tells() {
     let p = Pumphouse::new();
     let plan = p.json(&["plan", "crypto-stream"]);
-    keys(&plan, &["stack", "resumes", "changes"]);
-    keys(&plan["changes"][0], &["action", "logical_id", "name", "physical_name", "kind", "properties", "loses_data"]);
+    keys(&plan, &["stack", "resumes", "changes", "estimated", "capabilities", "recreates", "notes"]);
+    let change = &plan["changes"][0];
+    let of_a_change = ["action", "logical_id", "name", "physical_name", "kind", "properties", "loses_data"];
+    keys(change, &[of_a_change.as_slice(), &["certain", "replacement", "kept"]].concat());
+    keys(&change["properties"][0], &["path", "before", "after", "requires_replacement", "evaluation", "cause"]);
+    assert_eq!((&plan["estimated"], &change["certain"]), (&json!(false), &json!(true)));
 
     let stack = p.json(&["deploy", "crypto-stream", "--yes"]);
     assert_eq!(stack["status"], "CREATE_COMPLETE");
     assert_eq!(p.json(&["status", "crypto-stream"])["name"], "crypto-stream-dev");
     assert_eq!(p.json(&["plan", "crypto-stream"])["changes"], json!([]));
     keys(&p.json(&["outputs", "crypto-stream"])[0], &["name", "value", "description"]);
+    keys(
+        &p.json(&["history", "crypto-stream"])[0],
+        &["id", "kind", "who", "started", "ended", "status", "changes", "reason"],
+    );
+    keys(
+        &p.json(&["events", "crypto-stream"])[0],
+        &["time", "stack", "logical_id", "kind", "status", "reason", "done", "total"],
+    );
     keys(&p.json(&["pipelines"])[0], &["name", "description", "stack", "deployed", "health", "words"]);
 
     p.with_stdin(&["buckets", "put", "crypto-stream/landing", "a/b.txt", "-"], b"hello\n");
