@@ -367,7 +367,7 @@ impl Settings {
             row("external_id", &self.external_id, |id| id.clone().unwrap_or_else(|| "none".into())),
             row("state_dir", &self.state_dir, path),
             row("pipelines", &self.pipelines, |p| p.as_ref().map_or("./pipelines, else built in".into(), path)),
-            row("bootstrap", &self.bootstrap, |b| b.as_ref().map_or("none".into(), path)),
+            row("bootstrap", &self.bootstrap, |b| b.as_ref().map_or("beside the running executable".into(), path)),
             row("omit_types", &self.omit_types, |t| if t.is_empty() { "none".into() } else { t.join(", ") }),
             row("env", &self.env, String::clone),
             row("read_only", &self.read_only, bool::to_string),

@@ -28,10 +28,10 @@ use crate::{
 pub struct Run {
     /// The pipeline's name
     pub pipeline: String,
-    /// Replay a file instead of a source
+    /// Replay a file instead of a source: on the embedded cloud alone
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = input::pair)]
     sources: Vec<(String, String)>,
-    /// Let sources answer from their real addresses
+    /// Let sources answer from their real addresses, as they always do on AWS
     #[arg(long)]
     online: bool,
     /// Start anew rather than resume an interrupted run
@@ -43,8 +43,8 @@ const STAGES: [Column<StageReport>; 7] = [
     ("stage", |x| Cell::text(&x.name)),
     ("kind", |x| Cell::text(&x.kind)),
     ("status", |x| Cell::text(&x.status)),
-    ("records in", |x| Cell::Count(x.records_in)),
-    ("records out", |x| Cell::Count(x.records_out)),
+    ("records in", |x| Cell::maybe(x.records_in, Cell::Count)),
+    ("records out", |x| Cell::maybe(x.records_out, Cell::Count)),
     ("took", |x| Cell::Millis(x.elapsed_ms)),
     ("error", |x| Cell::maybe(x.error.as_ref(), Cell::text)),
 ];
@@ -110,14 +110,12 @@ fn say(bars: Option<&Bars>, what: &str) {
 
 fn summary(stage: &StageRun) -> String {
     let why = stage.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
-    format!(
-        "{} {} {}: {} in, {} out{why}",
-        stage.status,
-        stage.kind,
-        stage.name,
-        grouped(stage.records_in),
-        grouped(stage.records_out)
-    )
+    let told = |n: Option<u64>| n.map_or_else(|| "unknown".into(), grouped);
+    let counts = match (stage.records_in, stage.records_out) {
+        (None, None) => "records not counted".to_owned(),
+        (read, written) => format!("{} in, {} out", told(read), told(written)),
+    };
+    format!("{} {} {}: {counts}{why}", stage.status, stage.kind, stage.name)
 }
 
 /// A bar for each stage that is at work.

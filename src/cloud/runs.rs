@@ -37,10 +37,10 @@ pub struct StageRun {
     pub kind: String,
     /// `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, `SKIPPED`.
     pub status: String,
-    /// Records that it read.
-    pub records_in: u64,
-    /// Records that it wrote.
-    pub records_out: u64,
+    /// Records that it read; none where nobody has counted them.
+    pub records_in: Option<u64>,
+    /// Records that it wrote; none where nobody has counted them.
+    pub records_out: Option<u64>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
     /// Why it failed.
@@ -52,9 +52,9 @@ pub struct StageRun {
     #[serde(default)]
     pub steps: u64,
     /// What the stage's counters of records in and out stood at when the run began: its own records are what they have
-    /// grown by.
+    /// grown by. None where the cloud has no such counters.
     #[serde(default)]
-    pub baseline: (u64, u64),
+    pub baseline: (Option<u64>, Option<u64>),
 }
 
 /// Runs of whole pipelines.

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Output};
 use crate::{cloudformation::CloudFormation, fake::Fake, harness::Pumphouse};
 
 /// An executable for x86_64 that is loaded by nobody, so that no glibc matters: a header and one empty segment.
-fn fixed() -> Vec<u8> {
+pub fn fixed() -> Vec<u8> {
     let mut file = vec![0_u8; 64 + 56];
     file[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);
     // An executable for x86_64, in version 1; the segments follow the header, of 56 bytes each, one of them.

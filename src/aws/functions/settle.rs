@@ -156,13 +156,14 @@ fn rests(seen: &BTreeMap<String, Seen>, called: Timestamp, now: Timestamp) -> bo
 
 fn outcome(seen: &BTreeMap<String, Seen>) -> Settled {
     let failed: Vec<&Seen> = seen.values().filter(|s| s.error.is_some()).collect();
-    let counted = seen.values().filter_map(|s| s.counts);
+    // One that went well and told no counts makes the sum unknown; where none has begun, there is nothing to count.
+    let mut counted = seen.values().filter(|s| s.error.is_none() || s.counts.is_some()).map(|s| s.counts);
     let last = failed.iter().max_by_key(|s| s.last);
     Settled {
         succeeded: (seen.len() - failed.len()) as u64,
         failed: failed.len() as u64,
         error: last.and_then(|s| s.error.clone()),
-        records: counted.reduce(|(a, b), (c, d)| (a + c, b + d)),
+        records: counted.try_fold((0, 0), |(a, b), one| one.map(|(c, d)| (a + c, b + d))),
     }
 }
 
@@ -214,7 +215,7 @@ mod tests {
         ];
         let seen = read(lines.into_iter());
         assert!(!rests(&seen, at(0), at(100)) && rests(&seen, at(0), at(116)));
-        assert_eq!(outcome(&seen).failed, 0);
+        assert_eq!((outcome(&seen).failed, outcome(&seen).records), (0, None));
     }
 
     #[test]
@@ -222,5 +223,6 @@ mod tests {
         let none = BTreeMap::new();
         assert!(!rests(&none, at(0), at(44)));
         assert!(rests(&none, at(0), at(45)));
+        assert_eq!(outcome(&none).records, Some((0, 0)));
     }
 }

@@ -77,10 +77,11 @@ pub struct StageReport {
     pub kind: String,
     /// `SUCCEEDED`, `FAILED`, `PENDING` (after one that failed).
     pub status: String,
-    /// Records that it read: observations, records, rows, objects or messages, after its kind.
-    pub records_in: u64,
-    /// Records that it wrote.
-    pub records_out: u64,
+    /// Records that it read: observations, records, rows, objects or messages, after its kind; none where nobody has
+    /// counted them.
+    pub records_in: Option<u64>,
+    /// Records that it wrote; none where nobody has counted them.
+    pub records_out: Option<u64>,
     /// Milliseconds.
     pub elapsed_ms: u64,
     /// Why it failed.
@@ -127,7 +128,7 @@ impl Backend {
     ///
     /// # Errors
     /// Where the run cannot begin: not deployed, its deploy was cut off, another run is at work, a file to replay that
-    /// cannot be read, or other inputs than those of the interrupted run.
+    /// cannot be read (on AWS, any file to replay), or other inputs than those of the interrupted run.
     pub async fn run(
         &self,
         pipeline: &str,
@@ -136,6 +137,14 @@ impl Backend {
         progress: Progress,
     ) -> Result<RunReport> {
         self.gate.check("run", &self.stack_name(pipeline))?;
+        let embedded = self.cloud.identity.known().cloud == "local";
+        if let Some(source) = options.sources.keys().next().filter(|_| !embedded) {
+            let what = format!(
+                "replaying a file instead of the source {source:?}: functions on AWS ask the source itself (leave \
+                 --source out, or replay on the embedded cloud with --local)"
+            );
+            return Err(Error::Unsupported { cloud: "aws", what }.into());
+        }
         let stack_name = self.stack_name(pipeline);
         let stack = self.status(pipeline).await?;
         if stack.is_none() {
@@ -143,7 +152,7 @@ impl Backend {
             self.pipeline(pipeline)?;
         }
         let (stack, graph) = runnable(stack, &stack_name, pipeline)?;
-        let inputs = Inputs::read(&graph, options)?;
+        let inputs = Inputs::read(&graph, options, embedded)?;
         let earlier = self.cloud.runs.list(&stack.name, 1).await?.into_iter().next();
         let stages = movers(&graph);
         let now = self.cloud.clock.now();
@@ -153,7 +162,7 @@ impl Backend {
         let done = self
             .gate
             .perform(&self.run_effect(pipeline), consent, |permit| async move {
-                let work = Work { cloud, permit, graph, stages, sources: inputs.modes, progress };
+                let work = Work { cloud, permit, graph, stages, sources: inputs.modes, embedded, progress };
                 work.begin(&mut run).await?;
                 work.go(&mut run).await?;
                 Ok(run)
@@ -175,6 +184,8 @@ struct Work {
     graph: Graph,
     stages: Vec<Stage>,
     sources: BTreeMap<String, SourceMode>,
+    /// Whether this is the embedded cloud, which counts everything.
+    embedded: bool,
     progress: Progress,
 }
 
@@ -188,6 +199,8 @@ impl Work {
                     name: stage.name.clone(),
                     kind: stage.kind.to_owned(),
                     status: "PENDING".into(),
+                    records_in: Some(0),
+                    records_out: Some(0),
                     baseline,
                     ..StageRun::default()
                 });
@@ -304,6 +317,8 @@ fn next_run(
                 status: "PENDING".into(),
                 name: s.name,
                 kind: s.kind,
+                records_in: Some(0),
+                records_out: Some(0),
                 baseline: s.baseline,
                 ..StageRun::default()
             };
@@ -336,7 +351,7 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn read(graph: &Graph, options: &RunOptions) -> cloud::Result<Self> {
+    fn read(graph: &Graph, options: &RunOptions, embedded: bool) -> cloud::Result<Self> {
         let known: Vec<&str> = graph
             .resources
             .iter()
@@ -355,7 +370,10 @@ impl Inputs {
             words.push(format!("{name}=sha256:{hash}"));
             modes.insert(name.clone(), SourceMode::Replay { path, step: 0 });
         }
-        if options.online {
+        if !embedded {
+            // Functions on AWS ask their sources whether told so or not.
+            words.push(if known.is_empty() { "no source" } else { "online" }.into());
+        } else if options.online {
             for name in known {
                 modes.entry(name.to_owned()).or_insert(SourceMode::Online);
             }

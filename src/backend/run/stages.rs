@@ -1,6 +1,9 @@
 //! What a run does at each kind of stage.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -18,8 +21,13 @@ use crate::cloud::{
 /// Steps between two writings of how far a stage has come.
 pub const CHECKPOINT: u64 = 100;
 
-/// How often a job's run is looked at.
-const POLL: std::time::Duration = std::time::Duration::from_millis(50);
+/// How soon a job's run is looked at again.
+const POLL: Duration = Duration::from_millis(50);
+/// How soon at most on AWS, where a run takes minutes: less and less often, the longer it takes.
+const SLOWEST_POLL: Duration = Duration::from_secs(10);
+
+/// Records in and out; none where nobody counts them.
+type Counts = (Option<u64>, Option<u64>);
 
 /// What starts a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,24 +67,25 @@ impl Work {
         self.edit(run, index, |s| {
             "RUNNING".clone_into(&mut s.status);
             s.error = None;
+            if !self.embedded {
+                // Not known until somebody tells.
+                (s.records_in, s.records_out) = (None, None);
+            }
         });
         let outcome = match stage.kind {
             "function" => self.function(run, index, &stage).await,
-            "delivery" => {
-                let name = self.physical(&stage)?;
-                self.cloud.streams.drain(&self.permit, &name, run.started).await.map(|_| ())
-            }
+            "delivery" => self.delivery(run, index, &stage).await,
             "job" => self.job(run, index, &stage, interrupted).await,
             // A stream, a bucket or a topic holds what it was given by then.
             _ => Ok(()),
         };
-        // A job and a function that the run itself invokes have told what they did.
+        // A job and a function that the run itself invokes have told what they did, as what was waited for on AWS has.
         let told = stage.kind == "job" || run.stages.get(index).is_some_and(|s| s.steps > 0);
-        if outcome.is_ok() && !told {
+        if self.embedded && outcome.is_ok() && !told {
             let now = self.counters(&stage).await?;
             self.edit(run, index, |s| {
-                s.records_in = now.0.saturating_sub(s.baseline.0);
-                s.records_out = now.1.saturating_sub(s.baseline.1);
+                s.records_in = grown(s.baseline.0, now.0);
+                s.records_out = grown(s.baseline.1, now.1);
             });
         }
         if let Some(s) = run.stages.get_mut(index) {
@@ -89,6 +98,9 @@ impl Work {
         let name = self.physical(stage)?;
         if role(&self.graph, &name) == Some(Role::Triggered) {
             let settled = self.cloud.functions.settle(&self.permit, &[name], run.started).await?;
+            if let Some((read, written)) = settled.records {
+                self.counts(run, index, (Some(read), Some(written)));
+            }
             return match settled.error {
                 Some(error) if settled.failed > 0 => {
                     Err(Error::failed(format!("{} invocations failed; the last: {error}", settled.failed)))
@@ -110,19 +122,36 @@ impl Work {
                 sources: self.sources_at(function, done),
             };
             let invocation = self.cloud.functions.invoke(&self.permit, request).await?;
+            if !self.embedded {
+                // There, it is the only one; and one that failed may have written.
+                self.counts(run, index, (invocation.records_in, invocation.records_out));
+            }
             if let Some(error) = invocation.error {
                 return Err(Error::failed(format!("step {} of {steps}: {error}", done + 1)));
             }
             done += 1;
             self.edit(run, index, |s| {
                 s.step = done;
-                s.records_in += invocation.records_in.unwrap_or(0);
-                s.records_out += invocation.records_out.unwrap_or(0);
+                if self.embedded {
+                    s.records_in = s.records_in.zip(invocation.records_in).map(|(sum, n)| sum + n);
+                    s.records_out = s.records_out.zip(invocation.records_out).map(|(sum, n)| sum + n);
+                }
             });
             if done.is_multiple_of(CHECKPOINT) {
                 self.cloud.runs.save(&self.permit, run).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn delivery(&self, run: &mut PipelineRun, index: usize, stage: &Stage) -> Result<()> {
+        let name = self.physical(stage)?;
+        if self.embedded {
+            // What was delivered before the drain counts as well: the counters have it.
+            return self.cloud.streams.drain(&self.permit, &name, run.started).await.map(|_| ());
+        }
+        let drained = self.cloud.streams.drain(&self.permit, &name, run.started).await?;
+        self.counts(run, index, (Some(drained.records), Some(drained.records)));
         Ok(())
     }
 
@@ -162,10 +191,8 @@ impl Work {
             Some(done) => done,
             None => self.run_job(&name).await?,
         };
-        self.edit(run, index, |s| {
-            s.records_in = done.rows_in.unwrap_or(0);
-            s.records_out = done.rows_out.unwrap_or(0);
-        });
+        let none = self.embedded.then_some(0);
+        self.counts(run, index, (done.rows_in.or(none), done.rows_out.or(none)));
         match done.state {
             JobRunState::Succeeded => Ok(()),
             state => {
@@ -193,7 +220,7 @@ impl Work {
                         Some(other) if !other.state.is_final() => {
                             self.wait(job, &other.id).await?;
                         }
-                        _ => tokio::time::sleep(POLL).await,
+                        _ => tokio::time::sleep(if self.embedded { POLL } else { SLOWEST_POLL }).await,
                     }
                 }
                 Err(e) => return Err(e),
@@ -202,47 +229,38 @@ impl Work {
     }
 
     async fn wait(&self, job: &str, id: &str) -> Result<JobRun> {
+        let (mut wait, slowest) = (POLL, if self.embedded { POLL } else { SLOWEST_POLL });
         loop {
             let now = self.cloud.jobs.run(job, id).await?;
             if now.state.is_final() {
                 return Ok(now);
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(slowest);
         }
     }
 
-    /// The stage's counters of records in and out.
-    pub async fn counters(&self, stage: &Stage) -> Result<(u64, u64)> {
+    /// The stage's counters of records in and out. AWS has none that only grow: its figures are those of a span of time.
+    pub async fn counters(&self, stage: &Stage) -> Result<Counts> {
+        if !self.embedded {
+            return Ok((None, None));
+        }
         let name = self.physical(stage)?;
         let cloud = &self.cloud;
+        let both = |count: Option<u64>| (count, count);
         Ok(match stage.kind {
             "function" => {
                 let all = cloud.functions.list().await?;
-                all.into_iter()
-                    .find(|f| f.name == name)
-                    .map_or((0, 0), |f| (f.records_in.unwrap_or(0), f.records_out.unwrap_or(0)))
+                all.into_iter().find(|f| f.name == name).map_or((None, None), |f| (f.records_in, f.records_out))
             }
-            "stream" => {
-                let all = cloud.streams.list().await?;
-                all.into_iter()
-                    .find(|s| s.name == name)
-                    .map_or((0, 0), |s| (s.records.unwrap_or(0), s.records.unwrap_or(0)))
-            }
+            "stream" => both(cloud.streams.list().await?.into_iter().find(|s| s.name == name).and_then(|s| s.records)),
             "delivery" => {
                 let all = cloud.streams.deliveries().await?;
-                let delivered = all.into_iter().find(|d| d.name == name).and_then(|d| d.delivered_records).unwrap_or(0);
-                (delivered, delivered)
+                both(all.into_iter().find(|d| d.name == name).and_then(|d| d.delivered_records))
             }
-            "bucket" => {
-                let objects = cloud.buckets.detail(&name).await?.bucket.objects.unwrap_or(0);
-                (objects, objects)
-            }
-            "topic" => {
-                let all = cloud.alerts.topics().await?;
-                let messages = all.into_iter().find(|t| t.name == name).and_then(|t| t.messages).unwrap_or(0);
-                (messages, messages)
-            }
-            _ => (0, 0),
+            "bucket" => both(cloud.buckets.detail(&name).await?.bucket.objects),
+            "topic" => both(cloud.alerts.topics().await?.into_iter().find(|t| t.name == name).and_then(|t| t.messages)),
+            _ => (None, None),
         })
     }
 
@@ -253,10 +271,19 @@ impl Work {
             .ok_or_else(|| Error::storage(format!("{} is not in the stack's graph", stage.id)))
     }
 
+    fn counts(&self, run: &mut PipelineRun, index: usize, (records_in, records_out): Counts) {
+        self.edit(run, index, |s| (s.records_in, s.records_out) = (records_in, records_out));
+    }
+
     fn edit(&self, run: &mut PipelineRun, index: usize, edit: impl FnOnce(&mut StageRun)) {
         if let Some(stage) = run.stages.get_mut(index) {
             edit(stage);
             let _ = self.progress.send(RunProgress::Stage(stage.clone()));
         }
     }
+}
+
+/// What a counter has grown by.
+fn grown(before: Option<u64>, now: Option<u64>) -> Option<u64> {
+    before.zip(now).map(|(before, now)| now.saturating_sub(before))
 }

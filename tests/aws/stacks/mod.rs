@@ -5,6 +5,7 @@ mod destroys;
 mod drift;
 mod owners;
 mod plans;
+mod runs;
 
 use std::process::Output;
 
