@@ -1,6 +1,6 @@
 //! The binary as its user meets it: in a real terminal, from start to end, with a million log lines.
 //!
-//! `cargo bench --bench process [start|lines|worst|run|idle]...` prints a table. Without `--bench`, as `cargo test
+//! `cargo bench --bench process [start|account|lines|worst|run|idle]...` prints a table. Without `--bench`, as `cargo test
 //! --benches` runs it, nothing is measured. `PUMPHOUSE_BENCH_BINARY` names another binary to measure. A quiet machine gives quiet numbers: the load is printed with them.
 #![allow(
     clippy::expect_used,
@@ -10,6 +10,10 @@
     reason = "a benchmark may stop, and prints what it finds"
 )]
 
+mod account;
+#[path = "../../tests/support/fake.rs"]
+#[allow(dead_code, reason = "not every user needs all of it")]
+mod fake;
 #[path = "../support/log_lines.rs"]
 mod log_lines;
 mod probe;
@@ -36,7 +40,14 @@ fn main() {
     println!("{}", state::program().display());
     println!("{cores} cores, load {}, screen {}x{}\n", load.trim(), SIZE.0, SIZE.1);
     println!("| what | measured | notes |\n| --- | --- | --- |");
-    let parts: [(&str, fn()); 5] = [("start", start), ("lines", lines), ("worst", worst), ("run", run), ("idle", idle)];
+    let parts: [(&str, fn()); 6] = [
+        ("start", start),
+        ("account", account::measure),
+        ("lines", lines),
+        ("worst", worst),
+        ("run", run),
+        ("idle", idle),
+    ];
     let wanted = |name: &str| {
         let mut words = args.iter().filter(|a| !a.starts_with("--")).peekable();
         words.peek().is_none() || words.any(|w| name.contains(w.as_str()))

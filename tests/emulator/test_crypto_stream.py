@@ -1,0 +1,243 @@
+"""crypto-stream's whole life on an AWS that no one here wrote: bootstrap, deploy, data, alerts, queries, an update, a broken
+update, drift, destroy. One story: each step builds on the one before, so a failure ends it."""
+
+import json
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import harness
+from console import Console
+from harness import ROOT, wait_for
+
+STACK = "crypto-stream-dev"
+
+
+class CryptoStream(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.TemporaryDirectory(prefix="pipelines-")
+        cls.addClassCleanup(cls.dir.cleanup)
+        cls.emulator = harness.Emulator()
+        cls.addClassCleanup(cls.emulator.stop)
+        cls.prices = harness.Prices()
+        cls.addClassCleanup(cls.prices.stop)
+        pipelines = pathlib.Path(cls.dir.name)
+        shutil.copytree(ROOT / "pipelines" / "crypto-stream", pipelines / "crypto-stream")
+        cls.toml = pipelines / "crypto-stream" / "pipeline.toml"
+        # The real source is not reachable from a build machine.
+        cls.edit("https://api.coinbase.com/v2/prices/{pair}/spot", cls.prices.url)
+        # The emulator keeps to the real time: a buffer of a minute is a minute.
+        cls.p = harness.Pumphouse(cls.emulator, pipelines)
+        cls.addClassCleanup(cls.p.stop)
+
+    @classmethod
+    def edit(cls, old, new):
+        text = cls.toml.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.toml}"
+        cls.toml.write_text(text.replace(old, new))
+
+    def bucket(self, name):
+        buckets = [b["name"] for b in self.p.json("buckets", "list")]
+        found = [b for b in buckets if b.startswith(f"{STACK}-{name}")]
+        self.assertEqual(len(found), 1, buckets)
+        return found[0]
+
+    def landed(self):
+        pages = self.emulator.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.landing)
+        return [o["Key"] for page in pages for o in page.get("Contents", [])]
+
+    def received(self):
+        """What a subscriber of the topic has got so far."""
+        sqs = self.emulator.client("sqs")
+        while True:
+            answer = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+            for message in answer.get("Messages", []):
+                self.messages.append(json.loads(json.loads(message["Body"])["Message"]))
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+            if not answer.get("Messages"):
+                return self.messages
+
+    def test_its_whole_life(self):
+        steps = [
+            self.before_the_bootstrap,
+            self.bootstrap,
+            self.plan_and_deploy,
+            self.data_flows_by_itself,
+            self.a_threshold_is_obeyed,
+            self.athena_answers,
+            self.the_console_shows_it,
+            self.one_property_changes,
+            self.a_broken_update_is_rolled_back,
+            self.drift_is_found,
+            self.nothing_is_left,
+        ]
+        for step in steps:
+            print(f"... {step.__name__}", flush=True)
+            step()
+
+    def before_the_bootstrap(self):
+        said = self.p.run("deploy", "crypto-stream", "--yes")
+        self.assertEqual(said.code, 1, said)
+        self.assertIn("pumphouse bootstrap", said.err)
+
+    def bootstrap(self):
+        self.p.ok("bootstrap", "--yes")
+        again = self.p.ok("bootstrap", "--yes")
+        self.assertNotIn("CREATE", again.err)
+
+    def plan_and_deploy(self):
+        plan = self.p.json("plan", "crypto-stream")
+        self.assertTrue(plan["changes"])
+        self.assertEqual({c["action"] for c in plan["changes"]}, {"add"})
+        stacks = self.emulator.client("cloudformation").describe_stacks()["Stacks"]
+        self.assertEqual([s["StackName"] for s in stacks], ["pumphouse-bootstrap"], "a plan leaves no stack behind")
+        self.p.ok("deploy", "crypto-stream", "--yes")
+        self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
+        self.assertEqual(self.p.json("status", "crypto-stream")["status"], "CREATE_COMPLETE")
+        outputs = {o["name"]: o["value"] for o in self.p.json("outputs", "crypto-stream")}
+        self.landing = outputs["LandingBucketName"]
+        self.assertEqual(self.landing, self.bucket("landing"))
+
+    def data_flows_by_itself(self):
+        sns, sqs = self.emulator.client("sns"), self.emulator.client("sqs")
+        self.messages = []
+        self.queue = sqs.create_queue(QueueName="judge")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topic = next(t["TopicArn"] for t in sns.list_topics()["Topics"] if t["TopicArn"].endswith("price_alerts"))
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        # Nobody invokes anything: the schedule fires within a minute, the buffer is written after another.
+        files = wait_for("a file in the landing bucket", 240, self.landed)
+        body = self.emulator.client("s3").get_object(Bucket=self.landing, Key=files[0])["Body"].read().decode()
+        records = [json.loads(line) for line in body.splitlines()]
+        self.assertTrue({"BTC", "ETH", "XRP"} <= {r["base"] for r in records}, body)
+        events = wait_for(
+            "the log of the function that reads it",
+            60,
+            lambda: self.p.json("logs", "tail", "crypto-stream/alert_on_price", "--since", "1h"),
+        )
+        self.assertTrue(events)
+        self.assertEqual(self.received(), [], "97,000.50 is below the threshold of 100,000")
+        self.assertEqual(
+            [k["key"] for k in self.p.json("buckets", "objects", "crypto-stream/landing", "--recursive")["objects"]],
+            self.landed(),
+        )
+
+    def a_threshold_is_obeyed(self):
+        before = len(self.landed())
+        self.p.ok("alerts", "set", "crypto-stream/btc_usd", "90000", "--yes")
+        value = self.emulator.client("ssm").get_parameter(Name="/crypto-stream/dev/btc_usd")["Parameter"]["Value"]
+        self.assertEqual(float(value), 90000)
+        messages = wait_for("an alert", 240, self.received)
+        self.assertGreater(len(self.landed()), before, "the next file is the one that is obeyed")
+        self.assertIn("90000", json.dumps(messages[0]))
+        self.p.ok("alerts", "set", "crypto-stream/btc_usd", "100000", "--yes")
+
+    def athena_answers(self):
+        # The emulator runs no Spark, so what the job would have written is taken from the embedded cloud's own run.
+        with tempfile.TemporaryDirectory(prefix="local-") as state:
+            local = ["--local", "--state-dir", state]
+            sample = str(ROOT / "pipelines" / "crypto-stream" / "sample" / "spot_prices.jsonl")
+            self.p.ok(*local, "deploy", "crypto-stream", "--yes")
+            self.p.ok(*local, "run", "crypto-stream", "--source", f"coinbase={sample}", "--yes")
+            wanted = self.p.json(*local, "query", "select base, count(*) n from prices group by base order by base")
+            staged = self.p.json(*local, "buckets", "objects", "crypto-stream/staging", "--recursive")["objects"]
+            for item in staged[:3]:
+                self.p.ok(*local, "buckets", "get", "crypto-stream/staging", item["key"], f"{state}/part")
+                self.p.ok("buckets", "put", "crypto-stream/staging", item["key"], f"{state}/part")
+            self.assertTrue(wanted["rows"])
+        answer = self.p.json("query", 'select "base", "amount" from "crypto_stream"."prices"')
+        self.assertEqual([c["name"] for c in answer["columns"]], ["base", "amount"])
+        self.assertGreaterEqual(len(answer["rows"]), 3)
+        history = self.p.json("queries", "history")
+        self.assertEqual(history[0]["state"], "SUCCEEDED")
+
+    def the_console_shows_it(self):
+        console = Console(self.p.arguments("--read-only"), self.p.environment())
+        try:
+            console.see("crypto-stream", "READ-ONLY", harness.ACCOUNT)
+            console.press("2")
+            console.see(self.landing)
+            console.press("3")
+            console.see(f"{STACK}-clean_prices")
+            console.press("4")
+            console.see(f"/aws/lambda/{STACK}-fetch_prices")
+            console.press("5")
+            console.see("/crypto-stream/dev/btc_usd", "price_alerts")
+            console.press("7")
+            console.see("crypto-stream", "CREATE_COMPLETE")
+        finally:
+            status = console.close()
+        self.assertEqual(status, 0)
+
+    def one_property_changes(self):
+        self.edit("expire_days = 90", "expire_days = 60")
+        plan = self.p.json("plan", "crypto-stream")
+        certain = [c for c in plan["changes"]]
+        self.assertEqual([c["logical_id"] for c in certain], ["LandingBucket"], plan)
+        self.assertEqual(certain[0]["action"], "change")
+        self.p.ok("deploy", "crypto-stream", "--yes")
+        self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
+
+    def a_broken_update_is_rolled_back(self):
+        # A stream of the name that the new resource would get is there already.
+        self.emulator.client("kinesis").create_stream(StreamName=f"{STACK}-extra", ShardCount=1)
+        text = self.toml.read_text()
+        self.toml.write_text(text + "\n[stream.extra]\nshards = 1\n")
+        said = self.p.run("deploy", "crypto-stream", "--yes")
+        self.assertEqual(said.code, 1, said)
+        self.assertIn("ExtraStream", said.err)
+        self.assertIn("exist", said.err)
+        self.assertIn(self.p.json("status", "crypto-stream")["status"], ["UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE"])
+        self.toml.write_text(text)
+        self.emulator.client("kinesis").delete_stream(StreamName=f"{STACK}-extra")
+        self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
+
+    def drift_is_found(self):
+        self.assertEqual(self.p.json("drift", "crypto-stream")["resources"], [])
+        function = f"{STACK}-fetch_prices"
+        self.emulator.client("lambda").update_function_configuration(FunctionName=function, MemorySize=1024)
+        drift = self.p.json("drift", "crypto-stream")["resources"]
+        self.assertEqual([r["logical_id"] for r in drift], ["FetchPricesFunction"])
+        self.assertIn("1024", json.dumps(drift))
+
+    def nothing_is_left(self):
+        said = self.p.run("destroy", "crypto-stream")
+        self.assertEqual(said.code, 3, said)
+        self.p.ok("destroy", "crypto-stream", "--yes")
+        client = self.emulator.client
+        left = {
+            "stacks": [
+                s["StackName"]
+                for s in client("cloudformation").describe_stacks()["Stacks"]
+                if s["StackStatus"] != "DELETE_COMPLETE"
+            ],
+            "buckets": [b["Name"] for b in client("s3").list_buckets()["Buckets"]],
+            "functions": [f["FunctionName"] for f in client("lambda").list_functions()["Functions"]],
+            "streams": client("kinesis").list_streams()["StreamNames"],
+            "deliveries": client("firehose").list_delivery_streams()["DeliveryStreamNames"],
+            "topics": [t["TopicArn"] for t in client("sns").list_topics()["Topics"]],
+            "queues": [q for q in client("sqs").list_queues().get("QueueUrls", []) if not q.endswith("/judge")],
+            "parameters": [p["Name"] for p in client("ssm").describe_parameters()["Parameters"]],
+            "secrets": [s["Name"] for s in client("secretsmanager").list_secrets()["SecretList"]],
+            "alarms": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
+            "groups": [
+                g["logGroupName"]
+                for g in client("logs").describe_log_groups()["logGroups"]
+                if STACK in g["logGroupName"]
+            ],
+            "jobs": [j["Name"] for j in client("glue").get_jobs()["Jobs"]],
+            "databases": [d["Name"] for d in client("glue").get_databases()["DatabaseList"] if d["Name"] != "default"],
+            "apis": [a["name"] for a in client("apigateway").get_rest_apis()["items"]],
+            "rules": [r["Name"] for r in client("events").list_rules()["Rules"]],
+            "roles": [r["RoleName"] for r in client("iam").list_roles()["Roles"] if STACK in r["RoleName"]],
+        }
+        self.assertEqual(left.pop("stacks"), ["pumphouse-bootstrap"])
+        buckets = left.pop("buckets")
+        self.assertEqual(buckets, [f"pumphouse-artifacts-{harness.ACCOUNT}-{harness.REGION}"])
+        self.assertEqual({k: v for k, v in left.items() if v}, {})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
