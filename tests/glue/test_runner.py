@@ -5,7 +5,9 @@ import os
 import unittest
 from unittest import mock
 
-import support
+import support  # noqa: F401: the paths
+
+from awsglue.context import GlueContext
 from support import Failed, GlueJob, Killed, spark
 
 CLEAN = """with typed as (
@@ -229,6 +231,7 @@ class Failures(unittest.TestCase):
             self.assertEqual(j.run()["files_in"], 2)
         said = str(caught.exception)
         self.assertNotIn("\n", said)
+        self.assertIn(f"pumphouse: {said}", GlueContext.logger.errors)
         return said
 
     def test_a_line_that_cannot_be_read_fails_the_run_with_its_place(self):

@@ -654,6 +654,7 @@ def run(glue, job, args):
 
 
 def main(argv):
+    glue = None
     try:
         args = arguments(argv)
         glue = GlueContext(SparkContext.getOrCreate())
@@ -663,6 +664,9 @@ def main(argv):
     except Exception as e:
         why = reason(e)
         log(f"ERROR {why}")
+        # What is printed goes to the log group of outputs, what is logged to that of errors.
+        if glue:
+            glue.get_logger().error(f"pumphouse: {why}")
         raise JobFailed(why) from None
 
 

@@ -23,8 +23,23 @@ def _below(folder):
                 yield path
 
 
+class _Logger:
+    """What is logged as an error goes to a log group of its own on AWS."""
+
+    def __init__(self):
+        self.errors = []
+
+    def error(self, text):
+        self.errors.append(text)
+
+
 class GlueContext:
     """Over local folders, `file:///...`."""
+
+    logger = _Logger()
+
+    def get_logger(self):
+        return self.logger
 
     def __init__(self, spark_context):
         self._spark_context = spark_context
