@@ -7,9 +7,12 @@ use std::{
 };
 
 use proptest::prelude::*;
-use pumphouse::cloud::{
-    Cloud, Error,
-    buckets::{ListObjects, ReadRange},
+use pumphouse::{
+    backend::{Backend, Gate, Pipelines, audit::Audit, preview::Preview},
+    cloud::{
+        Cloud, Error,
+        buckets::{ListObjects, ReadRange},
+    },
 };
 use tempfile::TempDir;
 
@@ -352,4 +355,25 @@ fn a_url_is_made_without_a_change_and_works_as_it_is() {
     assert!(String::from_utf8_lossy(&made.stderr).contains("whoever has this URL can read"));
     let too_long = p.run(&["buckets", "presign", "b", "k", "--expires", "8d"]);
     assert!(text(&too_long).contains("7 days"), "{}", text(&too_long));
+}
+
+#[tokio::test]
+async fn a_look_into_a_huge_object_reads_its_beginning() {
+    let s3 = S3::default();
+    s3.state().objects.insert("big.log".into(), "a line of text\n".repeat(1_000_000).into());
+    let fake = s3.start(|_| None);
+    let (state, cloud) = open(&fake);
+    let gate = Gate::new(true, "ada", Audit::new(state.path().join("audit.jsonl")));
+    let backend = Backend::new(
+        cloud,
+        "dev",
+        gate,
+        Pipelines { dir: None, handlers: |_| false, bootstrap: None, omit_types: vec![] },
+    );
+    let (object, preview) = backend.preview("b", "big.log", None).await.unwrap();
+    assert_eq!(object.size, 15_000_000);
+    assert!(matches!(preview, Preview::Text { truncated: true, .. }));
+    let gets: Vec<_> = fake.asked().into_iter().filter(|a| a.method == "GET").collect();
+    assert_eq!(gets.len(), 1);
+    assert_eq!(gets[0].headers["range"], "bytes=0-262143");
 }
