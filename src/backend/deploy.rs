@@ -1,13 +1,13 @@
 //! Planning, deploying and destroying a pipeline's stack.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength};
 use crate::{
     cloud::{
         Error as CloudError,
         buckets::ListObjects,
-        resources::Graph,
+        resources::{Graph, Properties},
         stacks::{Action, Change, ChangeSet, Destroyed, Progress, Replacement, Stack, StackRequest},
     },
     deploy, spec,
@@ -242,30 +242,96 @@ impl Backend {
 }
 
 /// The graph with the names of buckets and roles that CloudFormation has given them.
-fn named_as(graph: Graph, stack: &Stack) -> Graph {
-    let mut names = std::collections::BTreeMap::new();
-    for there in stack.resources.iter().filter(|r| matches!(r.kind.as_str(), "bucket" | "role")) {
-        if let Some(planned) = graph.by_id(&there.logical_id).filter(|_| !there.physical_name.is_empty()) {
-            names.insert(planned.physical_name.clone(), there.physical_name.clone());
+fn named_as(mut graph: Graph, stack: &Stack) -> Graph {
+    let real = |kind: &str| -> BTreeMap<String, String> {
+        let there = stack.resources.iter().filter(|r| r.kind == kind && !r.physical_name.is_empty());
+        there
+            .filter_map(|r| Some((graph.by_id(&r.logical_id)?.physical_name.clone(), r.physical_name.clone())))
+            .collect()
+    };
+    let (buckets, roles) = (real("bucket"), real("role"));
+    // A delivery may be called like its bucket, a role like its function: each name is changed where its kind is meant.
+    let rename = |name: &mut String, names: &BTreeMap<String, String>| {
+        if let Some(real) = names.get(name) {
+            name.clone_from(real);
+        }
+    };
+    for resource in &mut graph.resources {
+        match &mut resource.properties {
+            Properties::Bucket(_) => rename(&mut resource.physical_name, &buckets),
+            Properties::Role(role) => {
+                rename(&mut resource.physical_name, &roles);
+                let on_buckets = role.grants.iter_mut().filter(|g| g.action.starts_with("s3:"));
+                on_buckets.for_each(|grant| rename(&mut grant.resource, &buckets));
+            }
+            Properties::Delivery(delivery) => {
+                rename(&mut delivery.to, &buckets);
+                rename(&mut delivery.role, &roles);
+            }
+            Properties::Job(job) => {
+                rename(&mut job.from, &buckets);
+                rename(&mut job.to, &buckets);
+                rename(&mut job.role, &roles);
+            }
+            Properties::Table(table) => rename(&mut table.bucket, &buckets),
+            Properties::Function(function) => {
+                rename(&mut function.role, &roles);
+                let told = function.environment.iter_mut().filter(|(name, _)| name.starts_with("BUCKET_"));
+                told.for_each(|(_, value)| rename(value, &buckets));
+            }
+            _ => {}
         }
     }
-    let renamed = serde_json::to_value(&graph).ok().and_then(|mut json| {
-        rename(&mut json, &names);
-        serde_json::from_value(json).ok()
-    });
-    renamed.unwrap_or(graph)
+    graph
 }
 
-fn rename(value: &mut serde_json::Value, names: &std::collections::BTreeMap<String, String>) {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => {
-            if let Some(name) = names.get(text) {
-                text.clone_from(name);
-            }
-        }
-        Value::Array(list) => list.iter_mut().for_each(|v| rename(v, names)),
-        Value::Object(map) => map.values_mut().for_each(|v| rename(v, names)),
-        _ => {}
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::cloud::stacks::{StackResource, StackStatus};
+
+    #[test]
+    fn a_bucket_and_a_role_get_their_real_names_and_what_is_called_alike_keeps_its_own() {
+        let pipeline = spec::load(&spec::Location::BuiltIn("crypto-stream".into()), &|_| true).unwrap();
+        let graph = deploy::graph(&pipeline, "dev").unwrap();
+        let there = |logical_id: &str, kind: &str, physical_name: &str| StackResource {
+            logical_id: logical_id.into(),
+            name: String::new(),
+            physical_name: physical_name.into(),
+            kind: kind.into(),
+            status: "CREATE_COMPLETE".into(),
+            updated: Timestamp::UNIX_EPOCH,
+        };
+        let stack = Stack {
+            name: "crypto-stream-dev".into(),
+            pipeline: None,
+            env: None,
+            status: StackStatus::CreateComplete,
+            interrupted: false,
+            reason: None,
+            created: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            outputs: vec![],
+            protected: None,
+            drift: None,
+            graph: None,
+            resources: vec![
+                there("LandingBucket", "bucket", "landing-1"),
+                there("FetchPricesFunctionRole", "role", "role-1"),
+                there("FetchPricesFunction", "function", "crypto-stream-dev-fetch_prices"),
+            ],
+        };
+        let graph = named_as(graph, &stack);
+        let name = |id: &str| graph.by_id(id).unwrap().physical_name.as_str();
+        assert_eq!(name("LandingBucket"), "landing-1");
+        assert_eq!(name("LandingDelivery"), "crypto-stream-dev-landing");
+        assert_eq!(name("FetchPricesFunctionRole"), "role-1");
+        assert_eq!(name("FetchPricesFunction"), "crypto-stream-dev-fetch_prices");
+        let Properties::Delivery(delivery) = &graph.by_id("LandingDelivery").unwrap().properties else { panic!() };
+        assert_eq!(delivery.to, "landing-1");
+        let Properties::Function(fetch) = &graph.by_id("FetchPricesFunction").unwrap().properties else { panic!() };
+        assert_eq!(fetch.role, "role-1");
     }
 }
