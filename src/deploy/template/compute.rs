@@ -117,7 +117,6 @@ impl<'a> Body<'a> {
         }
         let bookmark = if job.bookmark { "job-bookmark-enable" } else { "job-bookmark-disable" };
         arguments["--job-bookmark-option"] = json!(bookmark);
-        arguments["--enable-glue-datacatalog"] = json!("true");
         arguments["--enable-continuous-cloudwatch-log"] = json!("true");
         arguments["--custom-logGroup-prefix"] = json!(job.log_group);
         let properties = json!({

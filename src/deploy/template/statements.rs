@@ -150,12 +150,7 @@ pub(super) fn job_bucket(place: &Place<'_>, name: &str, job: &Job) -> Vec<Statem
 pub(super) fn job(name: &str, job: &Job) -> Vec<Statement> {
     let (script, sql) = job_assets(job);
     let artifacts = [script, sql].map(|asset| bucket_arn(super::ARTIFACT_BUCKET, &format!("/{}", asset.key)));
-    // Spark asks for these two databases when it starts, whatever it does then.
-    let sparks = json!([arn("glue", "catalog"), arn("glue", "database/default"), arn("glue", "database/global_temp")]);
-    let mut all = vec![
-        Statement::new("ReadScript", &["s3:GetObject"], artifacts.to_vec().into()),
-        Statement::new("StartSpark", &["glue:GetDatabase"], sparks),
-    ];
+    let mut all = vec![Statement::new("ReadScript", &["s3:GetObject"], artifacts.to_vec().into())];
     if job.bookmark {
         let actions = ["glue:GetJob", "glue:GetJobBookmark", "glue:GetJobRun", "glue:ResetJobBookmark"];
         all.push(Statement::new("KeepBookmark", &actions, arn("glue", &format!("job/{name}"))));
