@@ -1,6 +1,7 @@
 """An AWS emulator that no one here wrote (MiniStack), the pumphouse binary on it, and boto3 as an independent judge.
 
-Environment: PUMPHOUSE_BIN, the binary under test (default: target/debug/pumphouse); PUMPHOUSE_BOOTSTRAP, the executable
+Environment: PUMPHOUSE_BIN, the binary under test (default: target/debug/pumphouse); PUMPHOUSE_LOCAL_BIN, one with the
+embedded cloud where that one has none; PUMPHOUSE_BOOTSTRAP, the executable
 for AWS Lambda; MINISTACK, the emulator's command (default: `ministack` beside the Python that runs this).
 """
 
@@ -65,6 +66,8 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
+            # It tells this to the functions that it runs.
+            "AWS_ENDPOINT_URL": self.url,
             "TMPDIR": self.dir.name,
             "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         }
@@ -167,6 +170,8 @@ class Pumphouse:
         return env
 
     def arguments(self, *args):
+        if args[:1] == ("--local",):
+            return [os.environ.get("PUMPHOUSE_LOCAL_BIN") or self.binary, *args]
         return [self.binary, "--pipelines", str(self.pipelines), *args]
 
     def run(self, *args, timeout=300):
