@@ -73,9 +73,7 @@ impl Command {
             Self::List => {
                 let (mut alerts, errors) = backend.cloud.alerts.list(SAMPLES).gather().await;
                 alerts.sort_by(|a, b| a.name.cmp(&b.name));
-                let none = if errors.is_empty() { "no thresholds or alarms" } else { "" };
-                partly(errors, alerts.is_empty())?;
-                s.out.list(&alerts, &ALERTS, none)
+                partly(errors, alerts.is_empty(), || s.out.list(&alerts, &ALERTS, "no thresholds or alarms"))
             }
             Self::Set { name, value } => {
                 if !value.is_finite() {
@@ -111,18 +109,23 @@ impl Command {
     }
 }
 
-/// Says what of a list could not be read; where there is nothing else, that is a failure.
+/// Prints a list, and says what of it could not be read.
 ///
 /// # Errors
-/// The first of `errors`, where there is nothing else.
-pub fn partly(errors: Vec<Error>, nothing_else: bool) -> Result {
-    for error in errors {
-        if nothing_else || !matches!(error, Error::AccessDenied { .. }) {
-            return Err(error.into());
-        }
-        note(&format!("not all of it can be seen: {error}"));
+/// Where nothing could be read, and where something other than a permission was missing.
+pub fn partly(errors: Vec<Error>, nothing: bool, print: impl FnOnce() -> Result) -> Result {
+    if let Some(error) = errors.first().filter(|_| nothing) {
+        return Err(error.clone().into());
     }
-    Ok(())
+    print()?;
+    let mut result = Ok(());
+    for error in errors {
+        note(&format!("not all of it can be seen: {error}"));
+        if !matches!(error, Error::AccessDenied { .. }) {
+            result = Err(Failure::Reported);
+        }
+    }
+    result
 }
 
 /// The topics that an alert leads to: an alarm's own, and those of the functions that read a threshold.

@@ -75,8 +75,7 @@ impl Command {
         match self {
             Self::List => {
                 let (topics, errors) = port.topics().gather().await;
-                partly(errors, topics.is_empty())?;
-                s.out.list(&topics, &TOPICS, "no topics")
+                partly(errors, topics.is_empty(), || s.out.list(&topics, &TOPICS, "no topics"))
             }
             Self::Publish { name, message, subject, attributes } => {
                 let message = if message == "-" { input::text("-")? } else { message };

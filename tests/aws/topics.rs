@@ -133,3 +133,15 @@ async fn sns_keeps_no_messages_and_says_so() {
     let told = harness::cloud(&fake, &state).alerts.inbox("price_alerts", 10).await.unwrap_err();
     assert!(matches!(&told, Error::Unsupported { cloud: "aws", what } if what.contains("keeps none")), "{told:?}");
 }
+
+#[test]
+fn the_command_line_shows_the_rest_of_what_is_denied_in_part() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "ListSubscriptions" => Answer::xml_error(403, "AuthorizationError", "no"),
+        _ => script(asked),
+    });
+    let ended = harness::Pumphouse::on(&fake).run(&["topics", "list", "--output", "csv"]);
+    let (out, told) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success() && out.lines().count() == 4, "{out}{told}");
+    assert!(told.contains("not all of it can be seen: access denied: sns:ListSubscriptions"), "{told}");
+}

@@ -18,7 +18,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use super::{Stream, merge::Group, pattern, seen::key};
+use super::{Stream, holds, merge::Group, pattern, seen::key};
 use crate::{
     aws::{Aws, error::failed},
     cloud::{
@@ -39,7 +39,11 @@ pub(super) struct Session(Mutex<EventReceiver<StartLiveTailResponseStream, Start
 
 impl Session {
     /// What is sent next, and whether some was left out; or why there is nothing more.
-    pub(super) async fn next(&self, groups: &mut [Group]) -> std::result::Result<(Vec<LogEvent>, bool), String> {
+    pub(super) async fn next(
+        &self,
+        request: &ReadLogs,
+        groups: &mut [Group],
+    ) -> std::result::Result<(Vec<LogEvent>, bool), String> {
         let mut receiver = self.0.lock().await;
         loop {
             let received = tokio::time::timeout(SILENCE, receiver.recv()).await;
@@ -53,6 +57,7 @@ impl Session {
             let sampled = update.session_metadata.is_some_and(|metadata| metadata.sampled);
             let mut events: Vec<_> =
                 update.session_results.unwrap_or_default().into_iter().filter_map(|e| fresh(groups, e)).collect();
+            events.retain(|event| holds(request, &event.message));
             events.sort_by_key(|e| e.timestamp);
             return Ok((events, sampled));
         }
@@ -116,8 +121,7 @@ impl Aws {
             Some(Stream::Prefix(prefix)) => call.log_stream_name_prefixes(prefix),
             None => call,
         };
-        let filter = request.filter.as_deref().filter(|f| !f.is_empty()).map(pattern);
-        let mut call = call.set_log_event_filter_pattern(filter).customize();
+        let mut call = call.set_log_event_filter_pattern(pattern(request)).customize();
         if self.client.config().await?.endpoint_url().is_some() {
             call = call.interceptor(AsGiven);
         }

@@ -48,18 +48,17 @@ impl Logs for Aws {
     }
 }
 
-/// A text as a filter pattern of one quoted term, which stands for itself.
-fn pattern(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
-    out
+/// The filter pattern that lets every message pass which holds this text: quoted terms that stand for themselves. Quotes
+/// and backslashes are left out, as their escaping is nowhere promised; [`holds`] looks for the text as a whole.
+fn pattern(request: &ReadLogs) -> Option<String> {
+    let parts = request.filter.as_deref().unwrap_or_default().split(['"', '\\']);
+    let terms: Vec<_> = parts.filter(|part| !part.trim().is_empty()).map(|part| format!("\"{part}\"")).collect();
+    (!terms.is_empty()).then(|| terms.join(" "))
+}
+
+/// Whether a message holds the text that is asked for.
+fn holds(request: &ReadLogs, message: &str) -> bool {
+    request.filter.as_deref().is_none_or(|text| message.contains(text))
 }
 
 /// A stream's name, or the beginning of one.
@@ -81,7 +80,11 @@ mod tests {
 
     #[test]
     fn a_filter_stands_for_itself() {
-        assert_eq!(pattern("ERROR"), r#""ERROR""#);
-        assert_eq!(pattern(r#"{ $.level = "x" } \d ?a -b"#), r#""{ $.level = \"x\" } \\d ?a -b""#);
+        let of = |text: &str| ReadLogs { filter: Some(text.into()), ..ReadLogs::default() };
+        assert_eq!(pattern(&of("[ERROR] ?a -b")).as_deref(), Some(r#""[ERROR] ?a -b""#));
+        assert_eq!(pattern(&of(r#"{"level": "x"}"#)).as_deref(), Some(r#""{" "level" ": " "x" "}""#));
+        assert_eq!(pattern(&of(r#""\"#)), None);
+        assert_eq!(pattern(&of("")), None);
+        assert!(holds(&of("a \"b"), "say a \"b\"") && !holds(&of("a \"b"), "b a") && holds(&ReadLogs::default(), "x"));
     }
 }

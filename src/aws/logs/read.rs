@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    Stream,
+    Stream, holds,
     live::Session,
     merge::{Group, merge},
     pattern,
@@ -59,7 +59,7 @@ impl Aws {
             position.off = None;
         }
         if let Some(session) = position.session.clone().filter(|_| !position.catching_up) {
-            match session.next(&mut position.groups).await {
+            match session.next(request, &mut position.groups).await {
                 Ok((events, sampled)) => {
                     let live = Some(Live::On { sampled });
                     let next = Some(Cursor::new(position));
@@ -166,7 +166,7 @@ impl Aws {
             match answer {
                 Ok(answer) => {
                     let Some(group) = groups.get_mut(n) else { continue };
-                    let events = fresh(group, answer.events, request.live);
+                    let events = fresh(group, answer.events, request);
                     group.take(events, answer.token);
                 }
                 Err(error) => give_up(groups, n, error, page)?,
@@ -197,7 +197,7 @@ impl Aws {
                 // What is older was not asked for, and must not look like something that arrived late.
                 group.floor = Some(oldest + 1);
             }
-            page.events.extend(fresh(group, events, request.live));
+            page.events.extend(fresh(group, events, request));
         }
         page.events.sort_by_key(|e| e.timestamp);
         page.events.drain(..page.events.len().saturating_sub(limit));
@@ -209,10 +209,12 @@ impl Aws {
         let start = Some(request.since.map_or(NEWEST_FROM, |s| ceil_ms(s).max(NEWEST_FROM)));
         let mut events: Vec<FilteredLogEvent> = Vec::new();
         let mut token = None;
-        // Not every cloud that answers like AWS can read backwards: then all is read, and the end kept.
+        // Not every cloud that answers like AWS can read backwards: then all is read, and the end kept. One that was given
+        // by its address is asked for whole pages, since some give no token where a smaller limit cuts.
+        let whole_pages = self.client.config().await?.endpoint_url().is_some();
         let (mut forward, mut cut) = (false, false);
         loop {
-            let left = if forward { limit } else { limit.saturating_sub(events.len()) };
+            let left = if forward || whole_pages { PAGE } else { limit.saturating_sub(events.len()) };
             let answer = self.filter(request, group, start, token, left.clamp(1, PAGE), false).await?;
             forward |= answer.events.first().map(|e| e.timestamp) < answer.events.last().map(|e| e.timestamp);
             events.extend(answer.events);
@@ -226,6 +228,8 @@ impl Aws {
             }
         }
         if !forward {
+            cut |= events.len() > limit;
+            events.truncate(limit);
             events.reverse();
         }
         Ok((events, token.is_none() && !cut))
@@ -249,12 +253,11 @@ impl Aws {
         if !from_head {
             call = call.start_from_head(false);
         }
-        let filter = request.filter.as_deref().filter(|f| !f.is_empty()).map(pattern);
         let answer = call
             .set_start_time(start)
             // AWS includes the end.
             .set_end_time(request.until.map(|until| ceil_ms(until) - 1))
-            .set_filter_pattern(filter)
+            .set_filter_pattern(pattern(request))
             .set_next_token(token)
             .set_limit(i32::try_from(limit).ok())
             .send()
@@ -281,7 +284,7 @@ fn give_up(groups: &mut [Group], n: usize, error: Error, page: &mut LogPage) -> 
 }
 
 /// Those events of a group that were not seen before.
-fn fresh(group: &mut Group, events: Vec<FilteredLogEvent>, live: bool) -> Vec<LogEvent> {
+fn fresh(group: &mut Group, events: Vec<FilteredLogEvent>, request: &ReadLogs) -> Vec<LogEvent> {
     let mut found = Vec::with_capacity(events.len());
     for event in events {
         let Some(time) = event.timestamp else { continue };
@@ -291,10 +294,10 @@ fn fresh(group: &mut Group, events: Vec<FilteredLogEvent>, live: bool) -> Vec<Lo
         let contents = key(&(&stream, &message, event.ingestion_time));
         let id = event.event_id.unwrap_or_default();
         let unique = if id.is_empty() { contents } else { key(&id) };
-        if !group.seen.add(time, unique) || group.sent.has(time, contents) {
+        if !group.seen.add(time, unique) || group.sent.has(time, contents) || !holds(request, &message) {
             continue;
         }
-        if live {
+        if request.live {
             group.polled.add(time, contents);
         }
         // A line's end is part of what programs print, not of what they say.
