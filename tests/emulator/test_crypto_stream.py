@@ -112,6 +112,9 @@ class CryptoStream(unittest.TestCase):
         self.queue = sqs.create_queue(QueueName="judge")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         topic = next(t["TopicArn"] for t in sns.list_topics()["Topics"] if t["TopicArn"].endswith("price_alerts"))
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = {"Version": "2012-10-17", "Statement": [allow | {"Resource": arn}]}
+        sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         # Nobody invokes anything: the schedule fires within a minute, the buffer is written after another.
         wait_for("files of all three prices", 240, lambda: {"BTC", "ETH", "XRP"} <= self.bases())
