@@ -137,7 +137,7 @@ class CryptoStream(unittest.TestCase):
         self.assertEqual(float(value), 90000)
         messages = wait_for("an alert", 240, self.received)
         self.assertGreater(len(self.landed()), before, "the next file is the one that is obeyed")
-        self.assertIn("90000", json.dumps(messages[0]))
+        self.assertEqual([(c["base"], c["amount"]) for c in messages[0]["crossings"]], [("BTC", "97000.5")])
         self.p.ok("alerts", "set", "crypto-stream/btc_usd", "100000", "--yes")
 
     def athena_answers(self):
@@ -178,11 +178,12 @@ class CryptoStream(unittest.TestCase):
         self.assertEqual(status, 0)
 
     def one_property_changes(self):
-        self.edit("expire_days = 90", "expire_days = 60")
-        plan = self.p.json("plan", "crypto-stream")
-        certain = [c for c in plan["changes"]]
-        self.assertEqual([c["logical_id"] for c in certain], ["LandingBucket"], plan)
-        self.assertEqual(certain[0]["action"], "change")
+        metric = 'metric = "function.fetch_prices:errors"'
+        self.edit(metric, f"{metric}\nabove = 3")
+        [change] = self.p.json("plan", "crypto-stream")["changes"]
+        self.assertEqual((change["logical_id"], change["action"]), ("FetchFailingAlarm", "change"))
+        [threshold] = change["properties"]
+        self.assertEqual((threshold["path"], float(threshold["after"])), ("Threshold", 3.0), threshold)
         self.p.ok("deploy", "crypto-stream", "--yes")
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 

@@ -322,13 +322,17 @@ impl BucketsPane {
             inner.height -= 1;
         }
         let (second, third) = if self.bucket.is_some() { ("size", "modified") } else { ("objects", "size") };
-        let columns = [left("  name", 0), right(second, 9), left(third, 16)];
+        let all = [left("  name", 0), right(second, 9), left(third, 16)];
+        // AWS does not count what is in a bucket: the names, whose ends are alike, get all the room.
+        let counted = |n| matches!(self.entries.get(n), Some(Entry::Bucket { objects: Some(_), .. }));
+        let bare = self.bucket.is_none() && !(0..self.entries.len().min(50)).any(counted);
+        let columns = if bare { &all[..1] } else { &all[..] };
         let visible = self.entries.scroll.visible(usize::from(inner.height.saturating_sub(1)), self.entries.len());
         let selected = Some((self.entries.scroll.selected(), self.focus == 0));
         let cut = self.prefix.len();
-        let room = usize::from(inner.width).saturating_sub(31);
+        let room = usize::from(inner.width).saturating_sub(if bare { 4 } else { 31 });
         let shown = |glyph: &str, name: &str| format!("{glyph} {}", text::truncate_start(&text::clean(name), room));
-        ui.table(buffer, inner, &columns, visible, selected, |n| match self.entries.get(n) {
+        ui.table(buffer, inner, columns, visible, selected, |n| match self.entries.get(n) {
             Some(Entry::Bucket { name, objects, bytes: size }) => {
                 let (objects, size) = (objects.map(count).unwrap_or_default(), size.map(bytes).unwrap_or_default());
                 vec![(Role::Text, shown("▤", name)), (Role::Text, objects), (Role::Dim, size)]
