@@ -168,9 +168,9 @@ class CryptoStream(unittest.TestCase):
             console.press("3")
             console.see(f"{STACK}-clean_prices")
             console.press("4")
-            console.see(f"/aws/lambda/{STACK}-fetch_prices")
+            console.see(f"lambda/{STACK}-fetch_prices")
             console.press("5")
-            console.see("/crypto-stream/dev/btc_usd", "price_alerts")
+            console.see("btc_usd", "price_alerts")
             console.press("7")
             console.see("crypto-stream", "CREATE_COMPLETE")
         finally:
@@ -188,17 +188,17 @@ class CryptoStream(unittest.TestCase):
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 
     def a_broken_update_is_rolled_back(self):
-        # A stream of the name that the new resource would get is there already.
-        self.emulator.client("kinesis").create_stream(StreamName=f"{STACK}-extra", ShardCount=1)
+        # A topic of the name that the new resource would get is there already.
+        arn = self.emulator.client("sns").create_topic(Name=f"{STACK}-extra")["TopicArn"]
         text = self.toml.read_text()
-        self.toml.write_text(text + "\n[stream.extra]\nshards = 1\n")
+        self.toml.write_text(text + "\n[topic.extra]\n")
         said = self.p.run("deploy", "crypto-stream", "--yes")
         self.assertEqual(said.code, 1, said)
-        self.assertIn("ExtraStream", said.err)
+        self.assertIn("ExtraTopic", said.err)
         self.assertIn("exist", said.err)
         self.assertIn(self.p.json("status", "crypto-stream")["status"], ["UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE"])
         self.toml.write_text(text)
-        self.emulator.client("kinesis").delete_stream(StreamName=f"{STACK}-extra")
+        self.emulator.client("sns").delete_topic(TopicArn=arn)
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 
     def drift_is_found(self):
