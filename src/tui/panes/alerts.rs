@@ -184,6 +184,8 @@ impl AlertsPane {
             return;
         }
         let wide = area.width >= 110;
+        // A name is worth more than the last of the measurements.
+        let lately = if area.width >= 150 { 30 } else { 16 };
         let columns = if wide {
             vec![
                 left("  state", 19),
@@ -193,7 +195,7 @@ impl AlertsPane {
                 right("limit", 12),
                 left("unit", 6),
                 left("since", 16),
-                left("lately", 30),
+                left("lately", lately),
             ]
         } else {
             vec![left("  state", 9), left("name", 0), right("value", 11), right("limit", 11), left("lately", 12)]
@@ -222,7 +224,7 @@ impl AlertsPane {
                 cells.push((Role::Text, limit));
                 cells.push((Role::Dim, alert.unit.clone().unwrap_or_default()));
                 cells.push((Role::Dim, alert.since.map(|t| moment(t, ui.now)).unwrap_or_default()));
-                cells.push((role, sparkline(&values, 30)));
+                cells.push((role, sparkline(&values, usize::from(lately))));
             } else {
                 let room = usize::from(inner.width).saturating_sub(51);
                 cells.push((Role::Text, text::truncate_start(&text::clean(&alert.name), room).into_owned()));
