@@ -75,7 +75,7 @@ class CryptoStream(unittest.TestCase):
             self.athena_answers,
             self.the_console_shows_it,
             self.one_property_changes,
-            self.a_broken_update_is_rolled_back,
+            self.a_broken_update_leaves_all_as_it_was,
             self.drift_is_found,
             self.nothing_is_left,
         ]
@@ -187,18 +187,19 @@ class CryptoStream(unittest.TestCase):
         self.p.ok("deploy", "crypto-stream", "--yes")
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 
-    def a_broken_update_is_rolled_back(self):
-        # A topic of the name that the new resource would get is there already.
-        arn = self.emulator.client("sns").create_topic(Name=f"{STACK}-extra")["TopicArn"]
+    def a_broken_update_leaves_all_as_it_was(self):
+        # A bucket of the name that the new resource would get is there already.
+        s3, name = self.emulator.client("s3"), f"{STACK}-extra-{harness.ACCOUNT}-{harness.REGION}"
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": harness.REGION})
         text = self.toml.read_text()
-        self.toml.write_text(text + "\n[topic.extra]\n")
+        self.toml.write_text(text + "\n[bucket.extra]\n")
         said = self.p.run("deploy", "crypto-stream", "--yes")
         self.assertEqual(said.code, 1, said)
-        self.assertIn("ExtraTopic", said.err)
-        self.assertIn("exist", said.err)
+        self.assertIn("ExtraBucket", said.err)
+        self.assertIn("already exists", said.err)
         self.assertIn(self.p.json("status", "crypto-stream")["status"], ["UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE"])
         self.toml.write_text(text)
-        self.emulator.client("sns").delete_topic(TopicArn=arn)
+        s3.delete_bucket(Bucket=name)
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 
     def drift_is_found(self):
