@@ -118,9 +118,9 @@ fn another_profile_takes_everything_with_it_and_a_wrong_one_nothing() {
     let asked = |switch: &Switch| console.opens.iter().any(|c| matches!(c, Command::Switch(s) if s == switch));
     assert!(asked(&region) && asked(&ops), "{:?}", console.opens);
     console.hang = true;
-    console.send(Msg::Switched(Ok((session("210987654321 eu-west-1"), ops.clone()))));
+    console.send(Msg::Switched(Ok((session("111122223333 eu-west-1"), ops.clone()))));
     let screen = console.screen(160, 50);
-    assert!(screen.contains("now 210987654321") && !screen.contains("crypto-stream"), "{screen}");
+    assert!(screen.contains("now 111122223333") && !screen.contains("crypto-stream"), "{screen}");
     // A region named next is one more thing that differs.
     console.keys(":region us-east-1<enter>");
     let both = Switch { region: Some("us-east-1".into()), ..ops };
