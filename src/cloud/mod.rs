@@ -87,6 +87,50 @@ pub struct Cloud {
     pub traffic: Arc<dyn traffic::Meter>,
 }
 
+impl Cloud {
+    /// The cloud whose ports are all implemented by one adapter.
+    pub fn of<P>(port: Arc<P>, clock: Arc<dyn Clock>) -> Self
+    where
+        P: identity::Identities
+            + alerts::Alerts
+            + apis::Apis
+            + buckets::Buckets
+            + catalog::Catalog
+            + changes::Changes
+            + functions::Functions
+            + jobs::Jobs
+            + logs::Logs
+            + queries::Queries
+            + runs::Runs
+            + secrets::Secrets
+            + stacks::Stacks
+            + streams::Streams
+            + tables::Tables
+            + traffic::Meter
+            + 'static,
+    {
+        Self {
+            identity: port.clone(),
+            clock,
+            alerts: port.clone(),
+            apis: port.clone(),
+            buckets: port.clone(),
+            catalog: port.clone(),
+            changes: port.clone(),
+            functions: port.clone(),
+            jobs: port.clone(),
+            logs: port.clone(),
+            queries: port.clone(),
+            runs: port.clone(),
+            secrets: port.clone(),
+            stacks: port.clone(),
+            streams: port.clone(),
+            tables: port.clone(),
+            traffic: port,
+        }
+    }
+}
+
 impl fmt::Debug for Cloud {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cloud").field("identity", &self.identity.known()).finish_non_exhaustive()

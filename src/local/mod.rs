@@ -133,26 +133,7 @@ impl Local {
 
     /// Its ports.
     pub fn cloud(&self) -> Cloud {
-        let port = Arc::new(self.clone());
-        Cloud {
-            identity: port.clone(),
-            clock: Arc::new(self.inner.clock.clone()),
-            alerts: port.clone(),
-            apis: port.clone(),
-            buckets: port.clone(),
-            catalog: port.clone(),
-            changes: port.clone(),
-            functions: port.clone(),
-            jobs: port.clone(),
-            logs: port.clone(),
-            queries: port.clone(),
-            runs: port.clone(),
-            secrets: port.clone(),
-            stacks: port.clone(),
-            streams: port.clone(),
-            tables: port.clone(),
-            traffic: port,
-        }
+        Cloud::of(Arc::new(self.clone()), Arc::new(self.inner.clock.clone()))
     }
 }
 
