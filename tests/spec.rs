@@ -169,6 +169,7 @@ fn the_reference_tells_of_every_key_and_its_examples_are_one_valid_pipeline() {
         ("jobs/clean.sql", "select 1"),
         ("queries/warmest.sql", "select 1"),
         ("sample/readings.jsonl", sample),
+        ("sample/normals.csv", "station,celsius\n1,9.5\n"),
         ("functions/fetch/app.py", ""),
     ];
     let files = files.into_iter().map(|(path, content)| (path.to_owned(), content.to_owned().into())).collect();

@@ -1,4 +1,5 @@
-//! A recording of a source: JSON lines, one observation each, that answer for the real address.
+//! A recording of a source, that answers for the real address: JSON lines, one observation each, or one document, which
+//! is answered byte for byte to each request.
 //!
 //! Which request an observation answers follows from its own fields (see [`Recording::matches`]). Step N of a recording
 //! is, for each distinct request, the N-th observation in the file that answers it.
@@ -31,9 +32,39 @@ pub struct Observations {
     wrap: Option<String>,
     by_key: HashMap<Vec<String>, Vec<Observation>>,
     total: u64,
+    /// The answer to every request, where the recording is one document.
+    document: Option<Observation>,
+}
+
+/// Whether a file of this name is JSON lines.
+pub fn is_json_lines(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    matches!(extension.as_deref(), Some("jsonl" | "ndjson"))
 }
 
 impl Observations {
+    /// Reads a recording of a source from the content of a file: the recording says what it is, else the file's name.
+    ///
+    /// # Errors
+    /// As [`Observations::parse`].
+    pub fn read(file: &str, content: &Bytes, recording: &Recording) -> Result<Self> {
+        if recording.document.unwrap_or_else(|| recording.sample_sha256.is_none() && !is_json_lines(file)) {
+            return Ok(Self::document(content.clone()));
+        }
+        Self::parse(file, content, recording)
+    }
+
+    /// One document, which answers every request as it is.
+    pub fn document(content: Bytes) -> Self {
+        Self {
+            parameters: Vec::new(),
+            wrap: None,
+            by_key: HashMap::new(),
+            total: 1,
+            document: Some(Observation { time: None, body: content }),
+        }
+    }
+
     /// Reads a recording; `file` is what an error calls it. Empty lines are passed over.
     ///
     /// # Errors
@@ -72,11 +103,15 @@ impl Observations {
             wrap: recording.wrap.clone(),
             by_key,
             total,
+            document: None,
         })
     }
 
     /// How many steps it has: the observations of the request that has most.
     pub fn steps(&self) -> u64 {
+        if self.document.is_some() {
+            return 1;
+        }
         self.by_key.values().map(|o| o.len() as u64).max().unwrap_or(0)
     }
 
@@ -91,6 +126,9 @@ impl Observations {
     /// [`Error::NotFound`] where the recording has no (further) one; [`Error::Invalid`] where a parameter is missing
     /// that tells requests apart.
     pub fn observation(&self, step: u64, params: &[(&str, &str)]) -> Result<&Observation> {
+        if let Some(document) = &self.document {
+            return Ok(document);
+        }
         let key = self
             .parameters
             .iter()
@@ -169,6 +207,7 @@ mod tests {
             matches: [("pair".to_owned(), "{base}-{currency}".to_owned())].into(),
             time: Some("at".into()),
             wrap: Some("data".into()),
+            document: None,
             sample_sha256: None,
             sample: None,
         }
@@ -218,6 +257,23 @@ mod tests {
             assert!(error.starts_with("prices.jsonl:5: ") && error.contains(what), "{error}");
         }
         assert!(parse("\n \n").unwrap_err().to_string().contains("without a single observation"));
+    }
+
+    #[test]
+    fn a_document_answers_every_request_byte_for_byte() {
+        let content = Bytes::from_static(b"date,cases\r\n2020-01-01,\xff");
+        let plain = Recording { matches: [].into(), time: None, wrap: None, ..recording() };
+        let all = Observations::read("us.csv", &content, &plain).unwrap();
+        assert_eq!((all.steps(), all.total()), (1, 1));
+        for step in [0, 7] {
+            assert_eq!(all.answer(all.observation(step, &[("any", "x")]).unwrap()), content);
+        }
+        // What pipeline.toml says of the sample goes before the name of the file that is replayed in its stead.
+        let lines = Recording { document: Some(false), ..plain.clone() };
+        assert!(Observations::read("us.csv", &content, &lines).is_err());
+        let document = Recording { document: Some(true), ..plain };
+        assert_eq!(Observations::read("us.jsonl", &content, &document).unwrap().total(), 1);
+        assert!(is_json_lines("a/b.JSONL") && !is_json_lines("a.b/jsonl") && !is_json_lines("pr.data.0.Current"));
     }
 
     #[test]

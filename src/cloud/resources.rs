@@ -246,7 +246,7 @@ pub struct Source {
     pub recording: Option<Recording>,
 }
 
-/// A recording of a source: JSON lines, one observation each.
+/// A recording of a source: JSON lines, one observation each; or one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// Which request an observation answers: per parameter, a text with `{field}` for the observation's fields.
@@ -255,6 +255,9 @@ pub struct Recording {
     pub time: Option<String>,
     /// The key under which the observation stands in the answer; none: the observation is the answer.
     pub wrap: Option<String>,
+    /// Whether it is one document, the same for each request; none: the name of the file says (`.jsonl` is none).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<bool>,
     /// The SHA-256 of the sample.
     pub sample_sha256: Option<String>,
     /// The sample's content. Not part of what is compared or remembered: the hash is.

@@ -393,6 +393,7 @@ fn source(source: &spec::Source) -> r::Source {
             matches: source.matches.clone(),
             time: source.time.clone(),
             wrap: source.wrap.clone(),
+            document: source.document,
             sample_sha256: source.sample.as_ref().map(|s| sha256(s)),
             sample: source.sample.clone(),
         }),

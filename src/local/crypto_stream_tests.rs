@@ -42,6 +42,7 @@ fn deployed() -> (tempfile::TempDir, Local) {
         matches: [("pair".to_owned(), "{base}-{currency}".to_owned())].into(),
         time: Some("timestamp_utc".into()),
         wrap: Some("data".into()),
+        document: None,
         sample_sha256: None,
         sample: None,
     };

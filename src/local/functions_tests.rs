@@ -307,6 +307,7 @@ fn fetching() -> (tempfile::TempDir, Local) {
         matches: [("name".to_owned(), "{name}".to_owned())].into(),
         time: Some("at".into()),
         wrap: None,
+        document: None,
         sample_sha256: Some("5a".into()),
         sample: None,
     };

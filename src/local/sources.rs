@@ -61,7 +61,7 @@ impl Cache {
             }
         }
         let content = Bytes::from(std::fs::read(path).map_err(unreadable)?);
-        let observations = Arc::new(Observations::parse(name, &content, recording)?);
+        let observations = Arc::new(Observations::read(name, &content, recording)?);
         let mut cached = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
         if cached.len() >= CACHED {
             cached.clear();

@@ -14,6 +14,7 @@ use super::{
 };
 
 pub(super) use super::flow::Links;
+use crate::cloud::recording::is_json_lines;
 
 /// Reads all sections of one environment.
 pub(super) fn environment(
@@ -138,7 +139,7 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
             format!("its parameters are: {}", list(&parameters)),
         );
     }
-    if let Some(at) = replay_at.filter(|_| !matches.is_empty()) {
+    if let Some(at) = replay_at.clone().filter(|_| !matches.is_empty()) {
         for missing in parameters.iter().filter(|p| matches.iter().all(|(m, _)| m.value != **p)) {
             let help = format!("add `{missing} = \"{{field}}\"`, with a field of the recording's observations");
             c.m.add(at.clone(), format!("`match` says nothing of the address's parameter `{missing}`"), help);
@@ -161,6 +162,14 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
             }
         }
     }
+    let document = sample_path.as_ref().map(|path| !is_json_lines(&path.value));
+    if document == Some(true)
+        && let Some(at) = replay_at
+    {
+        let help =
+            "only JSON lines (`.jsonl`) hold observations to choose from: remove `replay`, or give it such a sample";
+        c.m.add(at, "the sample is one document, the same for each request", help);
+    }
     let sample = sample_path.and_then(|path| sample(c, path, &wanted));
     if let Some(secret) = &secret {
         let word = secret.value.len() <= 24 && column_name(&secret.value) && !secret.value.starts_with('_');
@@ -173,6 +182,7 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
         name,
         url: url.value,
         secret: secret.map(|s| s.value),
+        document: sample.is_some().then_some(document).flatten(),
         sample,
         matches: map(matches),
         time: time.map(|t| t.value),
@@ -199,7 +209,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ") }
 }
 
-/// A recording: each line a JSON object that has the wanted fields.
+/// A recording: where it is JSON lines, each a JSON object that has the wanted fields; else a document as it is.
 fn sample(c: &mut Context<'_>, path: At<String>, wanted: &[String]) -> Option<Bytes> {
     let shown = quote(&path.value);
     let content = match c.files.read(&path.value, SAMPLE_BYTES) {
@@ -210,6 +220,13 @@ fn sample(c: &mut Context<'_>, path: At<String>, wanted: &[String]) -> Option<By
             return None;
         }
     };
+    if !is_json_lines(&path.value) {
+        if content.is_empty() {
+            c.m.add(path.at, format!("the sample {shown} is empty"), "write into it what the source would answer");
+            return None;
+        }
+        return Some(content);
+    }
     let mut rows = 0_usize;
     for (n, line) in content.split(|b| *b == b'\n').enumerate().filter(|(_, l)| !l.trim_ascii().is_empty()) {
         rows += 1;

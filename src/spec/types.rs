@@ -91,8 +91,10 @@ pub struct Source {
     pub url: String,
     /// The secret that it wants.
     pub secret: Option<String>,
-    /// The recording's content: JSON lines.
+    /// The recording's content: JSON lines, or one document.
     pub sample: Option<Bytes>,
+    /// Whether the sample is one document, answered as it is; none without a sample.
+    pub document: Option<bool>,
     /// Per parameter of the address, a text with `{field}` for a field of an observation.
     pub matches: BTreeMap<String, String>,
     /// The field that holds an observation's time.

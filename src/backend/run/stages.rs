@@ -164,7 +164,7 @@ impl Work {
                 Error::Invalid(format!("source {name:?} has no `replay` in pipeline.toml: it cannot replay a file"))
             })?;
             let content = std::fs::read(path).map_err(|e| Error::Invalid(format!("{}: {e}", path.display())))?;
-            let observations = Observations::parse(&path.display().to_string(), &content.into(), recording)?;
+            let observations = Observations::read(&path.display().to_string(), &content.into(), recording)?;
             steps = steps.max(observations.steps());
         }
         Ok(steps)
