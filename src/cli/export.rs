@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     aws::policy,
-    cloud::stacks::Template,
+    cloud::{resources::Graph, stacks::Template},
     deploy::{self, TemplateOptions, executable},
     spec,
 };
@@ -25,6 +25,11 @@ use crate::{
 pub enum Command {
     /// Print a pipeline's CloudFormation template
     Cloudformation(Cloudformation),
+    /// Print a pipeline's stages and how data flows through them, as a Mermaid flowchart
+    Graph {
+        /// The pipeline's name
+        pipeline: String,
+    },
     /// Print the IAM policy of those who look, or of those who operate
     Iam(Iam),
 }
@@ -49,6 +54,7 @@ impl Command {
     pub fn run(&self, s: &Session) -> Result {
         match self {
             Self::Cloudformation(c) => c.run(s),
+            Self::Graph { pipeline } => s.out.bytes(deploy::mermaid(&graph(s, pipeline)?).as_bytes()),
             Self::Iam(iam) => iam.run(s),
         }
     }
@@ -104,9 +110,7 @@ impl Cloudformation {
     }
 
     fn template(&self, s: &Session, name: &str) -> Result<Template> {
-        let dir = s.settings.pipelines.value.as_deref();
-        let pipeline = spec::find(dir, name, &known_handler).map_err(Failure::failed)?;
-        let graph = deploy::graph(&pipeline, &s.settings.env.value).map_err(Failure::failed)?;
+        let graph = graph(s, name)?;
         let bootstrap = match &self.bootstrap {
             Some(path) => Some(executable::find(Some(path), self.emulated).map_err(Failure::failed)?),
             None => None,
@@ -119,6 +123,13 @@ impl Cloudformation {
         };
         deploy::template(&graph, &options).map_err(Failure::failed)
     }
+}
+
+/// The graph of a pipeline in the environment of the settings.
+fn graph(s: &Session, name: &str) -> Result<Graph> {
+    let dir = s.settings.pipelines.value.as_deref();
+    let pipeline = spec::find(dir, name, &known_handler).map_err(Failure::failed)?;
+    deploy::graph(&pipeline, &s.settings.env.value).map_err(Failure::failed)
 }
 
 fn at(path: &Path, error: std::io::Error) -> Failure {

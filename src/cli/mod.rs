@@ -23,6 +23,7 @@ mod jobs;
 mod logging;
 mod logs;
 mod names;
+mod new;
 mod operations;
 mod out;
 mod queries;
@@ -117,6 +118,8 @@ struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make the folder of a new pipeline
+    New(new::New),
     /// Check pipelines, and point at each mistake
     Check(check::Check),
     /// List the pipelines and how they are
@@ -217,7 +220,8 @@ impl Command {
             Self::Apis(c) => c.change(),
             Self::Demo(_) => Some(("demo", "the demo's pipelines")),
             Self::Serve => Some(("serve", "the embedded cloud")),
-            Self::Check(_)
+            Self::New(_)
+            | Self::Check(_)
             | Self::Pipelines
             | Self::Plan(_)
             | Self::Status(_)
@@ -308,6 +312,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 fn dispatch(command: Command, s: &Session) -> Result {
     match command {
+        Command::New(new) => return new.run(s),
         Command::Check(check) => return check.run(s),
         Command::Export(c) => return c.run(s),
         Command::Info => return info::run(s),
@@ -352,7 +357,8 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Topics(c) => c.run(s, backend).await,
         Command::Secret(c) => c.run(s, backend).await,
         Command::Apis(c) => c.run(s, backend).await,
-        Command::Check(_)
+        Command::New(_)
+        | Command::Check(_)
         | Command::Demo(_)
         | Command::Serve
         | Command::Export(_)

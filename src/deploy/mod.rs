@@ -1,5 +1,6 @@
 //! From a pipeline to the graph of resources that its stack is made of, and from the graph to AWS's template.
 
+mod diagram;
 pub mod executable;
 mod graph;
 pub mod names;
@@ -7,6 +8,7 @@ pub mod package;
 mod roles;
 mod template;
 
+pub use diagram::{mermaid, with_diagram};
 pub use graph::{Error, graph};
 pub use names::stack as stack_name;
 pub use template::{

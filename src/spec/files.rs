@@ -50,28 +50,36 @@ impl Files {
     /// interpreters leave behind are left out. The error is a half sentence.
     pub(super) fn folder(&self, path: &str, most: u64) -> Result<BTreeMap<String, Bytes>, String> {
         inside(path)?;
+        self.below(&format!("{path}/"), most)
+    }
+
+    /// All files, as [`Files::folder`] gives those of a folder.
+    pub(super) fn all(&self, most: u64) -> Result<BTreeMap<String, Bytes>, String> {
+        self.below("", most)
+    }
+
+    fn below(&self, prefix: &str, most: u64) -> Result<BTreeMap<String, Bytes>, String> {
         let mut files = BTreeMap::new();
         let mut left = most;
-        for name in self.names_below(path)? {
+        for name in self.names_below(prefix)? {
             let content =
-                self.read(&format!("{path}/{name}"), left).map_err(|why| format!("holds `{name}`, which {why}"))?;
+                self.read(&format!("{prefix}{name}"), left).map_err(|why| format!("holds `{name}`, which {why}"))?;
             left -= content.len() as u64;
             files.insert(name, content);
         }
         Ok(files)
     }
 
-    fn names_below(&self, path: &str) -> Result<Vec<String>, String> {
-        let prefix = format!("{path}/");
+    fn names_below(&self, prefix: &str) -> Result<Vec<String>, String> {
         let below = |all: &mut dyn Iterator<Item = String>| -> Vec<String> {
-            all.filter_map(|p| p.strip_prefix(&prefix).map(str::to_owned))
+            all.filter_map(|p| p.strip_prefix(prefix).map(str::to_owned))
                 .filter(|p| !p.split('/').any(left_out))
                 .collect()
         };
         let names = match self {
             Self::Disk(root) => {
                 let mut names = Vec::new();
-                walk(&root.join(path), "", &mut names, 0)?;
+                walk(&root.join(prefix), "", &mut names, 0)?;
                 names
             }
             Self::BuiltIn(folder) => {

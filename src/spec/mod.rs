@@ -9,10 +9,12 @@ mod files;
 mod flow;
 pub mod load;
 mod read;
+mod rename;
 mod sections;
 mod tree;
 pub mod types;
 
 pub use diagnostic::{Diagnostic, Report};
 pub use load::{FindError, Handlers, Location, built_in, find, load, load_memory, load_path, pipelines};
+pub use rename::{contents, renamed};
 pub use types::*;

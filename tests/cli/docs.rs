@@ -56,3 +56,26 @@ fn the_guide_names_every_flag() {
         assert!(GUIDE.contains(&format!("| `--{flag}")), "--{flag} is not in docs/cli.md");
     }
 }
+
+/// `UPDATE_DOCS=1` writes them.
+#[test]
+fn each_readme_of_a_pipeline_has_its_graph() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    for location in pumphouse::spec::pipelines(Some(&root)).unwrap() {
+        let name = location.name();
+        let pipeline = pumphouse::spec::load(&location, &|_| true).unwrap();
+        let graph = pumphouse::deploy::graph(&pipeline, pipeline.env_names()[0]).unwrap();
+        let path = root.join(&name).join("README.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let wanted = pumphouse::deploy::with_diagram(&text, &graph);
+        let wanted = wanted.unwrap_or_else(|| panic!("{name}: the README has no ```mermaid block for the graph"));
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, wanted).unwrap();
+        } else {
+            assert!(
+                text == wanted,
+                "{name}: the README's graph is an old one: UPDATE_DOCS=1 cargo test --test cli docs::"
+            );
+        }
+    }
+}

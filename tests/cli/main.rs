@@ -8,6 +8,8 @@ mod end_to_end;
 #[cfg_attr(not(feature = "local"), allow(dead_code))]
 mod harness;
 #[cfg(feature = "local")]
+mod new;
+#[cfg(feature = "local")]
 mod output;
 #[cfg(feature = "local")]
 mod prompts;

@@ -1,0 +1,5 @@
+-- The warmest reading of each station.
+select station, max(celsius) as celsius
+from readings
+group by station
+order by station
