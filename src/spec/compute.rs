@@ -215,12 +215,6 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
         c.m.add(format.at.clone(), message, suggest(&format.value, FORMATS, ""));
     }
     let input = columns(c, s, "input", &TYPES);
-    if format.as_ref().is_some_and(|f| f.value == "csv") {
-        for column in input.iter().filter(|c| c.value.name != c.value.name.to_lowercase()) {
-            let help = format!("write `{}`", column.value.name.to_lowercase());
-            c.m.add(column.at.clone(), "the header of a CSV file is read in lower case", help);
-        }
-    }
     if input.is_empty() && s.node("input").is_none() {
         s.missing(c.m, "input", "{ name = \"varchar\", amount = \"double\" }");
     }

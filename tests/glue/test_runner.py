@@ -162,9 +162,10 @@ class Reading(unittest.TestCase):
 class OtherFormats(unittest.TestCase):
     def csv(self, **changes):
         return job(
-            sql='select "date", deaths, state from input where deaths > 0',
+            sql="select `Date` as `date`, `Deaths (all)` as deaths, `Country/Region` as state from input "
+            "where `Deaths (all)` > 0",
             format="csv",
-            input={"date": "date", "deaths": "bigint", "State": "varchar"},
+            input={"Date": "date", "Deaths (all)": "bigint", "Country/Region": "varchar"},
             columns={"date": "date", "deaths": "integer", "state": "varchar"},
             partition_by={},
             **changes,
@@ -172,8 +173,8 @@ class OtherFormats(unittest.TestCase):
 
     def test_csv_is_read_by_its_header(self):
         j = self.csv()
-        j.put("us/a.csv", '\ufeffDeaths,State,Date\r\n3,"Ohio, ""US""\nnorth",2020-03-01\r\n0,x,2020-03-02\r\n')
-        j.put("us/b.csv", "date,extra,state,deaths\n2020-03-03,?,,5")
+        j.put("us/a.csv", '\ufeffDeaths (all), Country/Region,Date\r\n3,"Ohio, ""US""\nnorth",2020-03-01\r\n0,x,2020-03-02\r\n')
+        j.put("us/b.csv", "Date,extra,Country/Region,Deaths (all)\n2020-03-03,?,,5")
         done = j.run()
         self.assertEqual((done["rows_in"], done["rows_out"]), (3, 2))
         self.assertEqual(
@@ -191,12 +192,13 @@ class OtherFormats(unittest.TestCase):
             return str(caught.exception).split("landing/", 1)[1]
 
         self.assertEqual(
-            failure("date,state\n2020-03-01,x\n"), 'a.csv: column "deaths" is missing: the header has date, state'
+            failure("date,Country/Region\n2020-03-01,x\n"),
+            'a.csv: column "Date" is missing: the header has date, Country/Region',
         )
         self.assertEqual(failure("\n"), "a.csv: the file has no header")
-        many = failure("date,deaths,state\n2020-03-01,1,x\n2020-03-02,many,y\n")
+        many = failure("Date,Deaths (all),Country/Region\n2020-03-01,1,x\n2020-03-02,many,y\n")
         self.assertRegex(many, r"^a\.csv line 3: .*'many'")
-        self.assertRegex(failure("date,deaths,state\n2020-03-01,1\n"), r"^a\.csv: .*MALFORMED")
+        self.assertRegex(failure("Date,Deaths (all),Country/Region\n2020-03-01,1\n"), r"^a\.csv: .*MALFORMED")
 
     def test_parquet_is_read_by_names(self):
         j = job(

@@ -255,7 +255,7 @@ def read_json(spark, files, paths, columns):
 
 
 def header(line):
-    return [name.strip().lower() for name in next(csv.reader([line.lstrip("\ufeff")]), [])]
+    return [name.strip() for name in next(csv.reader([line.lstrip("\ufeff")]), [])]
 
 
 def read_csv(spark, files, paths, columns):
@@ -268,7 +268,7 @@ def read_csv(spark, files, paths, columns):
         if not names:
             raise JobFailed(f"{path}: the file has no header")
         for name, _ in columns:
-            if name.lower() not in names:
+            if name not in names:
                 raise JobFailed(f"{path}: column \"{name}\" is missing: the header has {', '.join(names)}")
         groups.setdefault(tuple(names), []).append(path)
     frames = []
@@ -285,7 +285,7 @@ def read_csv(spark, files, paths, columns):
             mode="FAILFAST",
             maxCharsPerColumn=-1,
         )
-        frames.append(frame.select(*typed(columns, [f"c{names.index(name.lower())}" for name, _ in columns])))
+        frames.append(frame.select(*typed(columns, [f"c{names.index(name)}" for name, _ in columns])))
     joined = frames[0]
     for frame in frames[1:]:
         joined = joined.unionByName(frame)

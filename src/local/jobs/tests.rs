@@ -297,28 +297,49 @@ async fn values_in_keys_are_escaped_and_null_has_a_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_in_json_are_those_of_the_files() {
+    let (_dir, local) = cloud(|job, table| {
+        job.input_columns = columns(&[("Sample No", "integer"), ("pH", "double")]);
+        job.sql = "select `Sample No` as sample, `pH` as ph from input".into();
+        job.partition_by = Vec::new();
+        table.columns = columns(&[("sample", "integer"), ("ph", "double")]);
+        table.partition_keys = Vec::new();
+    });
+    put(&local, "a.json", "{\"Sample No\": 7, \"pH\": 6.5, \"ph\": 1}\n").await;
+    assert_eq!(run(&local).await.error, None);
+    assert_eq!(rows(&local, "select * from prices").await, [[json!(7), json!(6.5)]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn csv_is_read_by_its_header() {
     let (_dir, local) = cloud(|job, table| {
         job.input_format = "csv".into();
-        job.input_columns = columns(&[("date", "date"), ("deaths", "bigint")]);
-        job.sql = "select \"date\", deaths from input where deaths > 0".into();
+        job.input_columns = columns(&[("Date", "date"), ("Deaths (all)", "bigint"), ("Country/Region", "varchar")]);
+        job.sql = "select `Date` as `date`, `Deaths (all)` as deaths from input \
+                   where `Deaths (all)` > 0 and `Country/Region` = 'US'"
+            .into();
         job.partition_by = Vec::new();
         job.from_prefix = "us/".into();
         table.columns = columns(&[("date", "date"), ("deaths", "integer")]);
         table.partition_keys = Vec::new();
     });
-    put(&local, "us/a.csv", "\u{feff}Deaths,State,Date\r\n3,\"Ohio, US\",2020-03-01\r\n0,x,2020-03-02\r\n").await;
+    put(
+        &local,
+        "us/a.csv",
+        "\u{feff}Deaths (all),State, Country/Region,Date\r\n3,\"Ohio, US\",US,2020-03-01\r\n0,x,US,2020-03-02\r\n",
+    )
+    .await;
     put(&local, "other/b.csv", "nothing").await;
     let done = run(&local).await;
     assert_eq!((done.error, done.rows_in, done.rows_out), (None, Some(2), Some(1)));
     assert_eq!(rows(&local, "select * from prices").await, [[json!("2020-03-01"), json!(3)]]);
 
-    put(&local, "us/c.csv", "date,state\n2020-03-01,x\n").await;
+    put(&local, "us/c.csv", "date,Country/Region\n2020-03-01,x\n").await;
     let error = run(&local).await.error.unwrap();
-    assert_eq!(error, "s3://landing/us/c.csv: column \"deaths\" is missing: the header has date, state");
+    assert_eq!(error, "s3://landing/us/c.csv: column \"Date\" is missing: the header has date, Country/Region");
     put(&local, "us/c.csv", "\n").await;
     assert_eq!(run(&local).await.error.unwrap(), "s3://landing/us/c.csv: the file has no header");
-    put(&local, "us/c.csv", "date,deaths\n2020-03-01,1\n2020-03-02,many\n").await;
+    put(&local, "us/c.csv", "Date,Deaths (all),Country/Region\n2020-03-01,1,US\n2020-03-02,many,US\n").await;
     let error = run(&local).await.error.unwrap();
     assert!(
         error.starts_with("s3://landing/us/c.csv: ") && error.contains("many") && error.contains("line 3"),

@@ -292,7 +292,8 @@ async fn tables_of_text_are_read_too() {
     deploy(&local, &[table("lines", "json"), table("sheet", "csv")]);
     put(&local, "lines/x", "{\"a\": 1, \"b\": \"one\"}\n{\"a\": 2}\n").await;
     put(&local, "lines/_hidden", "not json").await;
-    put(&local, "sheet/x.csv", "b,a\none,1\n,2\n").await;
+    // As Athena has it, a catalog table takes its columns in their order, whatever the header calls them.
+    put(&local, "sheet/x.csv", "UniqueID,Name\n1,one\n2,\n").await;
     let expected = [[json!(1), json!("one")], [json!(2), json!(null)]];
     for name in ["lines", "sheet"] {
         let result = ask(&local, &format!("select * from {name} order by a")).await.unwrap();

@@ -96,39 +96,34 @@ impl FileTable {
         table: resources::Table,
         counters: Arc<Counters>,
     ) -> std::result::Result<Self, Error> {
-        let (format, columns, keys) = (table.format.clone(), table.columns.clone(), table.partition_keys.clone());
-        Self::new(Source::Catalog(store, Box::new(table)), &format, &columns, &keys, counters)
+        let (columns, keys) = (types::schema(&table.columns)?, types::schema(&table.partition_keys)?);
+        let format = Format::named(&table.format)?;
+        Ok(Self::new(Source::Catalog(store, Box::new(table)), format, columns, keys, counters))
     }
 
-    /// A table of these files.
+    /// A table of these files; its columns have the names that the files have.
     pub(crate) fn of_files(
         files: Vec<DataFile>,
         format: &str,
         columns: &[Column],
         counters: Arc<Counters>,
     ) -> std::result::Result<Self, Error> {
-        Self::new(Source::Files(files), format, columns, &[], counters)
+        let columns = types::schema_as_written(columns)?;
+        let format = Format::named(format)?;
+        Ok(Self::new(Source::Files(files), format, columns, Arc::new(Schema::empty()), counters))
     }
 
-    fn new(
-        source: Source,
-        format: &str,
-        columns: &[Column],
-        keys: &[Column],
-        counters: Arc<Counters>,
-    ) -> std::result::Result<Self, Error> {
-        let file_schema = types::schema(columns)?;
-        let keys = types::schema(keys)?;
-        let fields: Vec<_> = file_schema.fields().iter().chain(keys.fields()).cloned().collect();
-        Ok(Self {
+    fn new(source: Source, format: Format, columns: SchemaRef, keys: SchemaRef, counters: Arc<Counters>) -> Self {
+        let fields: Vec<_> = columns.fields().iter().chain(keys.fields()).cloned().collect();
+        Self {
             source,
-            format: Format::named(format)?,
+            format,
             schema: Arc::new(Schema::new(fields)),
-            file_schema,
+            file_schema: columns,
             keys,
             counters,
             scanned: AtomicBool::new(false),
-        })
+        }
     }
 
     fn of_keys_alone(&self, filter: &Expr) -> bool {
@@ -239,6 +234,7 @@ impl FileTable {
             .map(|files| {
                 Arc::new(TextPartition {
                     format,
+                    by_place: matches!(self.source, Source::Catalog(..)),
                     files,
                     file_schema: self.file_schema.clone(),
                     schema: self.schema.clone(),

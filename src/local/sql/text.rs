@@ -38,6 +38,8 @@ pub(crate) enum TextFormat {
 #[derive(Debug)]
 pub(crate) struct TextPartition {
     pub(crate) format: TextFormat,
+    /// Whether the columns of CSV are those of a catalog table, which takes them in their order, whatever the header says.
+    pub(crate) by_place: bool,
     pub(crate) files: Vec<DataFile>,
     /// The columns in the files.
     pub(crate) file_schema: SchemaRef,
@@ -58,6 +60,7 @@ impl PartitionStream for TextPartition {
         let sender = builder.tx();
         let reader = Reader {
             format: self.format,
+            by_place: self.by_place,
             file_schema: self.file_schema.clone(),
             schema: self.schema.clone(),
             counters: self.counters.clone(),
@@ -74,6 +77,7 @@ impl PartitionStream for TextPartition {
 
 struct Reader {
     format: TextFormat,
+    by_place: bool,
     file_schema: SchemaRef,
     schema: SchemaRef,
     counters: Arc<Counters>,
@@ -210,7 +214,14 @@ impl Reader {
     fn read_csv(&self, file: &DataFile, sink: &mut Sink<'_>) -> Result<bool, Error> {
         let bad = |e: ArrowError| Error::failed(format!("{}: {}", file.uri, from_one(&without_kind(&e))));
         let open = || fs::File::open(&file.path).map_err(|e| unreadable(file, e));
-        let header = read_header(open()?, file)?;
+        let mut header = read_header(open()?, file)?;
+        if self.by_place {
+            for (name, field) in header.iter_mut().zip(self.file_schema.fields()) {
+                name.clone_from(field.name());
+            }
+            let rest = header.iter_mut().enumerate().skip(self.file_schema.fields().len());
+            rest.for_each(|(i, name)| *name = format!("#{i}"));
+        }
         let fields: Vec<Field> = header
             .iter()
             .enumerate()
@@ -255,7 +266,7 @@ impl Reader {
     }
 }
 
-/// The names in the first record, in lower case.
+/// The names in the first record.
 fn read_header(content: fs::File, file: &DataFile) -> Result<Vec<String>, Error> {
     let mut records = ::csv::ReaderBuilder::new().has_headers(false).from_reader(content);
     let header = match records.records().next() {
@@ -263,7 +274,7 @@ fn read_header(content: fs::File, file: &DataFile) -> Result<Vec<String>, Error>
         Some(Err(e)) => return Err(Error::failed(format!("{}: the header cannot be read: {e}", file.uri))),
         None => return Ok(Vec::new()),
     };
-    Ok(header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_lowercase()).collect())
+    Ok(header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect())
 }
 
 struct CountedRead {

@@ -44,13 +44,22 @@ fn decimal(kind: &str) -> Result<DataType> {
     }
 }
 
-/// Arrow's schema for columns.
+/// Arrow's schema for the columns of a catalog table, whose names have no capital letters.
 pub(crate) fn schema(columns: &[Column]) -> Result<SchemaRef> {
+    of_columns(columns, str::to_lowercase)
+}
+
+/// Arrow's schema for columns that have the names of the files.
+pub(crate) fn schema_as_written(columns: &[Column]) -> Result<SchemaRef> {
+    of_columns(columns, str::to_owned)
+}
+
+fn of_columns(columns: &[Column], name: fn(&str) -> String) -> Result<SchemaRef> {
     let fields = columns
         .iter()
         .map(|c| {
             let kind = to_arrow(&c.kind).map_err(|e| Error::invalid(format!("column {:?}: {e}", c.name)))?;
-            Ok(Field::new(c.name.to_lowercase(), kind, true))
+            Ok(Field::new(name(&c.name), kind, true))
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Schema::new(fields).into())
