@@ -15,6 +15,7 @@ use crate::{
 
 impl Outcome for Stack {}
 impl Outcome for Destroyed {}
+impl Outcome for ChangeSet {}
 
 /// Objects that are counted before a destroy, in pages of a thousand; so many and more are told as such.
 const COUNTED: u32 = 20;
@@ -40,7 +41,20 @@ impl Backend {
 
     /// What deploying the pipeline would do.
     pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
-        Ok(self.cloud.stacks.plan(&self.request(pipeline).await?).await?)
+        self.planned(&self.request(pipeline).await?).await
+    }
+
+    /// What applying a request would do. CloudFormation makes a change set for that, and what it refers to is uploaded
+    /// before: that takes a permit and is on record. In read-only mode, reading alone has to do.
+    pub(super) async fn planned(&self, request: &StackRequest) -> Result<ChangeSet> {
+        let stacks = self.cloud.stacks.clone();
+        if self.gate.read_only() || !stacks.takes_templates() {
+            return Ok(stacks.estimate(request).await?);
+        }
+        let target = request.graph.stack.clone();
+        let sentence = format!("a change set of {target} is made, and deleted again");
+        let effect = Effect { what: "plan", target, sentence, strength: Strength::Free };
+        self.gate.perform(&effect, &Consent::None, |permit| async move { stacks.plan(&permit, request).await }).await
     }
 
     /// What deploying the pipeline would probably do, at the price of reading alone: for a face that shows it unasked.
@@ -60,7 +74,7 @@ impl Backend {
         self.gate.check("deploy", &stack)?;
         let mut request = self.request(pipeline).await?;
         request.revert_drift = revert_drift;
-        let plan = self.cloud.stacks.plan(&request).await?;
+        let plan = self.planned(&request).await?;
         let effect = self.effect_of(pipeline, &plan);
         request.confirmed = Some(plan.clone());
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(stack, request);

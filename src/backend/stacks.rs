@@ -1,6 +1,6 @@
 //! What only an engine such as CloudFormation has: rollbacks, protection, drift, the bootstrap stack.
 
-use super::{Backend, Consent, Effect, Error, Result, Strength};
+use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength};
 use crate::{
     cloud::{
         Error as CloudError,
@@ -9,6 +9,8 @@ use crate::{
     },
     deploy::{self, TemplateOptions, executable},
 };
+
+impl Outcome for Drift {}
 
 /// The stack with the artifact bucket and CloudFormation's role.
 pub const BOOTSTRAP: &str = deploy::BOOTSTRAP_STACK;
@@ -77,9 +79,17 @@ impl Backend {
         self.gate.perform(&effect, consent, |permit| async move { stacks.protect(&permit, &stack, on).await }).await
     }
 
-    /// Compares what is deployed with what the stack says.
+    /// Compares what is deployed with what the stack says; in read-only mode, what the last comparison has found.
     pub async fn drift(&self, pipeline: &str) -> Result<Drift> {
-        Ok(self.cloud.stacks.drift(&self.stack_name(pipeline)).await?)
+        let (stacks, stack) = (self.cloud.stacks.clone(), self.stack_name(pipeline));
+        if self.gate.read_only() || !stacks.takes_templates() {
+            return Ok(stacks.drift(&stack).await?);
+        }
+        let sentence = format!("CloudFormation looks for drift of {stack}, and remembers what it finds");
+        let effect = Effect { what: "drift", target: stack.clone(), sentence, strength: Strength::Free };
+        self.gate
+            .perform(&effect, &Consent::None, |permit| async move { stacks.detect_drift(&permit, &stack).await })
+            .await
     }
 
     fn bootstrap_request(&self) -> Result<StackRequest> {
@@ -107,7 +117,7 @@ impl Backend {
     /// What making or updating the bootstrap stack would do, and the confirmation that it deserves.
     pub async fn bootstrap_effect(&self) -> Result<(ChangeSet, Effect)> {
         self.gate.check("bootstrap", BOOTSTRAP)?;
-        let plan = self.cloud.stacks.plan(&self.bootstrap_request()?).await?;
+        let plan = self.planned(&self.bootstrap_request()?).await?;
         let identity = self.cloud.identity.ask().await?;
         let (account, region) = (identity.account.unwrap_or_default(), identity.region.unwrap_or_default());
         let sentence = format!(

@@ -147,7 +147,7 @@ pub(super) async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack>
     let known: Vec<_> = backend.list_pipelines().await?.into_iter().map(|p| p.name).collect();
     let why = if known.iter().any(|k| k == pipeline) {
         // Where it has no such environment, that is what is wrong.
-        backend.plan(pipeline).await?;
+        backend.graph(pipeline)?;
         format!("{pipeline} is not deployed in {}: `pumphouse deploy {pipeline}` does it", backend.env)
     } else {
         super::names::unknown("pipeline", pipeline, &known)

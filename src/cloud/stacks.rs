@@ -325,12 +325,12 @@ pub trait Stacks: Send + Sync {
     fn list(&self) -> Pages<'_, Stack>;
     /// One stack; none where it is not deployed.
     async fn get(&self, stack: &str) -> Result<Option<Stack>>;
-    /// What applying the request would do.
-    async fn plan(&self, request: &StackRequest) -> Result<ChangeSet>;
-    /// What applying the request would probably do, at the price of reading alone.
-    async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet> {
-        self.plan(request).await
+    /// What applying the request would do. An engine may have to make something for that, which goes away again.
+    async fn plan(&self, _: &Permit, request: &StackRequest) -> Result<ChangeSet> {
+        self.estimate(request).await
     }
+    /// What applying the request would do, as far as reading alone can tell.
+    async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet>;
     /// Applies the request, or carries an interrupted operation on.
     async fn apply(&self, permit: &Permit, request: &StackRequest, progress: Progress) -> Result<Stack>;
     /// Removes the stack with everything in it, save what is to be kept: logical ids, of a stack whose removal failed.
@@ -346,7 +346,11 @@ pub trait Stacks: Send + Sync {
     async fn protect(&self, _: &Permit, stack: &str, _on: bool) -> Result<()> {
         Err(Error::Unsupported { cloud: "local", what: format!("termination protection of {stack}") })
     }
-    /// Compares what is deployed with the template.
+    /// Compares what is deployed with the template, which the engine then remembers.
+    async fn detect_drift(&self, _: &Permit, stack: &str) -> Result<Drift> {
+        self.drift(stack).await
+    }
+    /// What the last comparison has found.
     async fn drift(&self, stack: &str) -> Result<Drift> {
         let what = format!("drift of {stack}: nothing changes its resources behind its back");
         Err(Error::Unsupported { cloud: "local", what })

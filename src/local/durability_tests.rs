@@ -194,7 +194,7 @@ async fn a_stack_survives_a_kill_and_is_carried_on() {
             let stack = cloud.stacks.apply(&testing::permit(), &request(), mpsc::unbounded_channel().0).await.unwrap();
             assert!(matches!(stack.status, StackStatus::CreateComplete | StackStatus::UpdateComplete));
             assert_eq!(stack.resources.len(), request().graph.resources.len());
-            assert_eq!(cloud.stacks.plan(&request()).await.unwrap().changes, []);
+            assert_eq!(cloud.stacks.estimate(&request()).await.unwrap().changes, []);
         }
         if cloud.stacks.get("p-dev").await.unwrap().is_some() {
             cloud.stacks.destroy(&testing::permit(), "p-dev", &[], mpsc::unbounded_channel().0).await.unwrap();

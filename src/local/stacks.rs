@@ -225,7 +225,7 @@ impl Stacks for Local {
         self.inner.store.read(move |c| find(c, &name)?.map(|row| stack(c, &store, row)).transpose()).await
     }
 
-    async fn plan(&self, request: &StackRequest) -> Result<ChangeSet> {
+    async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet> {
         let (store, graph) = (self.inner.store.clone(), request.graph.clone());
         self.inner
             .store

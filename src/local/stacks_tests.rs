@@ -86,7 +86,7 @@ fn die_in_the_middle(local: &Local, status: &str) {
 async fn a_stack_is_made_changed_and_removed() {
     let (dir, local) = testing::local();
     let request = graph("p-dev", some_of_all());
-    let plan = local.plan(&request).await.unwrap();
+    let plan = local.estimate(&request).await.unwrap();
     assert!(!plan.resumes);
     assert!(plan.changes.iter().all(|c| c.action == Action::Add));
     assert_eq!(plan.changes.len(), 8);
@@ -102,7 +102,7 @@ async fn a_stack_is_made_changed_and_removed() {
     assert_eq!(statuses_of(&events, "b"), ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]);
     assert_eq!((events[2].done, events[2].total, events.len()), (1, 8, 18));
     assert_eq!(local.get("p-dev").await.unwrap(), Some(stack));
-    assert_eq!(local.plan(&request).await.unwrap().changes, []);
+    assert_eq!(local.estimate(&request).await.unwrap().changes, []);
     let mut stored = local.events("p-dev", 100).await.unwrap();
     stored.reverse();
     assert_eq!(
@@ -179,7 +179,7 @@ async fn what_was_cut_off_is_carried_on() {
     let stack = local.get("p-dev").await.unwrap().unwrap();
     assert!(stack.interrupted);
     assert_eq!(local.history("p-dev", 1).await.unwrap()[0].status, "INTERRUPTED");
-    let plan = local.plan(&whole).await.unwrap();
+    let plan = local.estimate(&whole).await.unwrap();
     assert!(plan.resumes);
     assert_eq!(plan.changes.len(), 5);
     let (stack, events) = apply(&local, &whole).await;
@@ -228,7 +228,7 @@ async fn a_name_that_another_stack_has_is_refused_before_anything_is_done() {
     let second = graph("second", vec![testing::stream("s"), testing::bucket("b", false)]);
     let Err(Error::Conflict(why)) = apply(&local, &second).await.0 else { panic!("no conflict") };
     assert!(why.contains("stack first has a bucket named \"b\""), "{why}");
-    assert!(matches!(local.plan(&second).await, Err(Error::Conflict(_))));
+    assert!(matches!(local.estimate(&second).await, Err(Error::Conflict(_))));
     assert_eq!(local.get("second").await.unwrap(), None);
     let twice = graph("third", vec![testing::bucket("c", false), testing::bucket("c", false)]);
     assert!(matches!(apply(&local, &twice).await.0, Err(Error::Invalid(_))));

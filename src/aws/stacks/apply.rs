@@ -20,14 +20,9 @@ use crate::{
 };
 
 impl Aws {
-    /// What applying the request would do, as CloudFormation says it; an estimate where it must not, or cannot, be asked.
+    /// What applying the request would do, as CloudFormation says it; an estimate where it cannot be asked.
     pub(super) async fn plan_stack(&self, request: &StackRequest) -> Result<ChangeSet> {
         let stack = self.described(&request.graph.stack).await?;
-        if self.client.options().read_only {
-            let mut plan = self.estimated(request, stack.as_ref()).await?;
-            plan.notes.push("read-only: no change set is made; this compares the templates".into());
-            return Ok(plan);
-        }
         let status = stack.as_ref().map(show::status);
         if let Some(status) = &status {
             refuse(&request.graph.stack, status)?;

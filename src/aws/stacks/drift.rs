@@ -21,14 +21,13 @@ const BY_DESIGN: [(&str, &str); 3] = [
 ];
 
 impl Aws {
-    /// Looks for drift; in read-only mode, tells what the last look found.
-    pub(super) async fn stack_drift(&self, name: &str) -> Result<Drift> {
+    /// Looks for drift, or tells what the last look found.
+    pub(super) async fn stack_drift(&self, name: &str, fresh: bool) -> Result<Drift> {
         let stack = self.described(name).await?.ok_or_else(|| Error::not_found("stack", name))?;
-        let read_only = self.client.options().read_only;
         let known = stack.drift_information();
         let mut status = known.and_then(|d| d.stack_drift_status()).map(|s| s.as_str().to_owned());
         let mut checked = known.and_then(|d| optional(d.last_check_timestamp()));
-        if !read_only {
+        if fresh {
             if show::status(&stack).in_progress() {
                 let word = show::status(&stack);
                 return Err(Error::Conflict(format!("{name} is {}: wait until that has ended", word.word())));
@@ -37,7 +36,7 @@ impl Aws {
         }
         let status = status.unwrap_or_else(|| "NOT_CHECKED".into());
         let resources = if status == "NOT_CHECKED" { Vec::new() } else { self.drifts(name).await? };
-        Ok(Drift { stack: name.to_owned(), status, checked, fresh: !read_only, resources })
+        Ok(Drift { stack: name.to_owned(), status, checked, fresh, resources })
     }
 
     async fn detect(&self, name: &str) -> Result<(Option<String>, Option<jiff::Timestamp>)> {

@@ -89,13 +89,18 @@ impl Stacks for Aws {
         Ok(Some(show::stack(&found, &resources)))
     }
 
-    async fn plan(&self, request: &StackRequest) -> Result<ChangeSet> {
+    async fn plan(&self, permit: &Permit, request: &StackRequest) -> Result<ChangeSet> {
+        permit.check("cloudformation:CreateChangeSet", &request.graph.stack)?;
         Box::pin(self.plan_stack(request)).await
     }
 
     async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet> {
         let stack = self.described(&request.graph.stack).await?;
-        self.estimated(request, stack.as_ref()).await
+        let mut plan = self.estimated(request, stack.as_ref()).await?;
+        if self.client.options().read_only {
+            plan.notes.push("read-only: no change set is made; this compares the templates".into());
+        }
+        Ok(plan)
     }
 
     async fn apply(&self, permit: &Permit, request: &StackRequest, progress: Progress) -> Result<Stack> {
@@ -118,8 +123,13 @@ impl Stacks for Aws {
         self.set_protection(stack, on).await
     }
 
+    async fn detect_drift(&self, permit: &Permit, stack: &str) -> Result<Drift> {
+        permit.check("cloudformation:DetectStackDrift", stack)?;
+        self.stack_drift(stack, true).await
+    }
+
     async fn drift(&self, stack: &str) -> Result<Drift> {
-        self.stack_drift(stack).await
+        self.stack_drift(stack, false).await
     }
 
     async fn events(&self, stack: &str, limit: usize) -> Result<Vec<StackEvent>> {

@@ -26,6 +26,8 @@ fn drift_is_shown_property_by_property_and_a_threshold_is_none() {
     let drift: Value = serde_json::from_str(&world.done("drift small --output json").0).unwrap();
     assert_eq!((&drift["status"], &drift["fresh"]), (&"DRIFTED".into(), &true.into()));
     assert_eq!(drift["resources"][1]["properties"][0]["by_design"], true);
+    let audit = std::fs::read_to_string(world.pumphouse.path("state/audit.jsonl")).unwrap();
+    assert_eq!(audit.lines().filter(|line| line.contains("\"drift\"")).count(), 4, "two looks, on record: {audit}");
 }
 
 #[test]

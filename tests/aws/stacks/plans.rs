@@ -178,3 +178,49 @@ fn a_name_that_is_taken_is_explained() {
     assert!(err.contains("LandingBucket: Resource of type") && err.contains("perhaps kept (Retain)"), "{err}");
     assert_eq!(world.aws.stack("small-dev").status, "DELETE_COMPLETE", "no empty stack is left");
 }
+
+/// What is on record, and the calls of each line.
+fn record(world: &World) -> Vec<(String, String, Vec<String>)> {
+    let text = std::fs::read_to_string(world.pumphouse.path("state/audit.jsonl")).unwrap_or_default();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let calls = |line: &serde_json::Value| {
+        line["calls"].as_array().into_iter().flatten().map(|call| word(&call["operation"])).collect()
+    };
+    lines.map(|line| (word(&line["what"]), word(&line["outcome"]), calls(&line))).collect()
+}
+
+#[test]
+fn what_a_plan_makes_is_on_record_and_one_that_only_reads_is_not() {
+    let world = World::new();
+    world.done("plan small --read-only");
+    assert_eq!(record(&world), []);
+    world.done("plan small");
+    let record = record(&world);
+    let told: Vec<_> = record.iter().map(|(what, outcome, _)| (what.as_str(), outcome.as_str())).collect();
+    assert_eq!(told, [("plan", "started"), ("plan", "ok")]);
+    for made in ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"] {
+        assert!(record[1].2.iter().any(|call| call == made), "{record:?}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_on_record_nothing_is_made() {
+    let world = World::new();
+    std::fs::create_dir_all(world.pumphouse.path("state/audit.jsonl")).unwrap();
+    let err = world.fails("plan small", 3);
+    assert!(err.contains("audit.jsonl"), "{err}");
+    assert_eq!(world.asked("CreateChangeSet"), 0);
+    world.done("plan small --read-only");
+}
+
+#[test]
+fn asking_for_the_status_of_what_is_not_deployed_makes_nothing() {
+    let world = World::new();
+    let err = world.fails("status small", 1);
+    assert!(err.contains("small is not deployed in dev"), "{err}");
+    let err = world.fails("status small --env tset", 1);
+    assert!(err.contains("tset"), "{err}");
+    assert_eq!(world.asked("CreateChangeSet"), 0);
+    assert_eq!(record(&world), []);
+}
