@@ -75,7 +75,8 @@ class CryptoStream(unittest.TestCase):
             self.athena_answers,
             self.the_console_shows_it,
             self.one_property_changes,
-            self.a_broken_update_leaves_all_as_it_was,
+            self.an_update_whose_name_is_taken_changes_nothing,
+            self.an_update_that_fails_in_the_middle_is_rolled_back,
             self.drift_is_found,
             self.nothing_is_left,
         ]
@@ -187,7 +188,7 @@ class CryptoStream(unittest.TestCase):
         self.p.ok("deploy", "crypto-stream", "--yes")
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 
-    def a_broken_update_leaves_all_as_it_was(self):
+    def an_update_whose_name_is_taken_changes_nothing(self):
         # A bucket of the name that the new resource would get is there already.
         s3, name = self.emulator.client("s3"), f"{STACK}-extra-{harness.ACCOUNT}-{harness.REGION}"
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": harness.REGION})
@@ -200,6 +201,43 @@ class CryptoStream(unittest.TestCase):
         self.assertIn(self.p.json("status", "crypto-stream")["status"], ["UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE"])
         self.toml.write_text(text)
         s3.delete_bucket(Bucket=name)
+        self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
+
+    def an_update_that_fails_in_the_middle_is_rolled_back(self):
+        # A parameter of the new threshold's name is there already. Validation does not look at parameters, so the alarm has
+        # its new limit by the time that the threshold cannot be made.
+        ssm, cloudwatch = self.emulator.client("ssm"), self.emulator.client("cloudwatch")
+        alarm, name = f"{STACK}-fetch_failing", "/crypto-stream/dev/zzz"
+        limit = lambda: cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["Threshold"]
+        ssm.put_parameter(Name=name, Value="1", Type="String")
+        text, before = self.toml.read_text(), limit()
+        self.edit("above = 3", "above = 7")
+        self.toml.write_text(self.toml.read_text() + "\n[threshold.zzz]\ndefault = 5.0\n")
+        self.assertEqual(
+            {c["logical_id"]: c["action"] for c in self.p.json("plan", "crypto-stream")["changes"]},
+            {"FetchFailingAlarm": "change", "ZzzThreshold": "add"},
+        )
+        said = self.p.run("deploy", "crypto-stream", "--yes")
+        self.assertEqual(said.code, 1, said)
+        for words in ["threshold threshold.zzz (ZzzThreshold)", "already exists", "everything is as it was before"]:
+            self.assertIn(words, said.err)
+        self.assertEqual(self.p.json("status", "crypto-stream")["status"], "UPDATE_ROLLBACK_COMPLETE")
+        told = self.p.json("events", "crypto-stream", "--limit", "1000")
+        events = [(e["logical_id"], e["status"]) for e in told]
+        events = events[max(n for n, e in enumerate(events) if e == (STACK, "UPDATE_IN_PROGRESS")) :]
+        changed, failed = events.index(("FetchFailingAlarm", "UPDATE_COMPLETE")), ("ZzzThreshold", "UPDATE_FAILED")
+        rolled_back = events.index((STACK, "UPDATE_ROLLBACK_IN_PROGRESS"))
+        self.assertLess(changed, events.index(failed), events)
+        self.assertIn(("FetchFailingAlarm", "UPDATE_COMPLETE"), events[rolled_back:], "taken back")
+        reasons = [e["reason"] for e in told if (e["logical_id"], e["status"]) == failed]
+        self.assertIn("already exists", reasons[-1])
+        last = self.p.json("history", "crypto-stream")[0]
+        self.assertEqual((last["kind"], last["status"]), ("update", "UPDATE_ROLLBACK_COMPLETE"))
+        self.assertIn("ZzzThreshold", last["reason"])
+        self.assertEqual((limit(), before), (3.0, 3.0), "the alarm has its old limit again")
+        self.assertEqual(ssm.get_parameter(Name=name)["Parameter"]["Value"], "1", "what was there is untouched")
+        self.toml.write_text(text)
+        ssm.delete_parameter(Name=name)
         self.assertEqual(self.p.json("plan", "crypto-stream")["changes"], [])
 
     def drift_is_found(self):
