@@ -43,7 +43,8 @@ pub fn measure() {
     probe.send("2");
     probe.until_text("big");
     probe.send("\r");
-    list(&mut probe, "", "1,000,000 objects", "part-000000000", "987654", "part-000987654");
+    // A long name is shown by its end.
+    list(&mut probe, "", "1,000,000 objects", "000000000.parquet", "987654", "000987654.parquet");
     let objects = probe.resident();
     for (what, before, after) in
         [("10,000 log groups", empty, groups), ("1,000 jobs", groups, jobs), ("1,000,000 objects", jobs, objects)]
@@ -91,6 +92,8 @@ fn list(probe: &mut Probe, key: &str, what: &str, first: &str, needle: &str, fou
     probe.settle(Duration::from_millis(300));
     durations(&format!("{what}: key to frame, `j`"), keys(probe, "j", 60));
     durations(&format!("{what}: key to frame, `PgDn`"), keys(probe, "\x1b[6~", 60));
+    // What is looked for is not on the screen yet.
+    probe.send("g");
     probe.settle(Duration::from_millis(300));
     let typed = Instant::now();
     probe.send(&format!("/{needle}\r"));
@@ -104,7 +107,7 @@ fn last(what: &str) -> &'static str {
     match what {
         "10,000 log groups" => "/aws/lambda/team-9999",
         "1,000 jobs" => "job-0999",
-        _ => "part-000999999",
+        _ => "000999999.parquet",
     }
 }
 
