@@ -5,6 +5,8 @@
 mod docs;
 #[cfg(feature = "local")]
 mod end_to_end;
+#[cfg(feature = "local")]
+mod events;
 #[cfg_attr(not(feature = "local"), allow(dead_code))]
 mod harness;
 #[cfg(feature = "local")]
