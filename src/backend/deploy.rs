@@ -204,15 +204,16 @@ impl Backend {
     /// The pipeline's stack; none where it is not deployed. Where the engine does not remember the graph, it is that of
     /// pipeline.toml, with the names that the stack's resources have.
     pub async fn status(&self, pipeline: &str) -> Result<Option<Stack>> {
-        let mut stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await?;
-        if let Some(stack) = &mut stack
-            && stack.graph.is_none()
-            && self.cloud.stacks.takes_templates()
-            && stack.pipeline.as_deref() == Some(pipeline)
-        {
-            stack.graph = self.graph(pipeline).ok().map(|graph| named_as(graph, stack));
+        let stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await?;
+        Ok(stack.map(|stack| self.with_graph(pipeline, stack)))
+    }
+
+    /// A pipeline's stack with its graph.
+    pub(super) fn with_graph(&self, pipeline: &str, mut stack: Stack) -> Stack {
+        if stack.graph.is_none() && self.cloud.stacks.takes_templates() && stack.pipeline.as_deref() == Some(pipeline) {
+            stack.graph = self.graph(pipeline).ok().map(|graph| named_as(graph, &stack));
         }
-        Ok(stack)
+        stack
     }
 
     /// Refuses to change a stack under a run that is at work in it.

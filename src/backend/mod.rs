@@ -18,6 +18,7 @@ pub mod prices;
 pub mod queries;
 pub mod run;
 pub mod secrets;
+mod spared;
 pub mod stacks;
 pub mod transfers;
 
@@ -27,7 +28,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::cloud::{Cloud, stacks::StackRequest};
+use crate::{
+    cloud::{Cloud, stacks::StackRequest},
+    deploy::executable::Finder,
+};
 
 pub use error::{Error, Refusal, Result};
 pub use gate::{Consent, Effect, Gate, Outcome, Strength};
@@ -49,6 +53,10 @@ pub struct Backend {
     pipelines: Pipelines,
     /// What was shown to be confirmed, by stack: a deploy does that and nothing else.
     judged: Arc<Mutex<BTreeMap<String, StackRequest>>>,
+    /// The executable for functions in Rust, as it was found last.
+    executable: Arc<Finder>,
+    /// What was read last of a cloud that wants to be spared.
+    spared: Arc<spared::Spared>,
 }
 
 /// Where pipelines are described.
@@ -76,6 +84,8 @@ impl Backend {
             gate,
             pipelines,
             judged: Arc::default(),
+            executable: Arc::default(),
+            spared: Arc::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The overview: which pipelines there are, how they are, and one of them stage by stage.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -113,7 +115,8 @@ pub struct TimelineEntry {
 }
 
 /// What the ports tell, asked once. A port that fails (denied, unreachable) tells nothing; its pane says why.
-struct Facts {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
     functions: Vec<Function>,
     jobs: Vec<Job>,
     streams: Vec<Stream>,
@@ -121,13 +124,31 @@ struct Facts {
     buckets: Vec<Bucket>,
     topics: Vec<Topic>,
     alerts: Vec<Alert>,
+    /// Whether something failed for a reason that may pass.
+    pub(super) partial: bool,
+}
+
+/// Whether a failure may pass by itself: a refusal does not.
+fn passes<T>(answer: &cloud::Result<T>) -> bool {
+    !matches!(answer, Ok(_) | Err(cloud::Error::AccessDenied { .. } | cloud::Error::Unsupported { .. }))
 }
 
 impl Backend {
     /// All pipelines: those with a pipeline.toml, and those of which only a stack is left.
     pub async fn list_pipelines(&self) -> Result<Vec<PipelineSummary>> {
-        let stacks = self.cloud.stacks.list().await?;
-        let facts = self.facts().await;
+        self.summaries(true).await
+    }
+
+    /// The same for a face that shows how they are beside something else: what is known of that will do.
+    pub async fn list_deployable(&self) -> Result<Vec<PipelineSummary>> {
+        self.summaries(false).await
+    }
+
+    async fn summaries(&self, now: bool) -> Result<Vec<PipelineSummary>> {
+        let stacks = self.list_stacks().await?;
+        let here = |stack: &Stack| stack.pipeline.is_some() && stack.env.as_deref() == Some(self.env.as_str());
+        // What is not deployed has nothing to tell.
+        let facts = if stacks.iter().any(here) { self.facts(now).await } else { Arc::default() };
         let mut all = Vec::new();
         let locations = spec::pipelines(self.pipelines.dir.as_deref())
             .map_err(|e| super::Error::Spec(format!("the pipelines cannot be listed: {e}")))?;
@@ -156,9 +177,8 @@ impl Backend {
             };
             all.push(summary);
         }
-        for stack in &stacks {
-            let here = stack.env.as_deref() == Some(self.env.as_str());
-            if let Some(name) = stack.pipeline.as_deref().filter(|_| here)
+        for stack in stacks.iter().filter(|s| here(s)) {
+            if let Some(name) = stack.pipeline.as_deref()
                 && !all.iter().any(|p| p.name == name)
             {
                 all.push(summarize(name, "deployed; its pipeline.toml is not here", Some(stack), &facts));
@@ -170,23 +190,24 @@ impl Backend {
 
     /// One pipeline in full.
     pub async fn view(&self, pipeline: &str) -> Result<PipelineView> {
-        let stack = self.status(pipeline).await?;
+        let stack = self.status_shown(pipeline).await?;
         let spec = self.pipeline(pipeline);
-        let facts = self.facts().await;
+        let facts = if stack.is_some() { self.facts(false).await } else { Arc::default() };
         let description = spec.as_ref().map(|p| p.description.clone()).unwrap_or_default();
         let summary = summarize(pipeline, &description, stack.as_ref(), &facts);
-        let Some(graph) = stack.as_ref().and_then(|s| s.graph.as_ref()) else {
+        let Some((stack, graph)) = stack.as_ref().and_then(|s| Some((s, s.graph.as_ref()?))) else {
             spec?;
             let graph = self.graph(pipeline)?;
             let stages = flow::flow(&graph).into_iter().map(absent).collect();
             return Ok(PipelineView { summary, stages, timeline: Vec::new() });
         };
         let stages = flow::flow(graph).into_iter().map(|s| facts.stage(s)).collect();
-        let timeline = self.timeline(graph, &facts).await;
+        let timeline = self.timeline(stack, graph, &facts).await;
         Ok(PipelineView { summary, stages, timeline })
     }
 
-    async fn facts(&self) -> Facts {
+    /// Reads all that the ports tell.
+    pub(super) async fn read_facts(&self) -> Facts {
         let c = &self.cloud;
         let (functions, jobs, streams, deliveries, buckets, topics, alerts) = tokio::join!(
             c.functions.list(),
@@ -198,17 +219,18 @@ impl Backend {
             // Their states alone: what was measured costs more than it tells here.
             c.alerts.list(0).gather()
         );
+        let partial = [
+            passes(&functions),
+            passes(&jobs),
+            passes(&streams),
+            passes(&deliveries),
+            passes(&buckets),
+            topics.1.iter().chain(&alerts.1).any(|error| passes::<()>(&Err(error.clone()))),
+        ];
         let mut jobs = jobs.unwrap_or_default();
-        // Of a pipeline's jobs, the newest runs tell how it is.
-        let silent = |job: &&Job| job.pipeline.is_some() && job.last_run.is_none();
-        let asked: Vec<_> = jobs.iter().filter(silent).map(|job| job.name.clone()).collect();
-        if !asked.is_empty() {
-            let mut runs = c.jobs.last_runs(&asked).await.unwrap_or_default();
-            for job in jobs.iter_mut().filter(|job| job.last_run.is_none()) {
-                job.last_run = runs.remove(&job.name);
-            }
-        }
+        self.read_last_runs(&mut jobs, false).await;
         Facts {
+            partial: partial.contains(&true),
             functions: functions.unwrap_or_default(),
             jobs,
             streams: streams.unwrap_or_default(),
@@ -219,8 +241,28 @@ impl Backend {
         }
     }
 
+    /// Reads what changes from one moment to the next: runs of jobs, states of alarms. All else is as it was.
+    pub(super) async fn read_moment(&self, known: &Facts) -> Facts {
+        let mut jobs = known.jobs.clone();
+        let (alerts, ()) = tokio::join!(self.cloud.alerts.list(0).gather(), self.read_last_runs(&mut jobs, true));
+        Facts { jobs, alerts: alerts.0, ..known.clone() }
+    }
+
+    /// Of pipelines' jobs, the newest runs tell how they are: those that are not known, or all of them.
+    async fn read_last_runs(&self, jobs: &mut [Job], all: bool) {
+        let asked = |job: &Job| job.pipeline.is_some() && (all || job.last_run.is_none());
+        let names: Vec<_> = jobs.iter().filter(|job| asked(job)).map(|job| job.name.clone()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let Ok(mut runs) = self.cloud.jobs.last_runs(&names).await else { return };
+        for job in jobs.iter_mut().filter(|job| asked(job)) {
+            job.last_run = runs.remove(&job.name);
+        }
+    }
+
     /// The last hour's invocations of a function that failed, as its log tells them.
-    async fn failures(&self, function: &Function, short: &str) -> Vec<TimelineEntry> {
+    pub(super) async fn failures(&self, function: &Function, short: &str) -> Vec<TimelineEntry> {
         let since = self.cloud.clock.now().checked_sub(jiff::SignedDuration::from_hours(1)).ok();
         let read = ReadLogs {
             groups: vec![function.log_group.clone()],
@@ -240,14 +282,15 @@ impl Backend {
         failed.collect()
     }
 
-    async fn timeline(&self, graph: &Graph, facts: &Facts) -> Vec<TimelineEntry> {
+    async fn timeline(&self, stack: &Stack, graph: &Graph, facts: &Facts) -> Vec<TimelineEntry> {
         let mut entries = Vec::new();
         for resource in &graph.resources {
             let name = &resource.physical_name;
             let short = short(&resource.name);
             match &resource.properties {
                 Properties::Job(_) => {
-                    for run in self.cloud.jobs.runs(name, 60).await.unwrap_or_default() {
+                    let last = facts.jobs.iter().find(|j| j.name == *name).and_then(|j| j.last_run.as_ref());
+                    for run in self.runs_shown(name, last, 60).await {
                         let bad = run.state.is_failure();
                         let text = match &run.error {
                             Some(error) if bad => format!("{short}: {error}"),
@@ -259,7 +302,7 @@ impl Backend {
                 Properties::Function(_) => {
                     let failed = |f: &&Function| f.name == *name && f.errors.is_some_and(|n| n > 0);
                     if let Some(function) = facts.functions.iter().find(failed) {
-                        entries.extend(self.failures(function, short).await);
+                        entries.extend(self.failures_shown(function, short).await);
                     }
                 }
                 Properties::Topic(_) if !hears_of_files(graph, name) => {
@@ -271,7 +314,7 @@ impl Backend {
                 _ => {}
             }
         }
-        for operation in self.cloud.stacks.history(&graph.stack, 20).await.unwrap_or_default() {
+        for operation in self.history_shown(stack, 20).await {
             let bad = operation.status.ends_with("FAILED") || operation.status == "INTERRUPTED";
             let text = format!("{} {}", operation.kind, operation.status);
             entries.push(TimelineEntry { time: operation.started, lane: Lane::Deploys, bad, text });
@@ -402,16 +445,15 @@ impl Facts {
             }
             "bucket" => {
                 let Some(b) = self.buckets.iter().find(|b| b.name == name) else { return view };
-                let objects = b.objects.unwrap_or(0);
-                view.figure = plural(objects, "object");
-                view.activity = objects;
+                // AWS does not count them: no figure is better than a wrong one.
+                view.figure = b.objects.map_or_else(String::new, |n| plural(n, "object"));
+                view.activity = b.objects.unwrap_or(0);
             }
             "job" => self.job(name, &mut view),
             "topic" => {
                 let Some(t) = self.topics.iter().find(|t| t.name == name) else { return view };
-                let messages = t.messages.unwrap_or(0);
-                view.figure = plural(messages, "message");
-                view.activity = messages;
+                view.figure = t.messages.map_or_else(String::new, |n| plural(n, "message"));
+                view.activity = t.messages.unwrap_or(0);
             }
             _ => {}
         }

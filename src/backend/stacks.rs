@@ -7,7 +7,7 @@ use crate::{
         resources::{Graph, Properties, Resource, Runtime},
         stacks::{ChangeSet, Drift, Progress, Stack, StackRequest, Template},
     },
-    deploy::{self, TemplateOptions, executable},
+    deploy::{self, TemplateOptions},
 };
 
 impl Outcome for Drift {}
@@ -22,15 +22,17 @@ impl Backend {
         let endpoint = self.cloud.identity.ask().await?.endpoint;
         let emulated = deploy::is_emulated(endpoint.as_deref());
         let in_rust = |r: &Resource| matches!(&r.properties, Properties::Function(f) if f.runtime == Runtime::Rust);
-        let bootstrap = if graph.resources.iter().any(in_rust) {
-            let named = self.pipelines.bootstrap.as_deref();
-            Some(executable::find(named, emulated).map_err(|e| Error::Usage(e.to_string()))?)
-        } else {
-            None
-        };
+        let rust = graph.resources.iter().any(in_rust);
+        let (graph, found, named) = (graph.clone(), self.executable.clone(), self.pipelines.bootstrap.clone());
         let omit_types = self.pipelines.omit_types.clone();
-        let options = TemplateOptions { bootstrap, omit_types, emulated, ..TemplateOptions::default() };
-        deploy::template(graph, &options).map_err(|e| Error::Spec(e.to_string()))
+        let render = move || {
+            let find = || found.find(named.as_deref(), emulated).map_err(|e| Error::Usage(e.to_string()));
+            let bootstrap = rust.then(find).transpose()?;
+            let options = TemplateOptions { bootstrap, omit_types, emulated, ..TemplateOptions::default() };
+            deploy::template(&graph, &options).map_err(|e| Error::Spec(e.to_string()))
+        };
+        // To read and pack the code takes longer than a console may be kept waiting.
+        tokio::task::spawn_blocking(render).await.map_err(|e| Error::Usage(format!("no template was made: {e}")))?
     }
 
     /// What it means to take a failed change back, leaving out what is to be skipped.

@@ -112,7 +112,7 @@ impl Cloudformation {
     fn template(&self, s: &Session, name: &str) -> Result<Template> {
         let graph = graph(s, name)?;
         let bootstrap = match &self.bootstrap {
-            Some(path) => Some(executable::find(Some(path), self.emulated).map_err(Failure::failed)?),
+            Some(path) => Some(executable::find(Some(path), self.emulated).map_err(Failure::failed)?.into()),
             None => None,
         };
         let options = TemplateOptions {

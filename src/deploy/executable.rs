@@ -1,6 +1,10 @@
 //! The executable that a function in Rust is deployed with: where it is, and whether it starts on Amazon Linux 2023.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use object::{
@@ -8,6 +12,8 @@ use object::{
     elf::{EM_AARCH64, EM_X86_64, FileHeader64, PT_INTERP, SHT_DYNSYM},
     read::elf::{FileHeader, ProgramHeader, Sym},
 };
+
+use super::package::Executable;
 
 /// The glibc of Amazon Linux 2023.
 const GLIBC: (u32, u32) = (2, 34);
@@ -68,6 +74,43 @@ pub fn find(named: Option<&Path>, emulated: bool) -> Result<Bytes, Error> {
         checked => checked.map_err(|unfit| Error::Unfit(path, unfit))?,
     }
     Ok(file.into())
+}
+
+/// Finds the executable, and keeps what it has found as long as the file is the same: reading, judging and packing it takes
+/// a while, and a console asks for a plan every few seconds.
+#[derive(Debug, Default)]
+pub struct Finder(Mutex<Option<(Seen, Executable)>>);
+
+/// By what a file is known to be the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    path: PathBuf,
+    modified: SystemTime,
+    size: u64,
+    emulated: bool,
+}
+
+impl Finder {
+    /// As [`find`] does. It blocks: not for a thread that others wait for.
+    ///
+    /// # Errors
+    /// Those of [`find`].
+    pub fn find(&self, named: Option<&Path>, emulated: bool) -> Result<Executable, Error> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = named.map(Path::to_owned).or_else(beside);
+        let seen = path.and_then(|path| {
+            let meta = std::fs::metadata(&path).ok()?;
+            Some(Seen { path, modified: meta.modified().ok()?, size: meta.len(), emulated })
+        });
+        if let (Some((before, executable)), Some(seen)) = (&*known, &seen)
+            && before == seen
+        {
+            return Ok(executable.clone());
+        }
+        let executable = Executable::from(find(named, emulated)?);
+        *known = seen.map(|seen| (seen, executable.clone()));
+        Ok(executable)
+    }
 }
 
 fn beside() -> Option<PathBuf> {
@@ -166,6 +209,24 @@ mod tests {
         }
         // An emulator starts it here, where it has started.
         assert!(find(Some(&me), true).is_ok());
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bootstrap");
+        let me = std::env::current_exe().unwrap();
+        std::fs::copy(&me, &path).unwrap();
+        let finder = Finder::default();
+        let first = finder.find(Some(&path), true).unwrap();
+        let same = finder.find(Some(&path), true).unwrap();
+        assert_eq!(first.content().as_ptr(), same.content().as_ptr());
+        let mut longer = std::fs::read(&me).unwrap();
+        longer.push(0);
+        std::fs::write(&path, &longer).unwrap();
+        assert_eq!(finder.find(Some(&path), true).unwrap().content().len(), longer.len());
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(finder.find(Some(&path), true), Err(Error::Missing(_))));
     }
 
     #[test]

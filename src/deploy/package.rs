@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{Cursor, Write},
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
@@ -62,12 +63,29 @@ impl Architecture {
     }
 }
 
-/// The archive with the executable for functions in Rust.
-///
-/// # Errors
-/// [`Error::TooLarge`], [`Error::Zip`].
-pub fn bootstrap(executable: &Bytes) -> Result<Asset, Error> {
-    archive(&[("bootstrap", executable, 0o755)])
+/// The executable for functions in Rust. Packing it takes a while: however many templates it is in, that is done once.
+#[derive(Debug, Clone)]
+pub struct Executable(Arc<(Bytes, OnceLock<Result<Asset, Error>>)>);
+
+impl From<Bytes> for Executable {
+    fn from(content: Bytes) -> Self {
+        Self(Arc::new((content, OnceLock::new())))
+    }
+}
+
+impl Executable {
+    /// Its content.
+    pub fn content(&self) -> &Bytes {
+        &self.0.0
+    }
+
+    /// The archive with it.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Zip`].
+    pub fn packed(&self) -> Result<Asset, Error> {
+        self.0.1.get_or_init(|| archive(&[("bootstrap", &self.0.0, 0o755)])).clone()
+    }
 }
 
 /// The archive with a function's files.
@@ -118,8 +136,9 @@ mod tests {
 
     #[test]
     fn an_archive_is_the_same_whenever_it_is_made() {
-        let asset = bootstrap(&elf(62)).unwrap();
-        assert_eq!(asset, bootstrap(&elf(62)).unwrap());
+        let bootstrap = |machine| Executable::from(elf(machine)).packed();
+        let asset = bootstrap(62).unwrap();
+        assert_eq!(asset, bootstrap(62).unwrap());
         // Of this content for ever: a change of the packing would deploy every function anew.
         assert_eq!(asset.key, "functions/cc88f44fafa9e04a6b249ffe63bb343c214764d2f2ff1408ed91ade92bb7c5f7.zip");
         let mut zip = zip::ZipArchive::new(Cursor::new(asset.content)).unwrap();
@@ -143,8 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn an_executable_is_packed_once() {
+        let executable = Executable::from(elf(62));
+        let (first, again) = (executable.packed().unwrap(), executable.clone().packed().unwrap());
+        assert_eq!(first.content.as_ptr(), again.content.as_ptr());
+    }
+
+    #[test]
     fn another_content_is_another_key() {
-        assert_ne!(bootstrap(&elf(62)).unwrap().key, bootstrap(&elf(183)).unwrap().key);
+        let bootstrap = |machine| Executable::from(elf(machine)).packed();
+        assert_ne!(bootstrap(62).unwrap().key, bootstrap(183).unwrap().key);
         let sql = file("jobs", "sql", Bytes::from_static(b"select 1"));
         assert_eq!(sql.key, format!("jobs/{}.sql", hex::encode(Sha256::digest("select 1"))));
     }

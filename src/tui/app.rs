@@ -122,6 +122,8 @@ pub struct App {
     pub current: u8,
     /// What is open over it.
     pub popups: Vec<Popup>,
+    /// What came while something was typed, and opens when that is done: keys that are under way are not meant for it.
+    held: Vec<Popup>,
     /// What is typed in the last line.
     pub typing: Option<Typing>,
     /// What the last line tells.
@@ -169,6 +171,7 @@ impl App {
             panes: Panes::default(),
             current: 1,
             popups: Vec::new(),
+            held: Vec::new(),
             typing: None,
             status: None,
             theme,
@@ -201,7 +204,13 @@ impl App {
     pub fn update(&mut self, msg: Msg) -> Vec<Command> {
         match msg {
             Msg::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
-            Msg::Key(key) => self.key(key),
+            Msg::Key(key) => {
+                let commands = self.key(key);
+                if !self.held.is_empty() && !self.types() {
+                    self.popups.append(&mut self.held);
+                }
+                commands
+            }
             Msg::Paste(pasted) => self.paste(&pasted),
             Msg::Wheel(rows) => {
                 let action = if rows > 0 { Action::Down } else { Action::Up };
@@ -291,7 +300,7 @@ impl App {
                     Ok(done) => Status::Told(done.clone()),
                     Err(why) => Status::Failed(why.clone()),
                 });
-                let mut commands = Vec::new();
+                let mut commands = vec![Command::Forget];
                 for at in self.panes.numbers() {
                     commands.extend(self.pane_at(at, |pane, cx| pane.acted(&act, &result, cx)));
                 }
@@ -368,7 +377,7 @@ impl App {
                 Vec::new()
             }
             Intent::Popup(popup) => {
-                self.popups.push(popup);
+                self.open(popup);
                 Vec::new()
             }
             Intent::Go(target) => self.go(&target),
@@ -421,8 +430,23 @@ impl App {
             }
             return self.act(act, Consent::None);
         }
-        self.popups.push(Popup::confirm(act, effect));
+        self.open(Popup::confirm(act, effect));
         Vec::new()
+    }
+
+    /// Whether letters are text now.
+    fn types(&self) -> bool {
+        let asked = matches!(self.popups.last(), Some(Popup::Input { .. } | Popup::Confirm { .. }));
+        asked || self.typing.is_some() || (self.popups.is_empty() && self.shown().is_some_and(Pane::typing))
+    }
+
+    /// Opens something over the pane; when what is typed is done, where something is.
+    fn open(&mut self, popup: Popup) {
+        if self.types() {
+            self.held.push(popup);
+        } else {
+            self.popups.push(popup);
+        }
     }
 
     fn act(&mut self, act: Act, consent: Consent) -> Vec<Command> {
@@ -591,7 +615,9 @@ impl App {
                 }
                 // What hangs is not waited for any longer.
                 self.asked.retain(|_, (_, pane)| *pane != self.current);
-                self.refresh()
+                let mut commands = vec![Command::Forget];
+                commands.extend(self.refresh());
+                commands
             }
             Action::Filter => {
                 let text = self.shown().map_or("", Pane::filter_text).to_owned();

@@ -32,6 +32,8 @@ pub enum Command {
         /// Comes back with the answer.
         generation: u64,
     },
+    /// Read everything anew, also what was read a moment ago.
+    Forget,
     /// Give up a read.
     Cancel(Slot),
     /// Search log lines.
@@ -150,6 +152,7 @@ impl Executor {
                 });
                 self.loads.insert(slot, (task.abort_handle(), token, told_of));
             }
+            Command::Forget => self.backend.forget(),
             Command::Cancel(slot) => self.cancel(slot),
             Command::Pause { after, generation } => {
                 tokio::spawn(async move {

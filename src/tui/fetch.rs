@@ -37,7 +37,8 @@ pub async fn fetch(
 ) -> Result<Data> {
     let cloud = &backend.cloud;
     Ok(match request {
-        Request::Pipelines | Request::Deployable => Data::Pipelines(backend.list_pipelines().await?),
+        Request::Pipelines => Data::Pipelines(backend.list_pipelines().await?),
+        Request::Deployable => Data::Pipelines(backend.list_deployable().await?),
         Request::View(pipeline) => Data::View(Box::new(backend.view(pipeline).await?)),
         Request::Buckets => Data::Buckets(paged(cloud.buckets.list(), |page| part(Data::Buckets(page))).await?),
         Request::BucketDetail(bucket) => Data::BucketDetail(cloud.buckets.detail(bucket).await?),

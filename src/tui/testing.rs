@@ -106,6 +106,7 @@ impl Console {
                     Command::Quit => self.quit = true,
                     Command::Open(_) | Command::Switch(_) => self.opens.push(command),
                     Command::Cancel(_)
+                    | Command::Forget
                     | Command::Judge(_)
                     | Command::Pause { .. }
                     | Command::Suspend

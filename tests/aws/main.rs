@@ -1,6 +1,7 @@
 //! The AWS adapter against a scripted endpoint: what is asked, and what is made of each answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod account;
 mod alerts;
 mod audit;
 mod buckets;
@@ -28,6 +29,7 @@ mod jobs;
 mod logs;
 mod network;
 mod operations;
+mod overview;
 mod queries;
 mod read_only;
 mod s3;

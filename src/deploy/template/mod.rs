@@ -19,7 +19,6 @@ mod streaming;
 #[cfg(test)]
 mod tests;
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 pub use bootstrap::{BOOTSTRAP_STACK, bootstrap_template};
@@ -39,7 +38,7 @@ pub const ARTIFACT_BUCKET: &str = "pumphouse-artifacts-${AWS::AccountId}-${AWS::
 #[derive(Debug, Clone, Default)]
 pub struct TemplateOptions {
     /// The executable that serves the handlers in Rust to AWS Lambda.
-    pub bootstrap: Option<Bytes>,
+    pub bootstrap: Option<package::Executable>,
     /// Whether a template that has no executable asks for its key in the artifact bucket as a parameter,
     /// `BootstrapKey`; otherwise it is an error.
     pub ask_for_bootstrap: bool,
@@ -218,8 +217,8 @@ impl<'a> Body<'a> {
         }
         let known = match &self.options.bootstrap {
             Some(executable) => {
-                let architecture = Architecture::of(executable).map_err(packed)?;
-                let asset = package::bootstrap(executable).map_err(packed)?;
+                let architecture = Architecture::of(executable.content()).map_err(packed)?;
+                let asset = executable.packed().map_err(packed)?;
                 let key = json!(asset.key);
                 self.assets.push(asset);
                 (key, json!(architecture.word()))

@@ -1,5 +1,7 @@
 use std::{collections::BTreeSet, path::Path};
 
+use bytes::Bytes;
+
 use super::*;
 use crate::{deploy, spec};
 
@@ -24,7 +26,7 @@ pub(super) fn everything() -> Graph {
 }
 
 fn options() -> TemplateOptions {
-    TemplateOptions { bootstrap: Some(executable()), ..TemplateOptions::default() }
+    TemplateOptions { bootstrap: Some(executable().into()), ..TemplateOptions::default() }
 }
 
 fn with(graph: &Graph, options: &TemplateOptions) -> Value {
@@ -310,7 +312,7 @@ fn functions_in_rust_need_an_executable_or_ask_for_its_key() {
     let document = with(&graph, &asking);
     let parameters: Vec<_> = document["Parameters"].as_object().unwrap().keys().collect();
     assert_eq!(parameters, ["BootstrapKey", "BootstrapArchitecture"]);
-    let wrong = TemplateOptions { bootstrap: Some("#!/bin/sh".into()), ..TemplateOptions::default() };
+    let wrong = TemplateOptions { bootstrap: Some(Bytes::from("#!/bin/sh").into()), ..TemplateOptions::default() };
     let error = template(&graph, &wrong).unwrap_err().to_string();
     assert!(error.starts_with("function.fetch_prices: the bootstrap executable is no ELF file"), "{error}");
 }

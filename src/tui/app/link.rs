@@ -151,6 +151,7 @@ impl App {
         // What is shown belongs to where we were.
         self.panes = Panes::default();
         self.popups.clear();
+        self.held.clear();
         self.asked.clear();
         self.changed = false;
         self.status = Some(Status::Told(format!("now {}", self.session.identity)));

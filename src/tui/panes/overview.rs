@@ -49,6 +49,8 @@ pub struct OverviewPane {
     running: Option<(String, String)>,
     /// Whether the pipeline was jumped to before the list was there, which has to tell whether there is one.
     jumped: bool,
+    /// Whether the selected pipeline is to be read again when the list has come.
+    due: bool,
 }
 
 impl Default for OverviewPane {
@@ -64,6 +66,7 @@ impl Default for OverviewPane {
             focus: 0,
             running: None,
             jumped: false,
+            due: false,
         }
     }
 }
@@ -369,7 +372,12 @@ impl Pane for OverviewPane {
     fn refresh(&mut self, cx: &mut Cx) {
         self.list.ask();
         cx.load(Request::Pipelines);
-        self.look(true, cx);
+        if cx.session.cloud == "local" {
+            self.look(true, cx);
+        } else {
+            // Both are made of the same, which a cloud behind a network is to be asked for once.
+            self.due = true;
+        }
     }
 
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
@@ -382,9 +390,15 @@ impl Pane for OverviewPane {
                     cx.intents.push(Intent::Fail(format!("no pipeline {}", self.viewed)));
                 }
                 self.jumped = false;
-                self.look(false, cx);
+                let due = std::mem::take(&mut self.due);
+                self.look(due, cx);
             }
-            (Request::Pipelines, Err(error)) => self.list.answer(Err(error)),
+            (Request::Pipelines, Err(error)) => {
+                self.list.answer(Err(error));
+                if std::mem::take(&mut self.due) {
+                    self.look(true, cx);
+                }
+            }
             (Request::View(name), result) if *name == self.viewed => match result {
                 Ok(Data::View(view)) => {
                     self.nodes = view.stages.iter().map(node).collect();

@@ -185,3 +185,29 @@ fn a_terminal_that_nobody_looks_at_reads_less_often_and_at_once_when_somebody_do
     console.send(Msg::Seen(true));
     assert!(!console.asked.is_empty());
 }
+
+#[test]
+fn the_stages_are_asked_for_when_the_list_has_come_and_r_reads_everything_anew() {
+    let mut console = console();
+    console.hang = true;
+    console.unanswered.clear();
+    console.send(Msg::Changed);
+    let asked: Vec<_> = console.unanswered.iter().map(|(r, _)| r.clone()).collect();
+    assert_eq!(asked, [Request::Pipelines]);
+    let (request, generation) = console.unanswered.remove(0);
+    console.send(Msg::Loaded { result: Ok(answer(&request)), request, generation, now: at(0) });
+    assert!(matches!(console.unanswered.as_slice(), [(Request::View(_), _)]), "{:?}", console.unanswered);
+    let commands = console.app.update(Msg::Key(crossterm::event::KeyCode::Char('R').into()));
+    assert!(matches!(commands.as_slice(), [Command::Forget, Command::Load { .. }]), "{commands:?}");
+}
+
+#[test]
+fn a_runs_lines_are_those_of_all_streams_that_begin_with_its_name() {
+    let mut console = console();
+    console.keys("3<enter>l");
+    let asked = console.asked.iter().find_map(|r| match r {
+        Request::Logs { reach, .. } => reach.stream.clone(),
+        _ => None,
+    });
+    assert_eq!(asked.as_deref(), Some("jr_00af*"), "one star, which stands for the rest of the name");
+}

@@ -194,3 +194,23 @@ fn n_without_a_further_match_stays_among_the_matches() {
     assert!(screen.contains("fetch_prices") || screen.contains("clean_prices"), "{screen}");
     assert!(screen.contains("\"error\": 6 · following"), "{screen}");
 }
+
+#[test]
+fn what_comes_while_one_types_waits_until_that_is_done() {
+    let mut console = console();
+    console.keys(":buckets m");
+    let effect = Effect {
+        what: "destroy",
+        target: "crypto-stream-dev".into(),
+        sentence: "it is destroyed".into(),
+        strength: Strength::Confirm,
+    };
+    console.send(Msg::Judged { act: Act::Destroy("crypto-stream".into()), result: Ok(effect) });
+    assert!(!console.screen(80, 24).contains("it is destroyed"));
+    console.keys("y");
+    assert!(console.acts.is_empty());
+    console.keys("<esc>");
+    assert!(console.screen(80, 24).contains("it is destroyed"));
+    console.keys("y");
+    assert_eq!(console.acts.len(), 1);
+}

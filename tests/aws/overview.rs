@@ -1,0 +1,71 @@
+//! What the overview asks of an account with one deployed pipeline, each time that it is read.
+
+use std::path::PathBuf;
+
+use pumphouse::backend::{Backend, Gate, Pipelines, audit::Audit, overview::Health};
+use tempfile::TempDir;
+
+use crate::{account::filled, fake::Fake, harness};
+
+fn backend(fake: &Fake, state: &TempDir) -> Backend {
+    let audit = Audit::new(state.path().join("audit.jsonl"));
+    let pipelines = Pipelines {
+        dir: Some(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("pipelines")),
+        handlers: |_| true,
+        bootstrap: None,
+        omit_types: Vec::new(),
+    };
+    Backend::new(harness::cloud(fake, state), "dev", Gate::new(true, "ada", audit), pipelines)
+}
+
+/// What one look at the overview asks for: the list, then the stages of a pipeline.
+async fn look(backend: &Backend, fake: &Fake) -> Vec<String> {
+    let before = fake.lines().len();
+    let list = backend.list_pipelines().await.unwrap();
+    assert!(list.iter().any(|p| p.name == "crypto-stream" && p.health != Health::Absent));
+    let view = backend.view("crypto-stream").await.unwrap();
+    assert!(view.stages.iter().any(|s| s.figure == "RUNNING"), "{:?}", view.stages);
+    assert!(view.timeline.len() >= 3, "{:?}", view.timeline);
+    let mut asked = fake.lines().split_off(before);
+    asked.sort();
+    asked
+}
+
+#[tokio::test]
+async fn the_overview_asks_for_little_when_little_can_have_changed() {
+    let fake = Fake::start(filled);
+    let state = tempfile::tempdir().unwrap();
+    let backend = backend(&fake, &state);
+    let first = look(&backend, &fake).await;
+    assert!(first.len() <= 28, "{first:#?}");
+    let moment = ["cloudformation DescribeStacks", "glue GetJobRuns", "monitoring DescribeAlarms", "ssm GetParameters"];
+    for _ in 0..3 {
+        assert_eq!(look(&backend, &fake).await, moment);
+    }
+    // Whoever asks for everything anew gets it, for no more than at first.
+    backend.forget();
+    let again = look(&backend, &fake).await;
+    assert!(again.len() > moment.len() && again.len() <= first.len(), "{again:?}");
+    assert!(again.iter().any(|line| line == "cloudformation ListStackResources"), "{again:?}");
+}
+
+#[tokio::test]
+async fn an_account_without_a_pipeline_is_asked_for_its_stacks_alone() {
+    let fake = Fake::start(crate::read_only::something);
+    let state = tempfile::tempdir().unwrap();
+    let backend = backend(&fake, &state);
+    let list = backend.list_pipelines().await.unwrap();
+    assert!(list.iter().all(|p| p.health == Health::Absent));
+    backend.view("crypto-stream").await.unwrap();
+    assert_eq!(fake.lines(), ["cloudformation DescribeStacks"]);
+}
+
+#[tokio::test]
+async fn what_aws_does_not_count_is_no_zero() {
+    let fake = Fake::start(filled);
+    let state = tempfile::tempdir().unwrap();
+    let view = backend(&fake, &state).view("crypto-stream").await.unwrap();
+    for stage in view.stages.iter().filter(|s| ["bucket", "topic"].contains(&s.stage.kind)) {
+        assert_eq!(stage.figure, "", "{stage:?}");
+    }
+}
