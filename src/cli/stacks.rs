@@ -188,8 +188,8 @@ pub(super) fn show(s: &Session, stack: &Stack) -> Result {
 pub(super) async fn print(mut events: mpsc::UnboundedReceiver<StackEvent>) {
     let terminal = io::stderr().is_terminal();
     while let Some(event) = events.recv().await {
-        // What begins is of interest to a person who waits, and noise in a file.
-        if event.status.ends_with("IN_PROGRESS") && !terminal {
+        // What begins is of interest to a person who waits, and noise in a file, unless there is something to say of it.
+        if event.status.ends_with("IN_PROGRESS") && event.reason.is_none() && !terminal {
             continue;
         }
         let why = event.reason.map_or_else(String::new, |r| format!(": {r}"));

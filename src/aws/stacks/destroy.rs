@@ -1,6 +1,9 @@
 //! Removes stacks.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_cloudformation::types::{self as sdk, Stack as SdkStack};
+use jiff::Timestamp;
 
 use super::{
     kinds, show, token,
@@ -10,12 +13,14 @@ use crate::{
     aws::{Aws, error::failed, owners::short_name},
     cloud::{
         Error, Permit, Result,
-        stacks::{Destroyed, Progress, Retained, StackStatus},
+        stacks::{Destroyed, Progress, Retained, StackEvent, StackStatus},
     },
 };
 
 /// How often a bucket is emptied again into which something was still written.
 const EMPTIED: u32 = 3;
+/// How often it is told how far the emptying is.
+const TELL: Duration = Duration::from_secs(2);
 
 impl Aws {
     /// Empties the stack's buckets, and deletes it with everything in it.
@@ -48,7 +53,7 @@ impl Aws {
         let mut ended = if status == StackStatus::DeleteInProgress {
             Watch::new(self, &id, None, resources.len(), progress.clone()).until_the_end().await?
         } else {
-            self.empty_buckets(&id, &resources, retain).await?;
+            Box::pin(self.empty_buckets(&stack, &resources, retain, &progress)).await?;
             self.delete(permit, &stack, retain, &progress).await?
         };
         for _ in 0..EMPTIED {
@@ -62,7 +67,8 @@ impl Aws {
                 break;
             }
             // A delivery or a function has written into it meanwhile; by now both are gone.
-            self.empty_buckets(&id, &self.stack_resources(&id).await?, retain).await?;
+            let left = self.stack_resources(&id).await?;
+            Box::pin(self.empty_buckets(&stack, &left, retain, &progress)).await?;
             ended = self.delete(permit, &stack, retain, &progress).await?;
         }
         self.refresh_owners().await;
@@ -96,12 +102,13 @@ impl Aws {
         Watch::new(self, id, Some(&since), resources, progress.clone()).until_the_end().await
     }
 
-    /// Empties the buckets that go with the stack, version by version.
+    /// Empties the buckets that go with the stack, version by version, and tells how far that is.
     async fn empty_buckets(
         &self,
-        stack_id: &str,
+        stack: &SdkStack,
         resources: &[sdk::StackResourceSummary],
         retain: &[String],
+        progress: &Progress,
     ) -> Result<()> {
         let buckets: Vec<_> = resources
             .iter()
@@ -114,14 +121,36 @@ impl Aws {
             return Ok(());
         }
         // What is kept is not emptied. Without the template nobody knows what is, so nothing is emptied.
+        let stack_id = stack.stack_id().or(stack.stack_name()).unwrap_or_default();
         let template = self.deployed_template(stack_id).await?.unwrap_or_default();
         for (id, bucket) in buckets {
             if template.retained(id) {
                 continue;
             }
-            match self.empty_bucket(bucket, |_| {}).await {
+            let tell = |reason: String| {
+                // Nobody may be listening any more.
+                let _ = progress.send(StackEvent {
+                    time: Timestamp::now(),
+                    stack: stack.stack_name().unwrap_or_default().to_owned(),
+                    logical_id: id.to_owned(),
+                    kind: kinds::kind("AWS::S3::Bucket"),
+                    status: "DELETE_IN_PROGRESS".into(),
+                    reason: Some(reason),
+                    done: 0,
+                    total: u32::try_from(resources.len()).unwrap_or(u32::MAX),
+                });
+            };
+            let mut told: Option<Instant> = None;
+            let emptied = self.empty_bucket(bucket, |gone| {
+                if told.is_none_or(|at| at.elapsed() >= TELL) {
+                    told = Some(Instant::now());
+                    tell(format!("emptying {bucket}: {gone} versions deleted so far"));
+                }
+            });
+            match emptied.await {
+                Ok(gone @ 1..) => tell(format!("{bucket} is empty: {gone} versions deleted")),
                 // Somebody has removed it behind the stack's back.
-                Err(Error::NotFound { .. }) | Ok(_) => {}
+                Ok(0) | Err(Error::NotFound { .. }) => {}
                 Err(other) => return Err(other),
             }
         }

@@ -352,7 +352,7 @@ impl DeployPane {
                 ui.span(role, format!("{glyph} {:<19}", event.status)),
                 ui.span(Role::Text, event.logical_id.as_str()),
                 ui.span(Role::Dim, format!("  {}", event.kind)),
-                ui.span(Role::Error, format!("  {reason}")),
+                ui.span(if role == Role::Error { role } else { Role::Dim }, format!("  {reason}")),
             ]);
             ui.line(buffer, inner, at as u16, &line);
         }

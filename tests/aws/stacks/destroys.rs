@@ -17,6 +17,8 @@ fn buckets_are_emptied_before_the_stack_goes() {
     assert!(err.contains("its buckets are emptied first: 3 versions of objects"), "{err}");
     let (_, err) = world.done("destroy small --yes");
     assert!(err.contains("small-dev is destroyed"), "{err}");
+    assert!(err.contains(&format!("emptying {landing}: 3 versions deleted so far")), "{err}");
+    assert!(err.contains(&format!("{landing} is empty: 3 versions deleted")), "{err}");
     assert_eq!(world.aws.stack("small-dev").status, "DELETE_COMPLETE");
     assert!(world.aws.state().objects.keys().all(|k| !k.starts_with(&landing)));
 }
