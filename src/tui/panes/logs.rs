@@ -429,7 +429,7 @@ impl Pane for LogsPane {
                 self.groups.set_filter("");
                 self.groups.select(group);
                 self.wanted = None;
-                self.open(group, Some(format!("{stream}*")), cx);
+                self.open(group, Some(stream.clone()), cx);
                 self.follow = true;
                 self.seeks_error = *error;
                 return;

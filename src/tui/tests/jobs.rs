@@ -116,7 +116,7 @@ fn a_failed_run_leads_to_its_errors_with_one_key() {
     assert_eq!(console.app.current, 4);
     let wanted = |request: &Request| {
         matches!(request, Request::Logs { group, reach, after: None, .. }
-            if group == "/aws-glue/jobs/error" && reach.stream.as_deref() == Some("jr_20af*"))
+            if group == "/aws-glue/jobs/error" && reach.stream.as_deref() == Some("jr_20af"))
     };
     assert!(console.asked.iter().any(wanted), "{:?}", console.asked);
     assert!(console.screen(80, 24).contains("[ERROR]"));
