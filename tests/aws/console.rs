@@ -11,6 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
+    account::filled,
     fake::{Answer, Asked, Fake},
     read_only::{changes, something},
     term::Term,
@@ -39,6 +40,8 @@ fn open(url: &str, args: &[&str]) -> (Term, TempDir) {
         ("NO_PROXY", "127.0.0.1"),
         ("no_proxy", "127.0.0.1"),
         ("PUMPHOUSE_REFRESH", "3600"),
+        // Some executable for Linux: an endpoint that only answers like AWS may get any.
+        ("PUMPHOUSE_BOOTSTRAP", "/bin/true"),
     ];
     let term = Term::spawn(Path::new(env!("CARGO_BIN_EXE_pumphouse")), &all, 140, 40, &env);
     // Keys that come before the terminal is taken are lost.
@@ -53,6 +56,21 @@ fn quit(mut term: Term) {
     assert!(term.restored());
 }
 
+/// Waits until all that was typed has been taken: a command that there is not is answered in the last line, unless the
+/// answer to something else takes its place.
+fn taken(term: &mut Term, mark: &str) {
+    for _ in 0..20 {
+        term.send(&format!("{}:{mark}\r", ESC.repeat(3)));
+        for _ in 0..50 {
+            if term.text().contains(&format!("no command :{mark}")) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    panic!("the console never answered :{mark}:\n{}", term.text());
+}
+
 #[test]
 fn no_key_lets_a_change_out_in_read_only_mode() {
     let fake = Fake::start(something);
@@ -65,14 +83,71 @@ fn no_key_lets_a_change_out_in_read_only_mode() {
         for key in &keys {
             term.send(&format!("{pane}{key}{ESC}{ESC}"));
         }
-        // All of them have been taken when this is.
-        term.send(&format!(":end-{pane}\r"));
-        term.wait_for(&format!("no command :end-{pane}"));
+        taken(&mut term, &format!("end-{pane}"));
     }
     let told: Vec<_> = fake.asked().iter().filter(|a| changes(a)).map(Asked::line).collect();
     quit(term);
     assert!(told.is_empty(), "{told:#?}");
     assert!(fake.lines().iter().any(|line| line.starts_with("s3 GET /")), "{:?}", fake.lines());
+}
+
+#[test]
+fn no_key_lets_a_change_out_where_there_is_something_to_change() {
+    let fake = Fake::start(filled);
+    let (mut term, _dir) = open(&fake.url(), &["--read-only"]);
+    term.wait_for("123456789012 eu-west-1 user/ada");
+    term.wait_for("fetch_prices");
+    let letters = ('a'..='z').chain('A'..='Z').map(String::from).filter(|key| !"qRZ".contains(key.as_str()));
+    let keys: Vec<String> = letters.chain(["\r", "\x1b[15~", " "].map(str::to_owned)).collect();
+    // A pane, the way into what it shows, and what is seen there.
+    let ways: &[(u8, &str, &str)] = &[
+        (1, "", "crypto-stream"),
+        (1, "\r", "fetch_prices"),
+        (2, "", "notes"),
+        (2, ":buckets notes\r", "a.json"),
+        (2, ":buckets notes\rv", "a.json"),
+        (3, "", "nightly"),
+        (3, "\r", "FAILED"),
+        (3, "\re", "FAILED"),
+        (4, "", "/aws-glue/jobs/error"),
+        (4, "\r", "[ERROR] boom"),
+        (5, "", "btc_usd"),
+        (5, "j", "cpu-high"),
+        (5, "\t", "price_alerts"),
+        (6, "\x1b[Z", "lake"),
+        (6, "h\t\t\t", "select 2"),
+        (6, "w", "analysts"),
+        (7, "", "CREATE_COMPLETE"),
+        (7, "\t", "Plan of"),
+        (7, "\t\t", "CREATE_COMPLETE"),
+    ];
+    for (n, (pane, way, seen)) in ways.iter().enumerate() {
+        // Out of what an earlier key has opened, then from the pane's beginning.
+        let begin = format!("{0}{pane}{0}", ESC.repeat(3));
+        term.send(&format!("{begin}{way}"));
+        term.wait_for(seen);
+        // Of more than a kilobyte at once, crossterm leaves a rest until the next key.
+        for (m, some) in keys.chunks(8).enumerate() {
+            for key in some {
+                term.send(&format!("{begin}{way}"));
+                if *pane == 2 {
+                    // An opened bucket is listed anew.
+                    term.wait_for(seen);
+                }
+                // What asks for a confirmation or a text gets one, and what runs is stopped.
+                term.send(&format!("{key}\ry\r{ESC}{ESC}"));
+            }
+            taken(&mut term, &format!("end-{n}-{m}"));
+        }
+    }
+    let asked = fake.asked();
+    quit(term);
+    let told: Vec<_> = asked.iter().filter(|a| changes(a)).map(Asked::line).collect();
+    assert!(told.is_empty(), "{told:#?}");
+    for wanted in ["GetJobRuns", "FilterLogEvents", "DescribeAlarms", "StartQueryExecution", "GetTemplate"] {
+        assert!(asked.iter().any(|a| a.operation == wanted), "{wanted} was asked for");
+    }
+    assert!(asked.iter().any(|a| a.service == "s3" && a.path.ends_with("/a.json")), "an object was looked into");
 }
 
 #[test]
