@@ -100,7 +100,7 @@ pub(super) async fn load(options: &Options, source: &Source) -> Result<SdkConfig
     let assumed = Chain {
         links: vec![(format!("role {role}"), Box::new(assumed.build().await))],
         login: profiles.login(&profile),
-        mfa: None,
+        unusable: None,
         source: source.clone(),
     };
     Ok(config
@@ -169,8 +169,25 @@ fn chain(
         let ec2 = ImdsCredentialsProvider::builder().configure(provider).imds_client(imds(provider)).build();
         links.push(("instance role".into(), Box::new(ec2)));
     }
-    let mfa = profiles.mfa(profile).then(|| profile.to_owned());
-    Chain { links, login: profiles.login(profile), mfa, source }
+    Chain { links, login: profiles.login(profile), unusable: unusable(profiles, profile), source }
+}
+
+/// Why a profile cannot be used as it is, and what to do: it asks for a code, or has a session of `aws login`.
+fn unusable(profiles: &Profiles, profile: &str) -> Option<String> {
+    let export = format!(
+        "run `eval \"$(aws configure export-credentials --profile {profile} --format env)\"` and start it without --profile"
+    );
+    if profiles.mfa(profile) {
+        return Some(format!(
+            "profile {profile} asks for a code (mfa_serial), which pumphouse cannot ask for: {export}"
+        ));
+    }
+    let session = profiles.session(profile)?;
+    Some(format!(
+        "profile {session} has a session of `aws login` (login_session), which this build cannot read: {export} (where it \
+         has expired, `{}` first)",
+        profiles.login(profile)
+    ))
 }
 
 /// Whether there may be a metadata service: this is an EC2 instance, or somebody says where it is.
@@ -193,8 +210,8 @@ struct Chain {
     links: Vec<(String, Box<dyn ProvideCredentials>)>,
     /// What a person runs to log in again.
     login: String,
-    /// The profile, where it asks for a code.
-    mfa: Option<String>,
+    /// Why the profile cannot be used as it is, and what to do.
+    unusable: Option<String>,
     source: Source,
 }
 
@@ -215,13 +232,11 @@ impl Chain {
     }
 
     fn in_words(&self, name: &str, error: &CredentialsError) -> NoCredentials {
-        if let Some(profile) = &self.mfa {
-            return NoCredentials::Missing(format!(
-                "profile {profile} asks for a code (mfa_serial), which pumphouse cannot ask for: run `eval \"$(aws \
-                 configure export-credentials --profile {profile} --format env)\"` and start it without --profile"
-            ));
+        // Another link of the chain has other troubles.
+        match &self.unusable {
+            Some(told) if name.starts_with("profile ") => NoCredentials::Missing(told.clone()),
+            _ => no_credentials(name, &self.login, error),
         }
-        no_credentials(name, &self.login, error)
     }
 }
 

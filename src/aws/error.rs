@@ -92,8 +92,10 @@ pub(crate) fn by_code(
     if has(&["AccessDenied", "Unauthorized", "NotAuthorized", "AuthorizationError"])
         || (status == 403 && code.is_empty())
     {
-        let (action, target) = denied(message).unwrap_or((action, &target));
-        return Error::AccessDenied { action: action.to_owned(), target: target.to_owned() };
+        let (action, named) = denied(message).unwrap_or((action, "*"));
+        // What we asked about says more than "all".
+        let target = if named == "*" { target } else { named.to_owned() };
+        return Error::AccessDenied { action: action.to_owned(), target };
     }
     if has(&["NotFound", "NoSuch", "DoesNotExist", "NonExistent"]) || (status == 404 && code.is_empty()) {
         return Error::NotFound { kind, name: target };
@@ -204,6 +206,8 @@ mod tests {
         assert_eq!(of("AccessDeniedException", message, 400), wanted);
         let ours = Error::AccessDenied { action: "glue:GetJobs".into(), target: "x".into() };
         assert_eq!(of("AccessDenied", "Access Denied", 403), ours);
+        let all = "User: x is not authorized to perform: glue:GetJobs on resource: *";
+        assert_eq!(of("AccessDenied", all, 403), ours, "what was asked about says more");
         assert_eq!(of("", "", 403), ours);
     }
 

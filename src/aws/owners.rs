@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
 use super::{Aws, error::failed};
-use crate::cloud::Result;
+use crate::cloud::{Error, Result};
 
 /// The tag that names the pipeline.
 pub const PIPELINE_TAG: &str = "pumphouse:pipeline";
@@ -36,17 +36,26 @@ struct State {
 
 /// Pipelines by the names of their stacks' resources.
 #[derive(Debug, Default)]
-pub(crate) struct Owners(HashMap<String, String>);
+pub(crate) struct Owners {
+    known: HashMap<String, String>,
+    /// Why nobody is known to own anything.
+    unread: Option<Error>,
+}
 
 impl Owners {
     /// The pipeline that made the resource of this physical id, or of this name where its physical id is an ARN.
     pub(crate) fn pipeline(&self, physical_id: &str) -> Option<String> {
-        self.0.get(physical_id).cloned()
+        self.known.get(physical_id).cloned()
     }
 
     /// All that is known: physical ids, and the pipelines that made them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(id, pipeline)| (id.as_str(), pipeline.as_str()))
+        self.known.iter().map(|(id, pipeline)| (id.as_str(), pipeline.as_str()))
+    }
+
+    /// Why the stacks could not be read, where they could not.
+    pub(crate) fn unread(&self) -> Option<&Error> {
+        self.unread.as_ref()
     }
 }
 
@@ -76,7 +85,7 @@ impl Aws {
         // Those who ask meanwhile wait for the same answer.
         let owners = Arc::new(self.fetch_owners().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the owners of resources could not be read");
-            Owners::default()
+            Owners { known: HashMap::new(), unread: Some(error) }
         }));
         state.known = Some((owners.clone(), Instant::now()));
         owners
@@ -116,7 +125,7 @@ impl Aws {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        Ok(Owners(owned.into_iter().flatten().collect()))
+        Ok(Owners { known: owned.into_iter().flatten().collect(), unread: None })
     }
 
     async fn owned_by(&self, stack: &str, pipeline: &str) -> Result<Vec<(String, String)>> {

@@ -94,6 +94,18 @@ impl Profiles {
         self.key(profile, "mfa_serial").is_some()
     }
 
+    /// The profile whose `aws login` session it uses, by way of others or itself.
+    pub fn session(&self, profile: &str) -> Option<String> {
+        let mut at = profile;
+        for _ in 0..DEPTH {
+            if self.key(at, "login_session").is_some() {
+                return Some(at.to_owned());
+            }
+            at = self.key(at, "source_profile").filter(|source| *source != at)?;
+        }
+        None
+    }
+
     /// Its bundle of certificates.
     pub fn ca_bundle(&self, profile: &str) -> Option<&str> {
         self.key(profile, "ca_bundle")
@@ -119,6 +131,9 @@ mod tests {
         assert_eq!(profiles.names(), ["admin", "default", "dev", "loop", "static"]);
         assert!(profiles.has("static") && !profiles.has("corp"));
         assert!(profiles.mfa("admin") && !profiles.mfa("dev"));
+        assert_eq!((profiles.session("admin"), profiles.session("loop")), (None, None));
+        let profiles = Profiles::parse("[profile a]\nsource_profile = b\n[profile b]\nlogin_session = x\n", "");
+        assert_eq!(profiles.session("a").as_deref(), Some("b"));
     }
 
     #[test]

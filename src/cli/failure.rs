@@ -66,7 +66,7 @@ impl From<backend::Error> for Failure {
         match error {
             backend::Error::Refused(refusal) => refusal.into(),
             backend::Error::Usage(why) => Self::Usage(why),
-            other => Self::Failed(other.to_string()),
+            other => Self::Failed(with_advice(other.to_string())),
         }
     }
 }
@@ -79,8 +79,17 @@ impl From<backend::Refusal> for Failure {
 
 impl From<cloud::Error> for Failure {
     fn from(error: cloud::Error) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(with_advice(error.to_string()))
     }
+}
+
+/// Expired credentials in the environment have no command that brings new ones: what to do is said where nothing else says
+/// it.
+fn with_advice(told: String) -> String {
+    if !told.contains("the credentials have expired") || told.contains("run `") {
+        return told;
+    }
+    format!("{told}; log in again (`aws sso login`, `aws login`), or put new ones where these are from")
 }
 
 impl From<config::Error> for Failure {

@@ -353,6 +353,8 @@ fn a_url_is_made_without_a_change_and_works_as_it_is() {
     let url = String::from_utf8(made.stdout).unwrap();
     assert!(url.contains("X-Amz-Expires=7200") && url.contains("a%20b/%C3%BC%2B%25"), "{url}");
     assert!(String::from_utf8_lossy(&made.stderr).contains("whoever has this URL can read"));
+    let never = p.run(&["buckets", "presign", "b", "k", "--expires", "0s"]);
+    assert!(String::from_utf8_lossy(&never.stderr).contains("1s is the least"), "{never:?}");
     let too_long = p.run(&["buckets", "presign", "b", "k", "--expires", "8d"]);
     assert!(text(&too_long).contains("7 days"), "{}", text(&too_long));
 }

@@ -270,6 +270,22 @@ fn a_profile_that_asks_for_a_code_is_told_with_a_way_around() {
 }
 
 #[test]
+fn a_session_of_aws_login_is_told_with_a_way_around() {
+    let fake = Fake::start(|_| Answer::xml_error(500, "Unexpected", "nobody is asked"));
+    let pumphouse = Pumphouse::on(&fake);
+    let config = "[profile ada]\nlogin_session = arn:aws:iam::123456789012:user/ada\n[profile ops]\n\
+                  role_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = ada\n";
+    write(&pumphouse, ".aws/config", config);
+    for profile in ["ada", "ops"] {
+        let text = told(bare(&pumphouse, &fake).args(["--profile", profile]));
+        assert!(text.contains("profile ada has a session of `aws login` (login_session)"), "{text}");
+        assert!(text.contains(&format!("export-credentials --profile {profile} --format env")), "{text}");
+        assert!(text.contains("`aws login --profile ada` first"), "{text}");
+    }
+    assert_eq!(fake.lines(), Vec::<String>::new());
+}
+
+#[test]
 fn a_role_that_may_not_be_assumed_is_told_with_the_action() {
     let said = "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: sts:AssumeRole on resource: x";
     let fake = Fake::start(move |_| Answer::xml_error(403, "AccessDenied", said));

@@ -112,7 +112,7 @@ fn an_expired_token_is_told_as_such() {
     let fake = after(usize::MAX, Answer::xml_error(403, "ExpiredToken", "The security token included is expired"));
     let (code, _, err) = list(&Pumphouse::on(&fake));
     assert_eq!(code, Some(1));
-    assert!(err.contains("the credentials have expired"), "{err}");
+    assert!(err.contains("the credentials have expired") && err.contains("log in again (`aws sso login`"), "{err}");
     assert_eq!(asked_for_topics(&fake), 1);
 }
 

@@ -64,6 +64,9 @@ impl Aws {
     pub(super) fn thresholds(&self, samples: usize) -> Pages<'_, Alert> {
         Pages::follow(move |from: Option<String>| async move {
             let owners = self.owners().await;
+            if let Some(error) = owners.unread() {
+                return Err(error.clone());
+            }
             let mut owned: Vec<(String, String)> = owners
                 .all()
                 .filter(|(id, pipeline)| is_threshold(id, pipeline))

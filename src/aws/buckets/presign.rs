@@ -19,6 +19,9 @@ impl Aws {
         version: Option<&str>,
         expires: Duration,
     ) -> Result<Presigned> {
+        if expires < Duration::from_secs(1) {
+            return Err(Error::Invalid("a URL that works for less than a second is of no use: 1s is the least".into()));
+        }
         let config = PresigningConfig::expires_in(expires)
             .map_err(|e| Error::Invalid(format!("a URL cannot work for that long: {e}; 7 days is the most")))?;
         // Asked before it is signed: only the object's own region takes the signature, and who may not read it signs in
