@@ -55,6 +55,9 @@ pub struct StageRun {
     /// grown by. None where the cloud has no such counters.
     #[serde(default)]
     pub baseline: (Option<u64>, Option<u64>),
+    /// The run of the job that this stage has started, where that goes on by itself when this process ends.
+    #[serde(default)]
+    pub job_run: Option<String>,
 }
 
 /// Runs of whole pipelines.

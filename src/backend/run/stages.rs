@@ -26,6 +26,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// How soon at most on AWS, where a run takes minutes: less and less often, the longer it takes.
 const SLOWEST_POLL: Duration = Duration::from_secs(10);
 
+/// How often in a row a job that is waited for may be out of sight.
+const PATIENCE: u32 = 10;
+
 /// Records in and out; none where nobody counts them.
 type Counts = (Option<u64>, Option<u64>);
 
@@ -186,10 +189,15 @@ impl Work {
 
     async fn job(&self, run: &mut PipelineRun, index: usize, stage: &Stage, interrupted: bool) -> Result<()> {
         let name = self.physical(stage)?;
-        let earlier = if interrupted { self.finished_since(&name, run.started).await? } else { None };
+        let begun = run.stages.get(index).and_then(|s| s.job_run.clone());
+        let earlier = match begun {
+            Some(id) => self.taken_up(&name, &id).await?,
+            None if interrupted => self.finished_since(&name, run.started).await?,
+            None => None,
+        };
         let done = match earlier {
             Some(done) => done,
-            None => self.run_job(&name).await?,
+            None => self.run_job(run, index, &name).await?,
         };
         let none = self.embedded.then_some(0);
         self.counts(run, index, (done.rows_in.or(none), done.rows_out.or(none)));
@@ -209,10 +217,26 @@ impl Work {
         }))
     }
 
-    async fn run_job(&self, job: &str) -> Result<JobRun> {
+    /// The run that this stage had started before it was cut off, which went on by itself; none where it has not succeeded,
+    /// or is gone.
+    async fn taken_up(&self, job: &str, id: &str) -> Result<Option<JobRun>> {
+        match self.wait(job, id).await {
+            Ok(done) => Ok(Some(done).filter(|done| done.state == JobRunState::Succeeded)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn run_job(&self, run: &mut PipelineRun, index: usize, job: &str) -> Result<JobRun> {
         loop {
             match self.cloud.jobs.start(&self.permit, job).await {
-                Ok(started) => return self.wait(job, &started.id).await,
+                Ok(started) => {
+                    if !self.embedded {
+                        self.edit(run, index, |s| s.job_run = Some(started.id.clone()));
+                        self.cloud.runs.save(&self.permit, run).await?;
+                    }
+                    return self.wait(job, &started.id).await;
+                }
                 // A schedule was quicker: its run is waited for, and then comes ours.
                 Err(Error::Conflict(_)) => {
                     let runs = self.cloud.jobs.runs(job, 1).await?;
@@ -230,10 +254,14 @@ impl Work {
 
     async fn wait(&self, job: &str, id: &str) -> Result<JobRun> {
         let (mut wait, slowest) = (POLL, if self.embedded { POLL } else { SLOWEST_POLL });
+        let mut troubles = 0;
         loop {
-            let now = self.cloud.jobs.run(job, id).await?;
-            if now.state.is_final() {
-                return Ok(now);
+            match self.cloud.jobs.run(job, id).await {
+                Ok(now) if now.state.is_final() => return Ok(now),
+                Ok(_) => troubles = 0,
+                // The job does not depend on whether we see it.
+                Err(Error::Throttled(_) | Error::Unavailable(_)) if troubles < PATIENCE => troubles += 1,
+                Err(error) => return Err(error),
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(slowest);
