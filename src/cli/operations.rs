@@ -10,7 +10,7 @@ use super::{
     out::{Cell, Column, note},
     session::Session,
     signals::unless_interrupted,
-    stacks::{consequence, deployed, lines, print, show},
+    stacks::{consequence, deployed, known, lines, planned, print, show},
 };
 use crate::{
     backend::Backend,
@@ -45,7 +45,8 @@ const EVENTS: [Column<StackEvent>; 5] = [
 /// Shows what was changed behind the stack's back.
 pub async fn drift(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     deployed(backend, pipeline).await?;
-    let drift = backend.drift(pipeline).await?;
+    let look = backend.drift(pipeline);
+    let drift = unless_interrupted(look, "CloudFormation looks on; `drift --read-only` shows what it finds").await??;
     match s.out.format {
         Format::Json => s.out.json(&drift),
         Format::Csv => {
@@ -125,7 +126,10 @@ fn drift_lines(drift: &Drift) -> Vec<String> {
 /// Shows the deploys and destroys of the past.
 pub async fn history(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     let all = backend.cloud.stacks.history(&backend.stack_name(pipeline), PAST).await?;
-    s.out.list(&all, &OPERATIONS, "it was never deployed")
+    if all.is_empty() {
+        known(backend, pipeline).await?;
+    }
+    s.out.list(&all, &OPERATIONS, "no history: it was never deployed, or is destroyed")
 }
 
 /// Which events.
@@ -147,6 +151,9 @@ impl Events {
         let stack = backend.stack_name(&self.pipeline);
         let mut events = backend.cloud.stacks.events(&stack, self.limit).await?;
         events.reverse();
+        if events.is_empty() {
+            known(backend, &self.pipeline).await?;
+        }
         s.out.list(&events, &EVENTS, "no events")?;
         if !self.follow {
             return Ok(());
@@ -238,7 +245,7 @@ impl Bootstrap {
         if self.show {
             return s.out.line(&backend.bootstrap_template());
         }
-        let (plan, effect) = backend.bootstrap_effect().await?;
+        let (plan, effect) = planned(backend, backend.bootstrap_effect()).await??;
         for line in lines(&plan) {
             note(&line);
         }

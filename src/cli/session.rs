@@ -6,6 +6,7 @@ use super::{
     connect::{self, Connection},
     failure::{Failure, Result},
     out::{Out, note},
+    signals::Deadly,
 };
 use crate::{
     backend::{Backend, Consent, Effect, Gate, Refusal, Strength, audit::Audit},
@@ -112,6 +113,7 @@ fn ask(question: &str) -> Option<String> {
         }
     }
     let mut answer = String::new();
+    let _deadly = Deadly::begin();
     io::stdin().lock().read_line(&mut answer).ok()?;
     Some(answer)
 }

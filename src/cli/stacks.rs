@@ -10,7 +10,7 @@ use super::{
     failure::{Failure, Result},
     out::{Cell, Column, note},
     session::Session,
-    signals::unless_interrupted,
+    signals::{to_its_end, unless_interrupted},
 };
 use crate::{
     backend::{Backend, overview::PipelineSummary},
@@ -63,7 +63,7 @@ pub async fn pipelines(s: &Session, backend: &Backend) -> Result {
 
 /// Shows what a deploy would do.
 pub async fn plan(s: &Session, backend: &Backend, pipeline: &str) -> Result {
-    let plan = backend.plan(pipeline).await?;
+    let plan = planned(backend, backend.plan(pipeline)).await??;
     match s.out.format {
         Format::Json => s.out.json(&plan),
         Format::Csv => s.out.list(&plan.changes, &CHANGES, ""),
@@ -71,10 +71,19 @@ pub async fn plan(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     }
 }
 
+/// A plan, to its end: one of CloudFormation's would leave a change set behind.
+pub(super) async fn planned<T>(backend: &Backend, plan: impl Future<Output = T>) -> Result<T> {
+    if !backend.cloud.stacks.takes_templates() {
+        return Ok(plan.await);
+    }
+    let waiting = "ending as soon as the plan's change set is removed; once more, and this ends at once";
+    to_its_end(plan, waiting, "the plan's change set may be left behind: a later plan removes it").await
+}
+
 /// Deploys, with progress on stderr.
 pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
     let pipeline = deploy.pipeline.as_str();
-    let (plan, effect) = backend.judge_deploy(pipeline, deploy.revert_drift).await?;
+    let (plan, effect) = planned(backend, backend.judge_deploy(pipeline, deploy.revert_drift)).await??;
     for line in lines(&plan) {
         note(&line);
     }
@@ -144,15 +153,22 @@ pub(super) async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack>
     if let Some(stack) = backend.status(pipeline).await? {
         return Ok(stack);
     }
+    known(backend, pipeline).await?;
+    // Where it has no such environment, that is what is wrong.
+    backend.graph(pipeline)?;
+    Err(Failure::Failed(format!(
+        "{pipeline} is not deployed in {}: `pumphouse deploy {pipeline}` does it",
+        backend.env
+    )))
+}
+
+/// Whether there is such a pipeline, deployed or not.
+pub(super) async fn known(backend: &Backend, pipeline: &str) -> Result {
     let known: Vec<_> = backend.list_pipelines().await?.into_iter().map(|p| p.name).collect();
-    let why = if known.iter().any(|k| k == pipeline) {
-        // Where it has no such environment, that is what is wrong.
-        backend.graph(pipeline)?;
-        format!("{pipeline} is not deployed in {}: `pumphouse deploy {pipeline}` does it", backend.env)
-    } else {
-        super::names::unknown("pipeline", pipeline, &known)
-    };
-    Err(Failure::Failed(why))
+    if known.iter().any(|k| k == pipeline) {
+        return Ok(());
+    }
+    Err(Failure::Failed(super::names::unknown("pipeline", pipeline, &known)))
 }
 
 pub(super) fn show(s: &Session, stack: &Stack) -> Result {

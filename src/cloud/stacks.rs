@@ -280,7 +280,7 @@ pub struct StackEvent {
     pub logical_id: String,
     /// Its kind, in words.
     pub kind: String,
-    /// `CREATE_IN_PROGRESS`, `CREATE_COMPLETE`, `DELETE_FAILED` and so on.
+    /// `CREATE_IN_PROGRESS`, `CREATE_COMPLETE`, `DELETE_FAILED` and so on; `WAITING` while what happens cannot be seen.
     pub status: String,
     /// Why, where it failed.
     pub reason: Option<String>,

@@ -66,6 +66,7 @@ const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("info", false, &[]),
     ("doctor", false, &[]),
     ("export cloudformation", false, &["crypto-stream"]),
+    ("export graph", false, &["crypto-stream"]),
     ("export iam", false, &["--operate"]),
     ("bootstrap", true, &["--yes"]),
     ("completions", false, &["bash"]),

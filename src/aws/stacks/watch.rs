@@ -6,13 +6,14 @@ use std::{
 };
 
 use aws_sdk_cloudformation::types::{Stack as SdkStack, StackEvent as SdkEvent};
+use jiff::Timestamp;
 
 use super::show;
 use crate::{
     aws::{Aws, error::failed},
     cloud::{
         Error, Result,
-        stacks::{Progress, StackStatus},
+        stacks::{Progress, StackEvent, StackStatus},
     },
 };
 
@@ -102,6 +103,9 @@ impl<'a> Watch<'a> {
                 }
                 Err(error @ (Error::Throttled(_) | Error::Unavailable(_))) if troubles < PATIENCE => {
                     tracing::warn!(%error, stack = self.stack_id, "the operation goes on; looking again");
+                    if troubles == 0 {
+                        self.tell_trouble(&error);
+                    }
                     troubles += 1;
                     pace.wait(false).await;
                 }
@@ -152,6 +156,22 @@ impl<'a> Watch<'a> {
         }
         found.reverse();
         Ok(found)
+    }
+
+    /// Says that nothing is seen for now, so that nobody takes the silence for a standstill.
+    fn tell_trouble(&self, error: &Error) {
+        // The name is in the ARN: `...:stack/NAME/ID`.
+        let name = self.stack_id.split('/').nth(1).unwrap_or(&self.stack_id).to_owned();
+        let _ = self.progress.send(StackEvent {
+            time: Timestamp::now(),
+            stack: name.clone(),
+            logical_id: name,
+            kind: "stack".into(),
+            status: "WAITING".into(),
+            reason: Some(format!("{error}; CloudFormation goes on, and is looked at again")),
+            done: u32::try_from(self.done.len()).unwrap_or(u32::MAX),
+            total: self.total,
+        });
     }
 
     fn tell(&mut self, event: SdkEvent) {

@@ -78,6 +78,20 @@ fn throttling_and_failures_in_the_middle_are_borne() {
 }
 
 #[test]
+fn who_cannot_see_an_operation_for_a_while_says_so() {
+    let world = World::new();
+    let throttled = Answer::xml_error(400, "Throttling", "Rate exceeded");
+    // The first is asked for before the operation begins.
+    let first = Answer::xml("<DescribeStackEventsResponse><DescribeStackEventsResult/></DescribeStackEventsResponse>");
+    world.aws.state().instead.insert("DescribeStackEvents".into(), [first, throttled].into());
+    let mut command = world.pumphouse.command();
+    let output = command.args(["deploy", "small", "--yes"]).env("AWS_MAX_ATTEMPTS", "1").output().unwrap();
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(err.contains("WAITING            stack small-dev: ") && err.contains("CloudFormation goes on"), "{err}");
+}
+
+#[test]
 fn a_client_that_was_killed_finds_the_operation_under_way() {
     let world = World::new();
     world.aws.state().speed = 0;

@@ -1,5 +1,6 @@
 //! CloudFormation behind the stacks port, as the user of the binary sees it.
 
+mod cut_off;
 mod deploys;
 mod destroys;
 mod drift;
@@ -9,7 +10,11 @@ mod runs;
 
 use std::process::Output;
 
-use crate::{cloudformation::CloudFormation, fake::Fake, harness::Pumphouse};
+use crate::{
+    cloudformation::CloudFormation,
+    fake::{Answer, Asked, Fake},
+    harness::Pumphouse,
+};
 
 /// A pipeline of two buckets and a topic; `more` goes to the first bucket.
 fn pipeline(more: &str) -> String {
@@ -28,9 +33,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(|_| None)
+    }
+
+    /// The same, where `first` is asked first.
+    fn with(first: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let aws = CloudFormation::new();
         let answering = aws.clone();
-        let fake = Fake::start(move |asked| answering.answer(asked));
+        let fake = Fake::start(move |asked| first(asked).unwrap_or_else(|| answering.answer(asked)));
         let pumphouse = Pumphouse::on(&fake);
         let world = Self { aws, fake, pumphouse };
         world.write(&pipeline("versioning = true"));

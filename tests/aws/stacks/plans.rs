@@ -219,6 +219,11 @@ fn asking_for_the_status_of_what_is_not_deployed_makes_nothing() {
     let world = World::new();
     let err = world.fails("status small", 1);
     assert!(err.contains("small is not deployed in dev"), "{err}");
+    assert!(world.done("history small").1.contains("no history"));
+    for unknown in ["history smal", "events smal", "status smal"] {
+        let err = world.fails(unknown, 1);
+        assert!(err.contains("no pipeline named \"smal\"") && err.contains("did you mean small?"), "{err}");
+    }
     let err = world.fails("status small --env tset", 1);
     assert!(err.contains("tset"), "{err}");
     assert_eq!(world.asked("CreateChangeSet"), 0);
