@@ -6,6 +6,7 @@ mod listing;
 mod presign;
 mod region;
 mod settings;
+mod streaming;
 mod uploads;
 mod words;
 
@@ -20,7 +21,7 @@ use super::{Aws, error::failed, time};
 use crate::cloud::{
     Pages, Permit, Result,
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage, Presigned, ReadRange},
-    uploads::Multipart,
+    uploads::{ByteStream, Multipart, PutStream, Streamed},
 };
 
 /// Buckets on one page of a list.
@@ -64,6 +65,20 @@ impl Buckets for Aws {
         let object = self.put_object(permit, bucket, key, body, content_type).await?;
         permit.wrote(1);
         Ok(object)
+    }
+
+    async fn put_stream(
+        &self,
+        permit: &Permit,
+        bucket: &str,
+        key: &str,
+        body: ByteStream,
+        how: &PutStream<'_>,
+    ) -> Result<Streamed> {
+        permit.check("s3:PutObject", bucket)?;
+        let streamed = Box::pin(self.put_as_it_comes(permit, (bucket, key), body, how)).await?;
+        permit.wrote(u64::from(streamed.object.is_some()));
+        Ok(streamed)
     }
 
     async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()> {

@@ -11,7 +11,7 @@ use super::{
     error::{Error, Result},
     pages::Pages,
     permit::Permit,
-    uploads::Multipart,
+    uploads::{ByteStream, Multipart, PutStream, Streamed},
 };
 
 /// A bucket in a list.
@@ -179,6 +179,16 @@ pub trait Buckets: Send + Sync {
         body: Bytes,
         content_type: Option<&str>,
     ) -> Result<Object>;
+    /// Puts an object as its content comes, which is never whole in memory (`s3:PutObject`). Where the content breaks off,
+    /// nothing is put, and nothing of it stays.
+    async fn put_stream(
+        &self,
+        permit: &Permit,
+        bucket: &str,
+        key: &str,
+        body: ByteStream,
+        how: &PutStream<'_>,
+    ) -> Result<Streamed>;
     /// Deletes an object: with versioning, it is marked as deleted unless a version is named (`s3:DeleteObject`).
     async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()>;
 

@@ -11,6 +11,7 @@ use super::{
     alerts::Alerts, buckets::Buckets, error::Result, pages::Pages, permit::Permit, queries::Queries, secrets::Secrets,
     streams::Streams,
 };
+pub use super::sources::{SourceResponse, Sources};
 
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,27 +120,6 @@ pub struct Settled {
     pub error: Option<String>,
     /// Records read and written, where the cloud knows them from what it waited for.
     pub records: Option<(u64, u64)>,
-}
-
-/// A source's answer to one GET.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceResponse {
-    /// The HTTP status.
-    pub status: u16,
-    /// The `Date` header: when the source says that it answered.
-    pub date: Option<Timestamp>,
-    /// The body.
-    pub body: bytes::Bytes,
-}
-
-/// The sources that a function reads: real addresses, or recordings of them.
-#[async_trait]
-pub trait Sources: Send + Sync {
-    /// One GET of the source's address with `{name}` replaced by each of `params`.
-    ///
-    /// # Errors
-    /// [`super::error::Error::NotFound`] where a recording has no (further) observation for these parameters.
-    async fn get(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceResponse>;
 }
 
 /// Where a handler's own log lines go.

@@ -24,6 +24,7 @@ pub mod resources;
 pub mod runs;
 pub mod schedule;
 pub mod secrets;
+pub mod sources;
 pub mod stacks;
 pub mod streams;
 pub mod tables;

@@ -139,6 +139,29 @@ impl Permit {
             }
         }
     }
+
+    /// Checks one IAM `action` on an object: granted on its bucket, or on those of the bucket's keys that begin with the
+    /// grant's prefix (`BUCKET/PREFIX`).
+    ///
+    /// # Errors
+    /// As [`Permit::check`].
+    pub fn check_object(&self, action: &str, bucket: &str, key: &str) -> Result<()> {
+        if let Holder::Role { grants: Some(grants), .. } = &self.holder {
+            let below = |resource: &str| {
+                let prefix = resource.strip_prefix(bucket).and_then(|rest| rest.strip_prefix('/'));
+                prefix.is_some_and(|prefix| key.starts_with(prefix))
+            };
+            if grants.iter().any(|g| g.action == action && below(&g.resource)) {
+                return Ok(());
+            }
+            let narrow = grants.iter().any(|g| g.action == action && g.resource.split('/').next() == Some(bucket));
+            if narrow && self.check(action, bucket).is_err() {
+                let target = format!("{bucket}/{key}");
+                return Err(Error::AccessDenied { action: action.to_owned(), target });
+            }
+        }
+        self.check(action, bucket)
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +175,23 @@ mod tests {
         assert!(permit.check("kinesis:PutRecords", "prices").is_ok());
         assert!(permit.check("kinesis:PutRecords", "other").is_err());
         assert!(permit.check("s3:PutObject", "prices").is_err());
+    }
+
+    #[test]
+    fn a_grant_on_a_prefix_reaches_no_other_key() {
+        let grants = [Grant { action: "s3:PutObject".into(), resource: "lake/report/".into() }];
+        let permit = Permit::role("report", grants.into(), "r-1");
+        assert!(permit.check_object("s3:PutObject", "lake", "report/a.csv").is_ok());
+        for (action, bucket, key) in [
+            ("s3:PutObject", "lake", "raw/a.csv"),
+            ("s3:PutObject", "lake2", "report/a.csv"),
+            ("s3:DeleteObject", "lake", "report/a.csv"),
+        ] {
+            assert!(matches!(permit.check_object(action, bucket, key), Err(Error::AccessDenied { .. })), "{key}");
+        }
+        let error = permit.check_object("s3:PutObject", "lake", "raw/a.csv").unwrap_err().to_string();
+        assert!(error.contains("lake/raw/a.csv"), "{error}");
+        assert!(Permit::operator("me").check_object("s3:PutObject", "lake", "raw/a.csv").is_ok());
     }
 
     #[test]

@@ -238,13 +238,22 @@ pub struct Code {
 }
 
 /// A source of data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The address, with `{name}` for parameters.
     pub url: String,
-    /// A recording of it, for the embedded cloud.
+    /// Headers that go with each request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// A recording of it, for the embedded cloud; none of a published directory.
     pub recording: Option<Recording>,
+    /// Where it is a published directory: its files, for the embedded cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Code>,
 }
+
+/// What the address of a published directory ends with: it is asked with an empty name for the listing.
+pub const DIRECTORY_END: &str = "/{file}";
 
 /// A recording of a source: JSON lines, one observation each; or one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

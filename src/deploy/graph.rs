@@ -1,5 +1,8 @@
 //! The graph of one environment of a pipeline.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{names, roles::role_name};
@@ -156,10 +159,7 @@ impl Maker<'_> {
             let may_read =
                 |s: &&spec::Source| function.grants.iter().any(|g| g.kind == GrantKind::SourceRead && g.name == s.name);
             let sources = environment.sources.iter().filter(may_read).map(|s| (s.name.clone(), source(s))).collect();
-            let code = function.code.as_ref().map(|files| r::Code {
-                files: files.iter().map(|(path, content)| (path.clone(), sha256(content))).collect(),
-                contents: files.clone(),
-            });
+            let code = function.code.as_ref().map(code);
             let properties = Properties::Function(r::Function {
                 runtime: function.runtime,
                 handler: function.handler.clone(),
@@ -387,9 +387,11 @@ fn part_id((section, name): (&str, &str), part: &str) -> String {
 }
 
 fn source(source: &spec::Source) -> r::Source {
+    let directory = source.directory.as_ref().map(code);
     r::Source {
         url: source.url.clone(),
-        recording: Some(r::Recording {
+        headers: source.headers.clone(),
+        recording: directory.is_none().then(|| r::Recording {
             matches: source.matches.clone(),
             time: source.time.clone(),
             wrap: source.wrap.clone(),
@@ -397,6 +399,15 @@ fn source(source: &spec::Source) -> r::Source {
             sample_sha256: source.sample.as_ref().map(|s| sha256(s)),
             sample: source.sample.clone(),
         }),
+        directory,
+    }
+}
+
+/// Files with their hashes.
+fn code(files: &BTreeMap<String, Bytes>) -> r::Code {
+    r::Code {
+        files: files.iter().map(|(path, content)| (path.clone(), sha256(content))).collect(),
+        contents: files.clone(),
     }
 }
 

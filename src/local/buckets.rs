@@ -26,6 +26,7 @@ use crate::cloud::{
     Error, Pages, Permit, Result,
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage, Setting},
     resources::{self, Notification, NotificationTarget, Properties},
+    uploads::{ByteStream, PutStream, Streamed},
 };
 
 /// The version of an object in a bucket that keeps none, in S3's word.
@@ -404,14 +405,27 @@ impl Buckets for Local {
         body: Bytes,
         content_type: Option<&str>,
     ) -> Result<Object> {
-        permit.check("s3:PutObject", bucket)?;
+        permit.check_object("s3:PutObject", bucket, key)?;
         let local = self.clone();
         let (bucket, key, content_type) = (bucket.to_owned(), key.to_owned(), content_type.map(str::to_owned));
         self.blocking(move || local.put_object(&bucket, &key, &body, content_type.as_deref())).await
     }
 
+    async fn put_stream(
+        &self,
+        permit: &Permit,
+        bucket: &str,
+        key: &str,
+        body: ByteStream,
+        how: &PutStream<'_>,
+    ) -> Result<Streamed> {
+        permit.check_object("s3:PutObject", bucket, key)?;
+        check_key(key)?;
+        self.put_as_it_comes(bucket, key, body, how).await
+    }
+
     async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()> {
-        permit.check("s3:DeleteObject", bucket)?;
+        permit.check_object("s3:DeleteObject", bucket, key)?;
         let clock = self.inner.clock.clone();
         let (bucket, key, version) = (bucket.to_owned(), key.to_owned(), version.map(str::to_owned));
         self.inner.store.write(move |t| delete_object(t, clock.now_ms(), &bucket, &key, version.as_deref())).await

@@ -46,7 +46,7 @@ fn deployed() -> (tempfile::TempDir, Local) {
         sample_sha256: None,
         sample: None,
     };
-    let source = Source { url: "http://127.0.0.1:1/{pair}".into(), recording: Some(recording) };
+    let source = Source { url: "http://127.0.0.1:1/{pair}".into(), recording: Some(recording), ..Source::default() };
     let fetch = [("STREAM_PRICES", "prices"), ("SECRET_COINBASE_API_KEY", "key")];
     let alert = [("THRESHOLD_BTC_USD", "/btc"), ("METRIC_BTC_USD", "btc"), ("TOPIC_PRICE_ALERTS", "alerts")];
     testing::deploy(

@@ -312,7 +312,7 @@ fn fetching() -> (tempfile::TempDir, Local) {
         sample: None,
     };
     fetch.sources =
-        [("numbers".to_owned(), Source { url: "http://127.0.0.1:1/{name}".into(), recording: Some(recording) })].into();
+        [("numbers".to_owned(), Source { url: "http://127.0.0.1:1/{name}".into(), recording: Some(recording), ..Source::default() })].into();
     let (dir, local) = cloud_with(fetch, &[]);
     local.inner.store.write_asset("5a", SAMPLE.as_bytes()).unwrap();
     (dir, local)

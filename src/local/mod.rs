@@ -7,12 +7,14 @@ pub(crate) mod alarms;
 pub mod alerts;
 pub mod apis;
 pub mod buckets;
+mod buckets_streaming;
 pub mod catalog;
 pub mod changes;
 pub mod clock;
 #[cfg(test)]
 mod crypto_stream_tests;
 pub mod deliveries;
+pub(crate) mod directory;
 pub mod driver;
 #[cfg(test)]
 mod durability_tests;

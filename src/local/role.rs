@@ -24,6 +24,7 @@ use crate::cloud::{
     functions::Ports,
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
+    uploads::{ByteStream, PutStream, Streamed},
 };
 
 /// What an invocation read and wrote.
@@ -112,12 +113,12 @@ impl Buckets for Seen {
     }
 
     async fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object> {
-        self.permit.check("s3:GetObject", bucket)?;
+        self.permit.check_object("s3:GetObject", bucket, key)?;
         self.local.head(bucket, key, version).await
     }
 
     async fn get(&self, bucket: &str, key: &str, version: Option<&str>, range: Option<Range<u64>>) -> Result<Content> {
-        self.permit.check("s3:GetObject", bucket)?;
+        self.permit.check_object("s3:GetObject", bucket, key)?;
         Buckets::get(&self.local, bucket, key, version, range).await
     }
 
@@ -132,6 +133,19 @@ impl Buckets for Seen {
         let object = Buckets::put(&self.local, permit, bucket, key, body, content_type).await?;
         self.meter.add_written(1);
         Ok(object)
+    }
+
+    async fn put_stream(
+        &self,
+        permit: &Permit,
+        bucket: &str,
+        key: &str,
+        body: ByteStream,
+        how: &PutStream<'_>,
+    ) -> Result<Streamed> {
+        let streamed = self.local.put_stream(permit, bucket, key, body, how).await?;
+        self.meter.add_written(usize::from(streamed.object.is_some()));
+        Ok(streamed)
     }
 
     async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()> {

@@ -16,13 +16,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Local, role::Meter};
+use super::{Local, directory::is_directory, role::Meter};
 use crate::{
     cloud::{
         Error, Result,
-        functions::{SourceMode, SourceResponse, Sources},
+        functions::SourceMode,
         recording::Observations,
         resources::{Recording, Source},
+        sources::{SourceHead, SourceResponse, SourceStream, Sources},
     },
     http,
 };
@@ -91,24 +92,84 @@ pub(crate) struct InvocationSources {
 #[async_trait]
 impl Sources for InvocationSources {
     async fn get(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceResponse> {
-        let found = self.sources.get(source).ok_or_else(|| Error::not_found("source", source))?;
+        let found = self.find(source)?;
+        if is_directory(found) {
+            return self.open(source, params, headers).await?.whole().await;
+        }
         let answer = match self.modes.get(source) {
-            Some(SourceMode::Online) => online(found, params, headers).await,
+            Some(SourceMode::Online) => http::get(found, params, headers).await,
             Some(SourceMode::Replay { path, step }) => {
                 let recording = recording(source, found)?;
                 let all = self.observations(path.clone(), path.display().to_string(), recording).await?;
                 let observation = all.observation(*step, params)?;
                 Ok(SourceResponse { status: 200, date: observation.time, body: all.answer(observation) })
             }
-            None if self.local.inner.options.online => online(found, params, headers).await,
+            None if self.local.inner.options.online => http::get(found, params, headers).await,
             None => self.sample(source, found, params).await,
         }?;
         self.meter.add_read(1);
         Ok(answer)
     }
+
+    async fn open(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceStream> {
+        let found = self.find(source)?;
+        let answer = if self.online(source) {
+            http::open(found, params, headers).await?
+        } else if is_directory(found) {
+            self.local.answer_as_directory((source, found), self.replayed(source), params).await?
+        } else {
+            // It counts what it reads.
+            let whole = self.get(source, params, headers).await?;
+            return Ok(SourceStream::of(head_of(found, params, &whole)?, whole.body));
+        };
+        self.meter.add_read(1);
+        Ok(answer)
+    }
+
+    async fn head(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceHead> {
+        let found = self.find(source)?;
+        if self.online(source) {
+            return http::head(found, params, headers).await;
+        }
+        if is_directory(found) {
+            let answer = self.local.answer_as_directory((source, found), self.replayed(source), params).await?;
+            return Ok(answer.head);
+        }
+        Ok(self.open(source, params, headers).await?.head)
+    }
+}
+
+fn head_of(source: &Source, params: &[(&str, &str)], whole: &SourceResponse) -> Result<SourceHead> {
+    Ok(SourceHead {
+        url: http::address(&source.url, params)?,
+        status: whole.status,
+        date: whole.date,
+        size: Some(whole.body.len() as u64),
+        ..SourceHead::default()
+    })
 }
 
 impl InvocationSources {
+    fn find(&self, source: &str) -> Result<&Source> {
+        self.sources.get(source).ok_or_else(|| Error::not_found("source", source))
+    }
+
+    /// Whether the source's real address answers.
+    fn online(&self, source: &str) -> bool {
+        match self.modes.get(source) {
+            Some(mode) => *mode == SourceMode::Online,
+            None => self.local.inner.options.online,
+        }
+    }
+
+    /// What is replayed instead of the source.
+    fn replayed(&self, source: &str) -> Option<PathBuf> {
+        match self.modes.get(source) {
+            Some(SourceMode::Replay { path, .. }) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     async fn sample(&self, source: &str, found: &Source, params: &[(&str, &str)]) -> Result<SourceResponse> {
         let recording = recording(source, found)?;
         let Some(sha256) = &recording.sample_sha256 else {
@@ -136,10 +197,6 @@ impl InvocationSources {
         opened.insert(path, read.clone());
         Ok(read)
     }
-}
-
-async fn online(source: &Source, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceResponse> {
-    http::get(&http::address(&source.url, params)?, headers).await
 }
 
 fn recording<'a>(name: &str, source: &'a Source) -> Result<&'a Recording> {

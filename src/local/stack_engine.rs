@@ -449,7 +449,13 @@ pub(crate) fn assets(resource: &Resource) -> Vec<(String, &str, Option<&bytes::B
         let sha256 = recording.sample_sha256.as_deref()?;
         Some((format!("the sample of source {name}"), sha256, recording.sample.as_ref()))
     });
-    code.chain(samples).collect()
+    let directories = function.sources.iter().filter_map(|(name, source)| Some((name, source.directory.as_ref()?)));
+    let published = directories.flat_map(|(name, directory)| {
+        directory.files.iter().map(move |(file, sha256)| {
+            (format!("{file} of the source {name}"), sha256.as_str(), directory.contents.get(file))
+        })
+    });
+    code.chain(samples).chain(published).collect()
 }
 
 /// Keeps code and samples, each under its content's hash.

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -181,12 +182,18 @@ impl Store {
     /// Writes `content` to a new file and returns the name to put into a row. The file counts for nothing until a row
     /// names it, so a process may die at any moment.
     pub fn write_blob(&self, content: &[u8]) -> Result<String> {
+        let (mut file, id) = self.new_blob()?;
+        file.write_all(content).map_err(|e| at(&self.blob_path(&id), e))?;
+        Ok(id)
+    }
+
+    /// An empty file to write to, and its name, as [`Store::write_blob`] gives it.
+    pub fn new_blob(&self) -> Result<(fs::File, String)> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let folder = self.inner.dir.join("objects").join(&id[..2]);
         fs::create_dir_all(&folder).map_err(|e| at(&folder, e))?;
         let path = folder.join(&id);
-        fs::write(&path, content).map_err(|e| at(&path, e))?;
-        Ok(id)
+        Ok((fs::File::create(&path).map_err(|e| at(&path, e))?, id))
     }
 
     /// Where a blob lies.

@@ -5,6 +5,7 @@
 
 mod compute;
 pub mod diagnostic;
+mod directory;
 mod files;
 mod flow;
 pub mod load;

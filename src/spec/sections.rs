@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     compute,
     diagnostic::quote,
+    directory,
     flow::Link,
     read::Context,
     tree::{At, Section, Table, Value, map},
@@ -15,6 +16,7 @@ use super::{
 
 pub(super) use super::flow::Links;
 use crate::cloud::recording::is_json_lines;
+use crate::cloud::resources::DIRECTORY_END;
 
 /// Reads all sections of one environment.
 pub(super) fn environment(
@@ -111,6 +113,7 @@ const SAMPLE_BYTES: u64 = 8 * 1024 * 1024;
 fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Source> {
     let url = s.required(c.m, "url", "\"https://api.example.com/{id}\"");
     let secret = s.text(c.m, "secret", "\"api_key\"");
+    let headers = directory::headers(c, s);
     let sample_path = s.text(c.m, "sample", "\"sample/data.jsonl\"");
     let mut matches = Vec::new();
     let (mut time, mut wrap) = (None, None);
@@ -132,6 +135,11 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
             return None;
         }
     };
+    if url.value.ends_with(DIRECTORY_END) {
+        let directory = directory::files(c, &url, &parameters, sample_path, replay_at);
+        let secret = secret.map(|s| s.value);
+        return Some(Source { name, url: url.value, secret, headers, directory: Some(directory), ..Source::default() });
+    }
     for (parameter, _) in matches.iter().filter(|(p, _)| !parameters.contains(&p.value)) {
         c.m.add(
             parameter.at.clone(),
@@ -183,6 +191,8 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
         url: url.value,
         secret: secret.map(|s| s.value),
         document: sample.is_some().then_some(document).flatten(),
+        headers,
+        directory: None,
         sample,
         matches: map(matches),
         time: time.map(|t| t.value),

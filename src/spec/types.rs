@@ -83,7 +83,7 @@ impl Pipeline {
 }
 
 /// A source of data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// Its name.
     pub name: String,
@@ -91,6 +91,10 @@ pub struct Source {
     pub url: String,
     /// The secret that it wants.
     pub secret: Option<String>,
+    /// Headers that go with each request.
+    pub headers: BTreeMap<String, String>,
+    /// Where it is a published directory, whose address ends with `/{file}`: the files of its sample.
+    pub directory: Option<BTreeMap<String, Bytes>>,
     /// The recording's content: JSON lines, or one document.
     pub sample: Option<Bytes>,
     /// Whether the sample is one document, answered as it is; none without a sample.

@@ -22,8 +22,9 @@ use crate::{
     aws::{Aws, Options, counts},
     cloud::{
         Error, Permit, Result,
-        functions::{Context, Handler, Handlers, LogSink, SourceResponse, Sources, as_handler},
+        functions::{Context, Handler, Handlers, LogSink, as_handler},
         resources::Source,
+        sources::{SourceHead, SourceResponse, SourceStream, Sources},
     },
 };
 
@@ -46,7 +47,8 @@ const THREADS: usize = 2;
 pub struct Setup {
     /// Finds the handler by the name that the function's settings give.
     pub handlers: Handlers,
-    /// Reaches the sources of the function: their addresses by name, from `SOURCE_NAME`.
+    /// Reaches the sources of the function: their addresses by name, from `SOURCE_NAME`, and their
+    /// headers, from `HEADERS_NAME`.
     pub sources: fn(BTreeMap<String, Source>) -> Arc<dyn Sources>,
 }
 
@@ -140,10 +142,17 @@ impl Function {
     }
 }
 
-/// The sources that `SOURCE_COINBASE` and its like name, with their addresses.
+/// The sources that `SOURCE_COINBASE` and its like name, with their addresses, and headers from `HEADERS_COINBASE`.
 fn sources(env: &BTreeMap<String, String>) -> BTreeMap<String, Source> {
     let named = env.iter().filter_map(|(name, url)| Some((name.strip_prefix("SOURCE_")?, url)));
-    named.map(|(name, url)| (name.to_ascii_lowercase(), Source { url: url.clone(), recording: None })).collect()
+    // What cannot be read was not written by a deploy; the source is asked without, and says what it misses.
+    let headers = |name: &str| env.get(&format!("HEADERS_{name}")).and_then(|text| serde_json::from_str(text).ok());
+    named
+        .map(|(name, url)| {
+            let headers = headers(name).unwrap_or_default();
+            (name.to_ascii_lowercase(), Source { url: url.clone(), headers, ..Source::default() })
+        })
+        .collect()
 }
 
 /// Runs a handler as a task of its own, so that its panic is its own.
@@ -186,6 +195,16 @@ impl Sources for Counted {
         let answer = self.sources.get(source, params, headers).await?;
         self.read.fetch_add(1, Ordering::Relaxed);
         Ok(answer)
+    }
+
+    async fn open(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceStream> {
+        let answer = self.sources.open(source, params, headers).await?;
+        self.read.fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    async fn head(&self, source: &str, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceHead> {
+        self.sources.head(source, params, headers).await
     }
 }
 

@@ -80,7 +80,12 @@ impl<'a> Body<'a> {
             variables.insert(name.clone(), if full { sub(&bucket_name(value)) } else { json!(value) });
         }
         for (name, source) in &function.sources {
-            variables.insert(format!("SOURCE_{}", name.to_ascii_uppercase()), json!(source.url));
+            let name = name.to_ascii_uppercase();
+            variables.insert(format!("SOURCE_{name}"), json!(source.url));
+            if !source.headers.is_empty() {
+                let headers = serde_json::to_string(&source.headers).unwrap_or_default();
+                variables.insert(format!("HEADERS_{name}"), json!(headers));
+            }
         }
         if function.environment.keys().any(|k| k.starts_with("QUERY_")) {
             variables.insert("ATHENA_WORKGROUP".into(), json!(self.graph.stack));
