@@ -112,6 +112,7 @@ impl Aws {
             alerts: port.clone(),
             buckets: port.clone(),
             queries: port.clone(),
+            queues: port.clone(),
             secrets: port.clone(),
             streams: port,
         }

@@ -22,6 +22,8 @@ pub enum Kind {
     Alert,
     /// A topic.
     Topic,
+    /// A queue.
+    Queue,
     /// A saved query.
     Query,
     /// A secret.
@@ -40,6 +42,7 @@ impl Kind {
             Self::LogGroup => "log group",
             Self::Alert => "threshold or alarm",
             Self::Topic => "topic",
+            Self::Queue => "queue",
             Self::Query => "saved query",
             Self::Secret => "secret",
             Self::Api => "API",
@@ -55,6 +58,7 @@ impl Kind {
             Self::LogGroup => &["function", "job"],
             Self::Alert => &["threshold", "alarm"],
             Self::Topic => &["topic"],
+            Self::Queue => &["queue"],
             Self::Query => &["query"],
             Self::Secret => &["secret"],
             Self::Api => &["api"],
@@ -70,6 +74,7 @@ impl Kind {
             | (Self::Function, Properties::Function(_))
             | (Self::Alert, Properties::Threshold(_) | Properties::Alarm(_))
             | (Self::Topic, Properties::Topic(_))
+            | (Self::Queue, Properties::Queue(_))
             | (Self::Query, Properties::Query(_))
             | (Self::Secret, Properties::Secret(_))
             | (Self::Api, Properties::Api(_)) => own,

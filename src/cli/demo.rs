@@ -319,7 +319,7 @@ async fn news_of_files(backend: &Backend) -> Result<Vec<String>> {
     Ok(told
         .filter_map(|n| match n.target {
             NotificationTarget::Topic(topic) => Some(topic),
-            NotificationTarget::Function(_) => None,
+            NotificationTarget::Function(_) | NotificationTarget::Queue(_) => None,
         })
         .collect())
 }

@@ -11,7 +11,7 @@ use super::resources::{Graph, NotificationTarget, Properties, Resource};
 pub struct Stage {
     /// Its name in pipeline.toml, without its kind: `fetch_prices`.
     pub name: String,
-    /// `function`, `stream`, `delivery`, `bucket`, `job`, `topic`, `table`, `query` or `api`.
+    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `job`, `topic`, `table`, `query` or `api`.
     pub kind: &'static str,
     /// The logical id of its resource.
     pub id: String,
@@ -24,7 +24,7 @@ pub struct Stage {
 /// The stages, each after what its data comes from, otherwise in the order of the graph.
 ///
 /// Data flows from a function to what its role may write, from a stream over its deliveries to a bucket, from a bucket to
-/// the functions and topics that it tells and the jobs that read it, from a job to its bucket and its table, from a
+/// the functions, topics and queues that it tells and the jobs that read it, from a queue to its function, from a job to its bucket and its table, from a
 /// database's tables to its queries, from a query to the function that may execute it, and from a function to its API.
 /// Where that would be a circle (a job that reads and writes one bucket), the link that closes it is left out.
 pub fn flow(graph: &Graph) -> Vec<Stage> {
@@ -60,6 +60,8 @@ fn kind(properties: &Properties) -> Option<&'static str> {
     Some(match properties {
         Properties::Function(_) => "function",
         Properties::Stream(_) => "stream",
+        // A dead-letter queue is beside the way, not on it.
+        Properties::Queue(queue) if queue.redrive.is_some() => "queue",
         Properties::Delivery(_) => "delivery",
         Properties::Bucket(_) => "bucket",
         Properties::Job(_) => "job",
@@ -117,7 +119,12 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                 let other = grant.resource.as_str();
                 match grant.action.as_str() {
                     "kinesis:PutRecords" => links.add(("function", name), ("stream", other)),
-                    "s3:PutObject" => links.add(("function", name), ("bucket", other)),
+                    // It may be granted below a prefix alone.
+                    "s3:PutObject" => {
+                        links.add(("function", name), ("bucket", other.split('/').next().unwrap_or(other)));
+                    }
+                    "sqs:SendMessage" => links.add(("function", name), ("queue", other)),
+                    "sqs:ReceiveMessage" => links.add(("queue", other), ("function", name)),
                     "sns:Publish" => links.add(("function", name), ("topic", other)),
                     "athena:StartQueryExecution" => links.add(("query", other), ("function", name)),
                     _ => {}
@@ -133,6 +140,7 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                 match &rule.target {
                     NotificationTarget::Function(function) => links.add(("bucket", name), ("function", function)),
                     NotificationTarget::Topic(topic) => links.add(("bucket", name), ("topic", topic)),
+                    NotificationTarget::Queue(queue) => links.add(("bucket", name), ("queue", queue)),
                 }
             }
         }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    alerts::Alerts, buckets::Buckets, error::Result, pages::Pages, permit::Permit, queries::Queries, secrets::Secrets,
+    alerts::Alerts, buckets::Buckets, error::Result, pages::Pages, permit::Permit, queries::Queries, queues::Queues,
+    secrets::Secrets,
     streams::Streams,
 };
 pub use super::sources::{SourceResponse, Sources};
@@ -137,6 +138,8 @@ pub struct Ports {
     pub buckets: Arc<dyn Buckets>,
     /// SQL queries.
     pub queries: Arc<dyn Queries>,
+    /// Queues.
+    pub queues: Arc<dyn Queues>,
     /// Secrets.
     pub secrets: Arc<dyn Secrets>,
     /// Data streams.

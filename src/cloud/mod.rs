@@ -18,6 +18,7 @@ pub mod logs;
 pub mod pages;
 pub mod permit;
 pub mod queries;
+pub mod queues;
 pub mod reading;
 pub mod recording;
 pub mod resources;
@@ -74,6 +75,8 @@ pub struct Cloud {
     pub logs: Arc<dyn logs::Logs>,
     /// SQL queries.
     pub queries: Arc<dyn queries::Queries>,
+    /// Queues and messages.
+    pub queues: Arc<dyn queues::Queues>,
     /// Runs of whole pipelines.
     pub runs: Arc<dyn runs::Runs>,
     /// Secrets.
@@ -102,6 +105,7 @@ impl Cloud {
             + jobs::Jobs
             + logs::Logs
             + queries::Queries
+            + queues::Queues
             + runs::Runs
             + secrets::Secrets
             + stacks::Stacks
@@ -122,6 +126,7 @@ impl Cloud {
             jobs: port.clone(),
             logs: port.clone(),
             queries: port.clone(),
+            queues: port.clone(),
             runs: port.clone(),
             secrets: port.clone(),
             stacks: port.clone(),

@@ -73,6 +73,10 @@ pub enum Properties {
     Bucket(Bucket),
     /// A data stream.
     Stream(Stream),
+    /// A queue.
+    Queue(Queue),
+    /// What gives a queue's messages to a function.
+    EventSourceMapping(EventSourceMapping),
     /// A delivery stream.
     Delivery(Delivery),
     /// An execution role.
@@ -133,6 +137,39 @@ pub enum NotificationTarget {
     Function(String),
     /// A topic gets S3's event as its message.
     Topic(String),
+    /// A queue gets S3's event as a message.
+    Queue(String),
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Seconds that a message that was received has, before it is seen again.
+    pub visibility_seconds: u32,
+    /// Seconds that a message is kept.
+    pub retention_seconds: u32,
+    /// Where messages go that nobody could deal with; none of a dead-letter queue itself.
+    pub redrive: Option<Redrive>,
+}
+
+/// Where messages go that nobody could deal with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// The dead-letter queue.
+    pub dead_letter: String,
+    /// How many times a message is received before it goes there.
+    pub max_receives: u32,
+}
+
+/// What gives a queue's messages to a function, which may answer that it failed on some of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSourceMapping {
+    /// The queue.
+    pub queue: String,
+    /// The function.
+    pub function: String,
+    /// How many messages it is given at once, at most.
+    pub batch_size: u32,
 }
 
 /// A data stream.
@@ -448,6 +485,8 @@ impl Properties {
         match self {
             Self::Bucket(_) => "bucket",
             Self::Stream(_) => "stream",
+            Self::Queue(_) => "queue",
+            Self::EventSourceMapping(_) => "event source mapping",
             Self::Delivery(_) => "delivery stream",
             Self::Role(_) => "role",
             Self::LogGroup(_) => "log group",
@@ -467,7 +506,7 @@ impl Properties {
 
     /// Whether its removal or replacement loses data that a deploy cannot bring back.
     pub fn stateful(&self) -> bool {
-        matches!(self, Self::Bucket(_) | Self::Stream(_) | Self::LogGroup(_) | Self::Secret(_) | Self::Topic(_))
+        matches!(self, Self::Bucket(_) | Self::Stream(_) | Self::Queue(_) | Self::LogGroup(_) | Self::Secret(_) | Self::Topic(_))
     }
 
     /// Whether a change of the property at `path` (`a.b`) needs the resource to be made anew.
@@ -475,6 +514,7 @@ impl Properties {
         match self {
             Self::Table(_) => path.starts_with("partition_keys") || path == "database" || path == "table",
             Self::Delivery(_) => path == "from",
+            Self::EventSourceMapping(_) => path == "queue",
             _ => false,
         }
     }

@@ -13,6 +13,9 @@ use crate::{
     spec::{self, Environment, GrantKind, Metric, Pipeline, Target},
 };
 
+/// Days that dead letters are kept: the most that there is, as time to look at them.
+const DEAD_LETTER_DAYS: u32 = 14;
+
 /// Why there is no graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -51,6 +54,7 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
     maker.jobs();
     maker.queries_and_apis();
     maker.alarms();
+    maker.event_sources();
     maker.schedules();
     let outputs = maker.outputs();
     Ok(Graph {
@@ -142,6 +146,47 @@ impl Maker<'_> {
                 Properties::Stream(r::Stream { shards: stream.shards, retention_hours: stream.retention_hours });
             self.add(&stream.name, self.physical(&stream.name), vec![], properties);
         }
+        for queue in &environment.queues {
+            self.queue(queue);
+        }
+    }
+
+    /// A queue, and before it the one for its dead letters, which keeps them as long as it can.
+    fn queue(&mut self, queue: &spec::Queue) {
+        let physical = self.physical(&queue.name);
+        let (dead, id) = (names::dead_letter(&physical), names::logical_id(&queue.name, "QueueDeadLetters"));
+        let properties = |retention_days: u32, redrive| {
+            Properties::Queue(r::Queue {
+                visibility_seconds: queue.visibility_seconds,
+                retention_seconds: retention_days * 86_400,
+                redrive,
+            })
+        };
+        self.resources.push(Resource {
+            logical_id: id.clone(),
+            name: format!("queue.{}/dead_letters", queue.name),
+            physical_name: dead.clone(),
+            depends_on: vec![],
+            properties: properties(DEAD_LETTER_DAYS, None),
+        });
+        let redrive = Some(r::Redrive { dead_letter: dead, max_receives: queue.max_receives });
+        self.add(&queue.name, physical, vec![id], properties(queue.retention_days, redrive));
+    }
+
+    /// What gives the messages of queues to functions.
+    fn event_sources(&mut self) {
+        let environment = self.env;
+        for function in &environment.functions {
+            let Some(queue) = &function.from else { continue };
+            let physical = self.physical(&function.name);
+            let properties = Properties::EventSourceMapping(r::EventSourceMapping {
+                queue: self.physical(queue),
+                function: physical.clone(),
+                batch_size: function.batch_size,
+            });
+            let depends_on = vec![names::logical_id(&function.name, "Function"), names::logical_id(queue, "Queue")];
+            self.add_part(("function", &function.name), "event_source", physical, depends_on, properties);
+        }
     }
 
     fn functions(&mut self) {
@@ -188,6 +233,9 @@ impl Maker<'_> {
                     }
                     Target::Topic(name) => {
                         (names::logical_id(name, "Topic"), NotificationTarget::Topic(self.physical(name)))
+                    }
+                    Target::Queue(name) => {
+                        (names::logical_id(name, "Queue"), NotificationTarget::Queue(self.physical(name)))
                     }
                 };
                 if !depends_on.contains(&id) {
@@ -363,6 +411,7 @@ impl Maker<'_> {
                 Properties::Bucket(_) => ("Name", "The bucket", OutputValue::Name(id)),
                 Properties::Stream(_) => ("Name", "The data stream", OutputValue::Name(id)),
                 Properties::Topic(_) => ("Name", "The topic", OutputValue::Name(id)),
+                Properties::Queue(_) => ("Name", "The queue", OutputValue::Name(id)),
                 Properties::Table(_) => ("Name", "The table", OutputValue::Name(id)),
                 Properties::Job(_) => ("Name", "The job", OutputValue::Name(id)),
                 Properties::Function(_) => ("Name", "The function", OutputValue::Name(id)),

@@ -12,6 +12,11 @@ pub fn physical(pipeline: &str, env: &str, name: &str) -> String {
     format!("{pipeline}-{env}-{name}")
 }
 
+/// The dead-letter queue of a queue: `bls-quest-dev-reports-dlq`.
+pub fn dead_letter(queue: &str) -> String {
+    format!("{queue}-dlq")
+}
+
 /// A bucket, whose name has no `_`: `crypto-stream-dev-landing`.
 pub fn bucket(pipeline: &str, env: &str, name: &str) -> String {
     physical(pipeline, env, name).replace('_', "-")
@@ -46,12 +51,14 @@ pub fn job_log_group(job: &str) -> String {
 pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option<String> {
     match kind {
         GrantKind::SourceRead => None,
-        GrantKind::BucketRead | GrantKind::BucketWrite => Some(bucket(pipeline, env, name)),
+        GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketList | GrantKind::BucketDelete => Some(bucket(pipeline, env, name)),
         GrantKind::ThresholdRead => Some(threshold(pipeline, env, name)),
         GrantKind::ThresholdMeasure => Some(metric(pipeline, env, name)),
-        GrantKind::SecretRead | GrantKind::StreamWrite | GrantKind::TopicPublish | GrantKind::QueryExecute => {
-            Some(physical(pipeline, env, name))
-        }
+        GrantKind::SecretRead
+        | GrantKind::StreamWrite
+        | GrantKind::QueueSend
+        | GrantKind::TopicPublish
+        | GrantKind::QueryExecute => Some(physical(pipeline, env, name)),
     }
 }
 
@@ -75,6 +82,8 @@ pub fn suffix(properties: &Properties) -> &'static str {
     match properties {
         Properties::Bucket(_) => "Bucket",
         Properties::Stream(_) => "Stream",
+        Properties::Queue(_) => "Queue",
+        Properties::EventSourceMapping(_) => "EventSourceMapping",
         Properties::Delivery(_) => "Delivery",
         Properties::Role(_) => "Role",
         Properties::LogGroup(_) => "LogGroup",

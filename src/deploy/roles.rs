@@ -22,9 +22,15 @@ impl Maker<'_> {
             let mut grants = log_grants(&group);
             for grant in &function.grants {
                 let name = names::granted(&self.pipeline.name, &self.env.name, grant.kind, &grant.name);
-                if let (Some(action), Some(resource)) = (action(grant.kind), name) {
+                if let (Some(action), Some(name)) = (action(grant.kind), name) {
+                    let resource = if grant.prefix.is_empty() { name } else { format!("{name}/{}", grant.prefix) };
                     grants.push(Grant { action: action.into(), resource });
                 }
+            }
+            if let Some(queue) = &function.from {
+                let reads = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+                let grant = |a: &str| Grant { action: format!("sqs:{a}"), resource: self.physical(queue) };
+                grants.extend(reads.into_iter().map(grant));
             }
             let owner = ("function", function.name.as_str());
             self.role(owner, &physical, "lambda.amazonaws.com", grants);
@@ -90,6 +96,9 @@ fn action(kind: GrantKind) -> Option<&'static str> {
         GrantKind::StreamWrite => "kinesis:PutRecords",
         GrantKind::BucketRead => "s3:GetObject",
         GrantKind::BucketWrite => "s3:PutObject",
+        GrantKind::BucketList => "s3:ListBucket",
+        GrantKind::BucketDelete => "s3:DeleteObject",
+        GrantKind::QueueSend => "sqs:SendMessage",
         GrantKind::ThresholdRead => "ssm:GetParameter",
         GrantKind::ThresholdMeasure => "cloudwatch:PutMetricData",
         GrantKind::TopicPublish => "sns:Publish",

@@ -20,6 +20,7 @@ use super::{
     events::{ObjectCreated, object_created},
     listing,
     lookup::{self, Deployed},
+    queues,
     store::{Store, at, sql},
 };
 use crate::cloud::{
@@ -60,7 +61,7 @@ pub(crate) fn etag(content: &[u8]) -> String {
 }
 
 /// Creates an object in the transaction `t`, with all that goes with it: what was there becomes an old version, or
-/// goes; functions and topics that the bucket tells of it have that waiting when the transaction is committed.
+/// goes; functions, topics and queues that the bucket tells of it have that waiting when the transaction is committed.
 /// Returns its sequence number, greater than any before.
 ///
 /// # Errors
@@ -120,6 +121,10 @@ fn notify(t: &Transaction<'_>, now_ms: i64, rule: &Notification, event: &str, id
             .map_err(sql)?
             .execute(params![function, event, id, now_ms])
             .map_err(sql)?,
+        NotificationTarget::Queue(queue) => {
+            queues::insert(t, now_ms, queue, event, Some(id))?;
+            0
+        }
         NotificationTarget::Topic(topic) => t
             .prepare_cached(
                 "insert into messages (topic, time, subject, message, attributes, token) \
@@ -262,6 +267,7 @@ fn in_words(rule: &Notification) -> String {
     let (kind, name) = match &rule.target {
         NotificationTarget::Function(name) => ("function", name),
         NotificationTarget::Topic(name) => ("topic", name),
+        NotificationTarget::Queue(name) => ("queue", name),
     };
     format!("{}*{} -> {kind} {name}", rule.prefix, rule.suffix)
 }

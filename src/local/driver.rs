@@ -1,4 +1,4 @@
-//! The driver: one process at a time fires schedules, delivers streams, invokes what waits, watches alarms and throws
+//! The driver: one process at a time fires schedules, delivers streams, receives messages, invokes what waits, watches alarms and throws
 //! away what has expired.
 //!
 //! Nothing rests on there being only one: each step is a transaction that looks again. While nothing is due, the driver
@@ -215,6 +215,9 @@ impl Local {
             while round.part("deliveries", self.deliver_now(&delivery, Take::WhatIsDue)) > 0 {}
         }
 
+        let next_ms = round.part("queues", self.receive_messages(None, false));
+        round.at(next_ms);
+
         let waiting = round.part("invocations", store.read_now(next_pending));
         round.pending = waiting.is_some_and(|time_ms| time_ms <= now_ms);
         if !round.pending {
@@ -231,6 +234,7 @@ impl Local {
         let mut round = Round::default();
         round.part("recovery", self.recover());
         round.part("retention of streams", self.trim_streams());
+        round.part("retention of queues", self.trim_queues());
         round.part("retention of logs", self.trim_logs());
         if expire_objects {
             round.part("expiry of objects", self.expire_objects());

@@ -29,6 +29,7 @@ impl Functions for Local {
                 request_id,
                 modes: request.sources,
                 waiting: None,
+                queue: None,
             })
             .await?;
         match ended.unavailable {

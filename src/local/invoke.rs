@@ -23,6 +23,7 @@ use super::{
     Local,
     clock::{Clock, timestamp},
     logs, lookup,
+    queues::{self, BatchEnd},
     role::{self, Meter},
     runtime::{self, Answer, Execution},
     sources::InvocationSources,
@@ -57,6 +58,8 @@ pub(crate) struct Call {
     pub(crate) modes: BTreeMap<String, SourceMode>,
     /// For an asynchronous one: the row that waits for it, and the attempts that have failed.
     pub(crate) waiting: Option<(i64, u32)>,
+    /// For one that is given messages: their queue. They are seen again where it fails; it is not tried again itself.
+    pub(crate) queue: Option<String>,
 }
 
 /// How an invocation ended.
@@ -67,6 +70,8 @@ pub(crate) struct Ended {
     pub(crate) unavailable: Option<String>,
     /// Whether it is tried again.
     pub(crate) retry: bool,
+    /// What became of the messages that it was given.
+    pub(crate) batch: Option<BatchEnd>,
 }
 
 /// What the state knows of a function.
@@ -223,7 +228,8 @@ impl Local {
             Ok(payload) => (payload, None),
             Err(f) => (json!({"errorType": f.kind, "errorMessage": f.message}), Some(f)),
         };
-        let retry = failure.is_some() && call.waiting.is_some_and(|(_, failed)| failed + 1 < ATTEMPTS);
+        let again = call.queue.is_none() && failure.is_some();
+        let retry = again && call.waiting.is_some_and(|(_, failed)| failed + 1 < ATTEMPTS);
         report(&lines, &call, failure.as_ref(), elapsed, setup.function.memory_mib);
         let (records_in, records_out) = meter.counts();
         let invocation = Invocation {
@@ -251,10 +257,11 @@ impl Local {
                 std::mem::take(&mut *sources.next_steps.lock().unwrap_or_else(PoisonError::into_inner))
             },
             waiting: call.waiting,
+            queue: call.queue,
             retry,
         };
-        self.inner.store.write(move |t| end.store(t)).await?;
-        Ok(Ended { invocation, unavailable: failure.filter(|f| f.unavailable).map(|f| f.message), retry })
+        let batch = self.inner.store.write(move |t| end.store(t)).await?;
+        Ok(Ended { invocation, unavailable: failure.filter(|f| f.unavailable).map(|f| f.message), retry, batch })
     }
 
     async fn setup(&self, call: &Call) -> Result<Setup> {
@@ -381,7 +388,7 @@ fn report(lines: &Lines, call: &Call, failure: Option<&Failure>, elapsed: Durati
     let mut text = format!("REPORT RequestId: {}\tDuration: {ms:.2} ms", call.request_id);
     let _ = write!(text, "\tBilled Duration: {:.0} ms\tMemory Size: {memory_mib} MB", ms.ceil());
     lines.own(text);
-    if let (Some(_), Some((_, failed))) = (failure, call.waiting) {
+    if let (Some(_), Some((_, failed)), None) = (failure, call.waiting, &call.queue) {
         match ATTEMPTS.saturating_sub(failed + 1) {
             0 => lines.own(format!("[ERROR] RequestId: {} gave up after {ATTEMPTS} attempts", call.request_id)),
             left => lines.own(format!(
@@ -416,11 +423,12 @@ struct End {
     lines: Vec<(i64, String)>,
     steps: BTreeMap<String, u64>,
     waiting: Option<(i64, u32)>,
+    queue: Option<String>,
     retry: bool,
 }
 
 impl End {
-    fn store(&self, t: &Transaction<'_>) -> Result<()> {
+    fn store(&self, t: &Transaction<'_>) -> Result<Option<BatchEnd>> {
         let done = &self.invocation;
         append(t, &self.log_group, &self.log_stream, &self.lines)?;
         t.prepare_cached(
@@ -459,11 +467,16 @@ impl End {
                 .map_err(sql)?;
             }
             Some((id, _)) => {
+                let batch = match &self.queue {
+                    Some(queue) => Some(queues::end_batch(t, (queue, id), &done.payload, done.error.as_deref())?),
+                    None => None,
+                };
                 t.execute("delete from pending where id = ?1", [id]).map_err(sql)?;
+                return Ok(batch);
             }
             None => {}
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Adds to the function's totals. What an attempt wrote that is made again is counted with the last one: the cloud

@@ -30,6 +30,7 @@ pub mod pending;
 pub mod process;
 pub(crate) mod provision;
 pub mod queries;
+pub mod queues;
 pub(crate) mod recovery;
 pub mod role;
 pub mod runs;

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::{Local, invoke::Call, process, store::sql};
+use super::{Local, invoke::Call, process, queues::BatchEnd, store::sql};
 use crate::cloud::{Error, Result, functions::Settled};
 
 /// Rows that are claimed at once.
@@ -30,6 +30,8 @@ struct Claim {
     event: String,
     request_id: String,
     failed: u32,
+    /// The queue whose messages it is given.
+    queue: Option<String>,
     ended: bool,
 }
 
@@ -73,6 +75,8 @@ impl Local {
         let mut others: HashMap<i64, String> = HashMap::new();
         let mut count = 0;
         loop {
+            let (local, only) = (self.clone(), functions.to_vec());
+            self.blocking(move || local.receive_messages(Some(&only), true)).await?;
             let claims = self.claim(Some(functions.to_vec()), true).await?;
             if claims.is_empty() {
                 let busy = self.waiting(functions).await?;
@@ -117,13 +121,14 @@ impl Local {
             let rows = store.write_now(|t| open.take(t, &process))?;
             Ok(rows
                 .into_iter()
-                .map(|(id, function, event, request_id, failed)| Claim {
+                .map(|(id, function, event, request_id, failed, queue)| Claim {
                     local: local.clone(),
                     id,
                     function,
                     event,
                     request_id,
                     failed,
+                    queue,
                     ended: false,
                 })
                 .collect())
@@ -161,10 +166,18 @@ impl Local {
             request_id: claim.request_id.clone(),
             modes: std::collections::BTreeMap::new(),
             waiting: Some((claim.id, claim.failed)),
+            queue: claim.queue.clone(),
         };
         match self.call(call).await {
             Ok(ended) => {
                 claim.ended = true;
+                if let Some(batch) = ended.batch {
+                    return Ok(match batch {
+                        BatchEnd { dead, error: Some(why), .. } if dead > 0 => Outcome::Failed(why),
+                        BatchEnd { again, .. } if again > 0 => Outcome::Retry,
+                        _ => Outcome::Succeeded,
+                    });
+                }
                 Ok(match ended.invocation.error {
                     None => Outcome::Succeeded,
                     Some(_) if ended.retry => Outcome::Retry,
@@ -258,7 +271,7 @@ struct Open {
 const OPEN: &str = "not_before <= ?1 and (process is null or process in (select value from json_each(?2))) \
                     and (?3 is null or function in (select value from json_each(?3)))";
 
-type PendingRow = (i64, String, String, String, u32);
+type PendingRow = (i64, String, String, String, u32, Option<String>);
 
 impl Open {
     fn any(&self, connection: &Connection) -> Result<bool> {
@@ -272,11 +285,11 @@ impl Open {
         let mut rows: Vec<PendingRow> = transaction
             .prepare_cached(&format!(
                 "update pending set process = ?4 where id in (select id from pending where {OPEN} order by id limit ?5) \
-                 returning id, function, event, request_id, attempts"
+                 returning id, function, event, request_id, attempts, queue"
             ))
             .and_then(|mut s| {
                 s.query_map(params![self.due, self.dead, self.functions, process, CLAIM as i64], |r| {
-                    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+                    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
                 })?
                 .collect()
             })

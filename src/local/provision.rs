@@ -93,6 +93,11 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
         Properties::Stream(_) => {
             &["delete from records where stream = ?1", "delete from spent_tokens where stream = ?1"]
         }
+        Properties::Queue(_) => &[
+            "delete from queue_messages where queue = ?1",
+            "delete from queue_tokens where queue = ?1",
+            "delete from queue_totals where queue = ?1",
+        ],
         Properties::Delivery(_) => &["delete from deliveries where name = ?1"],
         Properties::LogGroup(_) => return logs::remove_group(t, name),
         Properties::Function(_) => &[
@@ -115,7 +120,7 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
         Properties::Alarm(_) => &["delete from thresholds where name = ?1", "delete from alarms where name = ?1"],
         Properties::Secret(_) => &["delete from secrets where name = ?1"],
         Properties::Api(_) => &["delete from api_keys where name = ?1", "delete from api_usage where name = ?1"],
-        Properties::Role(_) | Properties::Database(_) | Properties::Query(_) => &[],
+        Properties::Role(_) | Properties::Database(_) | Properties::Query(_) | Properties::EventSourceMapping(_) => &[],
     };
     statements.iter().try_for_each(|statement| delete(t, statement, name))
 }

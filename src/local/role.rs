@@ -23,6 +23,7 @@ use crate::cloud::{
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
     functions::Ports,
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
+    queues::{Queue, QueueMessage, Queues, Redriven},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
     uploads::{ByteStream, PutStream, Streamed},
 };
@@ -61,7 +62,7 @@ struct Seen {
 pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Ports {
     let seen = Arc::new(Seen { local: local.clone(), permit: permit.clone(), meter: meter.clone() });
     let secrets = Arc::new(local.clone());
-    Ports { alerts: seen.clone(), buckets: seen.clone(), queries: seen.clone(), secrets, streams: seen }
+    Ports { alerts: seen.clone(), buckets: seen.clone(), queries: seen.clone(), queues: seen.clone(), secrets, streams: seen }
 }
 
 #[async_trait]
@@ -181,6 +182,28 @@ impl Queries for Seen {
 
     async fn cancel(&self, permit: &Permit, id: &str) -> Result<()> {
         self.local.cancel(permit, id).await
+    }
+}
+
+#[async_trait]
+impl Queues for Seen {
+    fn list(&self) -> Pages<'_, Queue> {
+        Queues::list(&self.local)
+    }
+
+    async fn messages(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>> {
+        self.permit.check("sqs:ReceiveMessage", queue)?;
+        self.local.messages(queue, limit).await
+    }
+
+    async fn send(&self, permit: &Permit, queue: &str, body: &str) -> Result<String> {
+        let id = Queues::send(&self.local, permit, queue, body).await?;
+        self.meter.add_written(1);
+        Ok(id)
+    }
+
+    async fn redrive(&self, permit: &Permit, queue: &str) -> Result<Redriven> {
+        self.local.redrive(permit, queue).await
     }
 }
 

@@ -67,10 +67,27 @@ create table spent_tokens (stream text not null, token text not null, since inte
 create table deliveries (name text primary key, position integer not null default 0,
     delivered integer not null default 0) strict;
 
--- What waits to be done: an asynchronous invocation.
+-- Queues. "pending" names the invocation that a message was given to: while that waits or is at work, nobody else gets
+-- the message; where it has ended without the message's end, the message is seen again at "visible". "origin" is the queue that a dead letter comes from, and
+-- "moves" counts how often it went to another queue.
+create table queue_messages (
+    id integer primary key autoincrement, queue text not null, message_id text not null, body text not null,
+    sent integer not null, visible integer not null, receives integer not null default 0, first_received integer,
+    origin text, moves integer not null default 0, pending integer, error text
+) strict;
+create index queue_messages_by_queue on queue_messages (queue, visible, id);
+create index queue_messages_by_pending on queue_messages (pending) where pending is not null;
+-- A token names one message of one invocation: sent again, it is not stored twice, also when it is gone already. Since
+-- when on the wall clock.
+create table queue_tokens (queue text not null, token text not null, since integer not null,
+    primary key (queue, token)) strict, without rowid;
+create table queue_totals (queue text primary key, sent integer not null) strict;
+
+-- What waits to be done: an asynchronous invocation. "queue" is the one whose messages its event holds: then, it is not
+-- tried again by itself.
 create table pending (
     id integer primary key autoincrement, function text not null, event text not null, request_id text not null,
-    attempts integer not null default 0, not_before integer not null, created integer not null, process text
+    attempts integer not null default 0, not_before integer not null, created integer not null, process text, queue text
 ) strict;
 create table invocations (
     id integer primary key autoincrement, request_id text not null, function text not null, started integer not null,

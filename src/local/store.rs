@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use crate::cloud::{Error, Result};
 
 const SCHEMA: &str = include_str!("schema.sql");
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const FILE: &str = "state.db";
 /// How often a request to end is looked for.
 const POLL: Duration = Duration::from_millis(200);

@@ -41,6 +41,12 @@ pub(super) fn function(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
     let schedule = s.text(c.m, "schedule", "\"rate(5 minutes)\"");
     let schedule = c.schedule(schedule);
     let timeout_seconds = s.count(c.m, "timeout_seconds", 1..=900).unwrap_or(30);
+    let from = s.text(c.m, "from", "\"queue.NAME\"").and_then(|f| c.dotted("queue", f));
+    let from = from.map(|f| messages(c, &name, timeout_seconds, f));
+    let batch_size = s.count(c.m, "batch_size", 1..=10);
+    if let Some(at) = s.node("batch_size").map(|n| n.at.clone()).filter(|_| s.node("from").is_none()) {
+        c.m.add(at, "`batch_size` without `from`", "add `from = \"queue.NAME\"`, or remove it");
+    }
     let memory_mib = s.count(c.m, "memory_mib", 128..=10_240).unwrap_or(256);
     let pairs = s.pairs(c.m, "env", "{ LOG_LEVEL = \"info\" }");
     let grants = grants(c, s, &name);
@@ -76,11 +82,33 @@ pub(super) fn function(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
         handler: handler.value,
         code,
         schedule,
+        from,
+        batch_size: batch_size.unwrap_or(10),
         timeout_seconds,
         memory_mib,
         env,
         grants,
     })
+}
+
+/// The queue that a function is given messages of.
+fn messages(c: &mut Context<'_>, function: &str, timeout_seconds: u32, queue: At<String>) -> String {
+    let At { value: name, at } = queue;
+    let (who, place) = (format!("function.{function}"), format!("queue.{name}"));
+    if let Some(other) = c.links.reads.iter().find(|r| r.place == place && r.who.starts_with("function.")) {
+        let message = format!("{} is given the messages of the queue {} already", other.who, quote(&name));
+        c.m.add(at.clone(), message, "a message goes to one of the two: give each function a queue of its own");
+    }
+    if let Some(seconds) = c.visibility.get(&name).copied().filter(|s| *s < timeout_seconds) {
+        let message = format!(
+            "a message of the queue {} is seen again after {seconds} s, while the function may take {timeout_seconds} s",
+            quote(&name)
+        );
+        let help = format!("`visibility_seconds` of queue.{name} is at least the function's `timeout_seconds`");
+        c.m.add(at.clone(), message, help);
+    }
+    c.links.reads.push(Link { who, place, prefix: String::new(), at });
+    name
 }
 
 fn check_handler(c: &mut Context<'_>, runtime: Runtime, handler: &At<String>, code: Option<&BTreeMap<String, Bytes>>) {
@@ -144,7 +172,9 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
     let mut found: Vec<Grant> = Vec::new();
     for text in s.texts(c.m, "grants", "[\"stream.NAME:write\"]") {
         let parts = text.value.split_once('.').and_then(|(section, rest)| Some((section, rest.rsplit_once(':')?)));
-        let Some((section, (name, verb))) = parts else {
+        // A bucket's name may have a prefix of keys after it.
+        let parts = parts.map(|(section, (name, verb))| (section, name.split_once('/').unwrap_or((name, "")), verb));
+        let Some((section, (name, prefix), verb)) = parts else {
             let help = "a grant is a section, a name and a verb: `stream.prices:write`";
             c.m.add(text.at, format!("{} is no grant", quote(&text.value)), help);
             continue;
@@ -166,14 +196,21 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
             c.m.add(text.at, format!("there is no {section} {}", quote(name)), help);
             continue;
         }
-        let grant = Grant { kind, name: name.to_owned() };
+        let scoped = matches!(kind, GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketDelete);
+        if !scoped && text.value.contains('/') {
+            let help = "a prefix of keys belongs to a bucket's `read`, `write` and `delete`: `bucket.lake/report/:write`";
+            c.m.add(text.at, format!("the grant {} has no prefix", quote(&text.value)), help);
+            continue;
+        }
+        let prefix = key_prefix(c, At { value: prefix.to_owned(), at: text.at.clone() });
+        let grant = Grant { kind, name: name.to_owned(), prefix };
         if found.contains(&grant) {
             c.m.add(text.at, format!("the grant {} stands twice", quote(&text.value)), "remove one");
             continue;
         }
-        if matches!(kind, GrantKind::StreamWrite | GrantKind::BucketWrite) {
+        if matches!(kind, GrantKind::StreamWrite | GrantKind::BucketWrite | GrantKind::QueueSend) {
             let (who, place) = (format!("function.{function}"), format!("{section}.{name}"));
-            c.links.writes.push(Link { who, place, prefix: String::new(), at: text.at });
+            c.links.writes.push(Link { who, place, prefix: grant.prefix.clone(), at: text.at });
         }
         found.push(grant);
     }

@@ -42,7 +42,10 @@ pub(super) fn check(context: &mut Context<'_>) {
             continue;
         }
         let text = [writer.who.as_str(), writer.place.as_str()].into_iter().chain(way.iter().map(String::as_str));
-        let text = text.collect::<Vec<_>>().join(" -> ");
+        let mut text = text.collect::<Vec<_>>();
+        // A queue that is told of objects is a place, and who writes there.
+        text.dedup();
+        let text = text.join(" -> ");
         context.m.add(
             reader.at.clone(),
             format!("a cycle: {text}"),

@@ -13,11 +13,12 @@ use super::{
 use crate::cloud::schedule::Schedule;
 
 /// The sections of resources, each `[section.name]`.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "source",
     "secret",
     "threshold",
     "stream",
+    "queue",
     "delivery",
     "bucket",
     "function",
@@ -38,6 +39,8 @@ pub(super) struct Context<'a> {
     pub(super) names: BTreeMap<&'static str, Vec<String>>,
     /// Who writes where and who is started by what.
     pub(super) links: Links,
+    /// Per queue, the seconds that a message has that was received.
+    pub(super) visibility: BTreeMap<String, u32>,
 }
 
 /// Reads a pipeline from the text of its file.
@@ -84,7 +87,7 @@ pub(super) fn pipeline(
         }
         section.finish(&mut m);
         let names = declared(&merged);
-        let mut context = Context { m: &mut m, source, files, handlers, names, links: Links::default() };
+        let mut context = Context { m: &mut m, source, files, handlers, names, links: Links::default(), visibility: BTreeMap::new() };
         let environment = sections::environment(&mut context, &merged, name, region, protected);
         flow::check(&mut context);
         environments.push(environment);

@@ -11,7 +11,7 @@ use super::{
     flow::Link,
     read::Context,
     tree::{At, Section, Table, Value, map},
-    types::{Bucket, Delivery, Environment, Query, Rule, Secret, Source, Stream, Target, Threshold, Topic},
+    types::{Bucket, Delivery, Environment, Query, Queue, Rule, Secret, Source, Stream, Target, Threshold, Topic},
 };
 
 pub(super) use super::flow::Links;
@@ -33,6 +33,8 @@ pub(super) fn environment(
             secrets.push(Secret { name: name.clone(), description: format!("What the source {} wants", source.name) });
         }
     }
+    let queues = each(c, root, "queue", queue);
+    c.visibility = queues.iter().map(|q| (q.name.clone(), q.visibility_seconds)).collect();
     let jobs = compute::jobs(c, root);
     let database = catalog(c, root, jobs.iter().any(|j| j.table.is_some()));
     Environment {
@@ -44,6 +46,7 @@ pub(super) fn environment(
         secrets,
         thresholds: each(c, root, "threshold", threshold),
         streams: each(c, root, "stream", stream),
+        queues,
         deliveries: each(c, root, "delivery", delivery),
         buckets: each(c, root, "bucket", bucket),
         functions: each(c, root, "function", compute::function),
@@ -278,6 +281,13 @@ fn stream(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Stre
     Some(Stream { name, shards, retention_hours })
 }
 
+fn queue(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Queue> {
+    let visibility_seconds = s.count(c.m, "visibility_seconds", 1..=43_200).unwrap_or(30);
+    let retention_days = s.count(c.m, "retention_days", 1..=14).unwrap_or(4);
+    let max_receives = s.count(c.m, "max_receives", 1..=1_000).unwrap_or(3);
+    Some(Queue { name, visibility_seconds, retention_days, max_receives })
+}
+
 fn delivery(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Delivery> {
     let from = s.required(c.m, "from", "\"stream.NAME\"");
     let to = s.required(c.m, "to", "\"bucket.NAME\"");
@@ -350,14 +360,17 @@ fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Buck
         let suffix = rule.text(c.m, "suffix", "\".json\"").map(|p| p.value).unwrap_or_default();
         let function = rule.text(c.m, "function", "\"NAME\"");
         let topic = rule.text(c.m, "topic", "\"NAME\"");
-        let both = rule.node("function").is_some() == rule.node("topic").is_some();
+        let queue = rule.text(c.m, "queue", "\"NAME\"");
+        let both = ["function", "topic", "queue"].into_iter().filter(|k| rule.node(k).is_some()).count() != 1;
         if both {
-            let help = "a rule has `function` or `topic`, one of them";
+            let help = "a rule has `function`, `topic` or `queue`, one of them";
             c.m.add(item.at.clone(), "who is told of a new object?", help);
         }
         rule.finish(c.m);
         let target = if let Some(f) = function {
             c.bare("function", f).map(|f| (f.at, Target::Function(f.value)))
+        } else if let Some(q) = queue {
+            c.bare("queue", q).map(|q| (q.at, Target::Queue(q.value)))
         } else {
             topic.and_then(|t| c.bare("topic", t)).map(|t| (t.at, Target::Topic(t.value)))
         };
@@ -365,6 +378,18 @@ fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Buck
         if let Target::Function(function) = &target {
             let (who, place) = (format!("function.{function}"), format!("bucket.{name}"));
             c.links.reads.push(Link { who, place, prefix: prefix.clone(), at: at.clone() });
+        }
+        if let Target::Queue(queue) = &target {
+            // The queue hands on what the bucket tells it.
+            let place = format!("queue.{queue}");
+            let link = |place: String, prefix: &str| Link {
+                who: format!("queue.{queue}"),
+                place,
+                prefix: prefix.to_owned(),
+                at: at.clone(),
+            };
+            c.links.reads.push(link(format!("bucket.{name}"), &prefix));
+            c.links.writes.push(link(place, ""));
         }
         let rule = Rule { prefix, suffix, target };
         if on_created.contains(&rule) {

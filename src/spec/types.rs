@@ -52,6 +52,8 @@ pub struct Environment {
     pub thresholds: Vec<Threshold>,
     /// Data streams.
     pub streams: Vec<Stream>,
+    /// Queues.
+    pub queues: Vec<Queue>,
     /// Delivery streams.
     pub deliveries: Vec<Delivery>,
     /// Buckets.
@@ -138,6 +140,19 @@ pub struct Stream {
     pub retention_hours: u32,
 }
 
+/// A queue, with another for the messages that nobody could deal with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Seconds that a message that was received has, before it is seen again.
+    pub visibility_seconds: u32,
+    /// Days that a message is kept.
+    pub retention_days: u32,
+    /// How many times a message is received before it goes to the dead-letter queue.
+    pub max_receives: u32,
+}
+
 /// A delivery stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -181,13 +196,15 @@ pub struct Rule {
     pub target: Target,
 }
 
-/// A function or a topic.
+/// A function, a topic or a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A function, by its name.
     Function(String),
     /// A topic, by its name.
     Topic(String),
+    /// A queue, by its name.
+    Queue(String),
 }
 
 /// A function.
@@ -203,6 +220,10 @@ pub struct Function {
     pub code: Option<BTreeMap<String, Bytes>>,
     /// When it runs by itself.
     pub schedule: Option<String>,
+    /// The queue whose messages it is given, by its name.
+    pub from: Option<String>,
+    /// How many messages it is given at once, at most.
+    pub batch_size: u32,
     /// Seconds that an invocation may take.
     pub timeout_seconds: u32,
     /// Memory in MiB.
@@ -220,6 +241,8 @@ pub struct Grant {
     pub kind: GrantKind,
     /// On which, by its name.
     pub name: String,
+    /// Of a bucket, only on keys that begin with this.
+    pub prefix: String,
 }
 
 /// The kinds of grants.
@@ -235,6 +258,12 @@ pub enum GrantKind {
     BucketRead,
     /// `bucket.X:write`
     BucketWrite,
+    /// `bucket.X:list`
+    BucketList,
+    /// `bucket.X:delete`
+    BucketDelete,
+    /// `queue.X:send`
+    QueueSend,
     /// `threshold.X:read`
     ThresholdRead,
     /// `threshold.X:measure`
@@ -247,12 +276,15 @@ pub enum GrantKind {
 
 impl GrantKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::SourceRead,
         Self::SecretRead,
         Self::StreamWrite,
+        Self::QueueSend,
         Self::BucketRead,
         Self::BucketWrite,
+        Self::BucketList,
+        Self::BucketDelete,
         Self::ThresholdRead,
         Self::ThresholdMeasure,
         Self::TopicPublish,
@@ -265,7 +297,8 @@ impl GrantKind {
             Self::SourceRead => "source",
             Self::SecretRead => "secret",
             Self::StreamWrite => "stream",
-            Self::BucketRead | Self::BucketWrite => "bucket",
+            Self::QueueSend => "queue",
+            Self::BucketRead | Self::BucketWrite | Self::BucketList | Self::BucketDelete => "bucket",
             Self::ThresholdRead | Self::ThresholdMeasure => "threshold",
             Self::TopicPublish => "topic",
             Self::QueryExecute => "query",
@@ -278,7 +311,8 @@ impl GrantKind {
             Self::SourceRead => return None,
             Self::SecretRead => "SECRET",
             Self::StreamWrite => "STREAM",
-            Self::BucketRead | Self::BucketWrite => "BUCKET",
+            Self::QueueSend => "QUEUE",
+            Self::BucketRead | Self::BucketWrite | Self::BucketList | Self::BucketDelete => "BUCKET",
             Self::ThresholdRead => "THRESHOLD",
             Self::ThresholdMeasure => "METRIC",
             Self::TopicPublish => "TOPIC",
@@ -292,6 +326,9 @@ impl GrantKind {
         match self {
             Self::SourceRead | Self::SecretRead | Self::BucketRead | Self::ThresholdRead => "read",
             Self::StreamWrite | Self::BucketWrite => "write",
+            Self::BucketList => "list",
+            Self::BucketDelete => "delete",
+            Self::QueueSend => "send",
             Self::ThresholdMeasure => "measure",
             Self::TopicPublish => "publish",
             Self::QueryExecute => "execute",

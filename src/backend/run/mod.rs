@@ -73,7 +73,7 @@ pub struct RunReport {
 pub struct StageReport {
     /// Its name in pipeline.toml.
     pub name: String,
-    /// `function`, `stream`, `delivery`, `bucket`, `topic`, `job`.
+    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `topic`, `job`.
     pub kind: String,
     /// `SUCCEEDED`, `FAILED`, `PENDING` (after one that failed).
     pub status: String,
@@ -246,7 +246,7 @@ impl Work {
 fn movers(graph: &Graph) -> Vec<Stage> {
     let mut stages = flow::flow(graph);
     stages.retain(|s| match s.kind {
-        "stream" | "delivery" | "bucket" | "topic" | "job" => true,
+        "stream" | "queue" | "delivery" | "bucket" | "topic" | "job" => true,
         "function" => graph.by_id(&s.id).is_some_and(|r| stages::role(graph, &r.physical_name).is_some()),
         _ => false,
     });

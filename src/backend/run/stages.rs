@@ -37,7 +37,7 @@ type Counts = (Option<u64>, Option<u64>);
 pub enum Role {
     /// The run itself: it reads sources, or a schedule starts it.
     Entry,
-    /// New objects do.
+    /// New objects or messages do.
     Triggered,
 }
 
@@ -52,6 +52,7 @@ pub fn role(graph: &Graph, function: &str) -> Option<Role> {
                     return Some(Role::Triggered);
                 }
             }
+            Properties::EventSourceMapping(m) if m.function == function => return Some(Role::Triggered),
             Properties::Schedule(s) if s.target == ScheduleTarget::Function(function.to_owned()) => entry = true,
             Properties::Function(f) if resource.physical_name == function && !f.sources.is_empty() => entry = true,
             _ => {}
@@ -79,7 +80,7 @@ impl Work {
             "function" => self.function(run, index, &stage).await,
             "delivery" => self.delivery(run, index, &stage).await,
             "job" => self.job(run, index, &stage, interrupted).await,
-            // A stream, a bucket or a topic holds what it was given by then.
+            // A stream, a queue, a bucket or a topic holds what it was given by then.
             _ => Ok(()),
         };
         // A job and a function that the run itself invokes have told what they did, as what was waited for on AWS has.
@@ -282,6 +283,7 @@ impl Work {
                 all.into_iter().find(|f| f.name == name).map_or((None, None), |f| (f.records_in, f.records_out))
             }
             "stream" => both(cloud.streams.list().await?.into_iter().find(|s| s.name == name).and_then(|s| s.records)),
+            "queue" => both(cloud.queues.list().await?.into_iter().find(|q| q.name == name).and_then(|q| q.sent)),
             "delivery" => {
                 let all = cloud.streams.deliveries().await?;
                 both(all.into_iter().find(|d| d.name == name).and_then(|d| d.delivered_records))

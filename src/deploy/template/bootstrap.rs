@@ -142,7 +142,10 @@ fn deploy() -> Vec<Value> {
         allow("Streams", &STREAM_ACTIONS, vec![arn("kinesis", "stream/*")]),
         allow("Deliveries", &DELIVERY_ACTIONS, vec![arn("firehose", "deliverystream/*")]),
         allow("Topics", &TOPIC_ACTIONS, vec![arn("sns", "*")]),
-        allow("Queues", &QUEUE_ACTIONS, vec![arn("sqs", "*-dead-letters")]),
+        allow("Queues", &QUEUE_ACTIONS, vec![arn("sqs", "*")]),
+        allow("EventSources", &EVENT_SOURCE_ACTIONS, vec![arn("lambda", "event-source-mapping:*")]),
+        // These name no mapping: there is none yet, or any may be meant.
+        allow("ListEventSources", &["lambda:CreateEventSourceMapping", "lambda:ListEventSourceMappings"], vec![json!("*")]),
         allow("Rules", &RULE_ACTIONS, vec![arn("events", "rule/*")]),
         allow("Alarms", &ALARM_ACTIONS, vec![arn("cloudwatch", "alarm:*")]),
         allow(
@@ -249,6 +252,14 @@ const FUNCTION_ACTIONS: [&str; 16] = [
     "lambda:UntagResource",
     "lambda:UpdateFunctionCode",
     "lambda:UpdateFunctionConfiguration",
+];
+const EVENT_SOURCE_ACTIONS: [&str; 6] = [
+    "lambda:DeleteEventSourceMapping",
+    "lambda:GetEventSourceMapping",
+    "lambda:ListTags",
+    "lambda:TagResource",
+    "lambda:UntagResource",
+    "lambda:UpdateEventSourceMapping",
 ];
 const STREAM_ACTIONS: [&str; 13] = [
     "kinesis:AddTagsToStream",

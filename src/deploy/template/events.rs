@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Body, Entry, Result, TemplateError,
     json::{arn, att, function_arn, reference},
+    queues::tls_only,
 };
 use crate::cloud::{
     resources::{Notification, NotificationTarget, Properties, Resource, Schedule, ScheduleTarget},
@@ -56,6 +57,7 @@ impl<'a> Body<'a> {
         let told = match &rule.target {
             NotificationTarget::Function(name) => self.id(bucket, "function", name)?,
             NotificationTarget::Topic(name) => self.id(bucket, "topic", name)?,
+            NotificationTarget::Queue(name) => self.id(bucket, "queue", name)?,
         };
         let base = format!("{}To{told}", bucket.logical_id);
         let mut ids = (2..).map(|n| format!("{base}{n}"));
@@ -69,11 +71,15 @@ impl<'a> Body<'a> {
             detail["object"] = json!({"key": [keys]});
         }
         let function = matches!(rule.target, NotificationTarget::Function(_));
+        let told_arn = match rule.target {
+            NotificationTarget::Queue(_) => att(told, "Arn"),
+            _ => reference(told),
+        };
         let properties = json!({
             "Description": format!("Tells {told} of new objects in {}", bucket.physical_name),
             "EventPattern": {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail},
             "State": "ENABLED",
-            "Targets": [if function { target(told) } else { json!({"Id": told, "Arn": reference(told)}) }],
+            "Targets": [if function { target(told) } else { json!({"Id": told, "Arn": told_arn}) }],
         });
         self.add(&id, Entry::new("AWS::Events::Rule", properties));
         if function {
@@ -123,14 +129,7 @@ impl<'a> Body<'a> {
             "Condition": {"ArnLike": {"aws:SourceArn": arn("events", &format!("rule/{}-*", self.graph.stack))}},
         })];
         if !self.options.emulated {
-            statements.push(json!({
-                "Sid": "TlsOnly",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "sqs:*",
-                "Resource": att(&id, "Arn"),
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }));
+            statements.push(tls_only(&id));
         }
         let policy = json!({
             "Queues": [reference(&id)],

@@ -93,7 +93,10 @@ impl<'a> Body<'a> {
                 vec![statements::logs(id("log group")?, job)]
             }
             "kinesis" => vec![statements::stream(id("stream")?, actions)],
+            "sqs" => vec![statements::queue(id("queue")?, actions)],
             "s3" => {
+                // It may be granted below a prefix alone.
+                let (name, prefix) = name.split_once('/').unwrap_or((name, ""));
                 let bucket = self.find(role, "bucket", name)?;
                 let versioned = matches!(&bucket.properties, Properties::Bucket(b) if b.versioning);
                 let place = statements::Place {
@@ -105,7 +108,7 @@ impl<'a> Body<'a> {
                 match owner {
                     Some(Owner::Job(_, job)) => statements::job_bucket(&place, name, job),
                     Some(Owner::Delivery(..)) => statements::delivery_bucket(&place),
-                    _ => statements::bucket(&place, actions),
+                    _ => statements::bucket(&place, prefix, actions),
                 }
             }
             "ssm" => vec![statements::threshold(id("threshold")?)],

@@ -12,6 +12,7 @@ mod compute;
 mod events;
 mod iam;
 mod json;
+mod queues;
 mod statements;
 mod storage;
 mod streaming;
@@ -144,6 +145,8 @@ impl<'a> Body<'a> {
         match &resource.properties {
             Properties::Bucket(bucket) => self.bucket(resource, bucket)?,
             Properties::Stream(stream) => self.stream(resource, stream),
+            Properties::Queue(queue) => self.queue(resource, queue)?,
+            Properties::EventSourceMapping(mapping) => self.event_source(resource, mapping)?,
             Properties::Delivery(delivery) => self.delivery(resource, delivery)?,
             Properties::Role(role) => self.role(resource, role)?,
             Properties::LogGroup(group) => self.log_group(resource, group),
@@ -295,6 +298,7 @@ impl<'a> Body<'a> {
                     self.graph.env, api.path
                 )),
                 (_, Properties::Topic(_)) => att(id, "TopicName"),
+                (_, Properties::Queue(_)) => att(id, "QueueName"),
                 (_, Properties::Table(table)) => sub(&format!("{}.${{{id}}}", table.database)),
                 _ => reference(id),
             };

@@ -85,22 +85,42 @@ pub(super) fn stream(stream: &str, actions: &[&str]) -> Statement {
     Statement::new(&format!("{verb}{stream}"), actions, arn("kinesis", &format!("stream/${{{stream}}}")))
 }
 
-/// What a function may do with a bucket.
-pub(super) fn bucket(place: &Place<'_>, actions: &[&str]) -> Vec<Statement> {
-    let objects = bucket_arn(&place.name, "/*");
+/// What is granted on a queue: sending to it, or being given its messages.
+pub(super) fn queue(queue: &str, actions: &[&str]) -> Statement {
+    let send = actions.contains(&"sqs:SendMessage");
+    let receive = actions.contains(&"sqs:ReceiveMessage");
+    // A queue is sent to by its address, which is asked for by its name.
+    let mut all = if send { vec!["sqs:GetQueueUrl", "sqs:SendMessage"] } else { Vec::new() };
+    if receive {
+        all.extend(["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]);
+    }
+    Statement::new(&format!("{}{queue}", if send { "SendTo" } else { "Receive" }), &all, att(queue, "Arn"))
+}
+
+/// What a function may do with a bucket, or with those of its keys that begin with `prefix`.
+pub(super) fn bucket(place: &Place<'_>, prefix: &str, actions: &[&str]) -> Vec<Statement> {
+    let objects = bucket_arn(&place.name, &format!("/{prefix}*"));
+    let below: String = prefix.chars().filter(char::is_ascii_alphanumeric).collect();
+    let below = if below.is_empty() { String::new() } else { format!("Below{below}") };
     let mut all = Vec::new();
     if actions.contains(&"s3:GetObject") {
         let mut reads = vec!["s3:GetObject"];
         if place.versioned {
             reads.push("s3:GetObjectVersion");
         }
-        all.push(Statement::new(&format!("Read{}", place.id), &reads, objects.clone()));
-        // Without it, S3 answers 403 rather than 404 for what is gone.
-        all.push(Statement::new(&format!("List{}", place.id), &["s3:ListBucket"], bucket_arn(&place.name, "")));
+        all.push(Statement::new(&format!("Read{}{below}", place.id), &reads, objects.clone()));
+    }
+    // Without it, S3 answers 403 rather than 404 for what is gone.
+    if actions.contains(&"s3:GetObject") || actions.contains(&"s3:ListBucket") {
+        let sid = format!("List{}{below}", place.id);
+        all.push(Statement::new(&sid, &["s3:ListBucket"], bucket_arn(&place.name, "")));
     }
     if actions.contains(&"s3:PutObject") {
         let writes = ["s3:PutObject", "s3:AbortMultipartUpload"];
-        all.push(Statement::new(&format!("Write{}", place.id), &writes, objects));
+        all.push(Statement::new(&format!("Write{}{below}", place.id), &writes, objects.clone()));
+    }
+    if actions.contains(&"s3:DeleteObject") {
+        all.push(Statement::new(&format!("Delete{}{below}", place.id), &["s3:DeleteObject"], objects));
     }
     all
 }
@@ -286,6 +306,10 @@ pub(super) fn boundary() -> Value {
         "logs:PutLogEvents",
         "secretsmanager:GetSecretValue",
         "sns:Publish",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
+        "sqs:ReceiveMessage",
         "sqs:SendMessage",
         "ssm:GetParameter",
     ];

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     Body, Entry, Result,
-    json::{bucket_arn, bucket_name, function_arn, reference, sub, without_nulls},
+    json::{att, bucket_arn, bucket_name, function_arn, reference, sub, without_nulls},
+    queues::queue_policy_id,
 };
 use crate::cloud::resources::{Bucket, Notification, NotificationTarget, Properties, Resource, Runtime};
 
@@ -138,7 +139,7 @@ impl<'a> Body<'a> {
     fn told(&mut self, bucket: &'a Resource, rules: &'a [Notification]) -> Result<Told> {
         let (direct, others) = self.divide(bucket, rules)?;
         let mut permissions = Vec::new();
-        let (mut functions, mut topics) = (Vec::new(), Vec::new());
+        let (mut functions, mut topics, mut queues) = (Vec::new(), Vec::new(), Vec::new());
         for rule in direct {
             let filter = filter(rule);
             match &rule.target {
@@ -159,6 +160,12 @@ impl<'a> Body<'a> {
                     permissions.push(format!("{topic}Policy"));
                     topics.push(with_filter(json!({"Event": "s3:ObjectCreated:*", "Topic": reference(topic)}), filter));
                 }
+                NotificationTarget::Queue(name) => {
+                    let queue = self.id(bucket, "queue", name)?;
+                    permissions.push(queue_policy_id(queue));
+                    let configuration = json!({"Event": "s3:ObjectCreated:*", "Queue": att(queue, "Arn")});
+                    queues.push(with_filter(configuration, filter));
+                }
             }
         }
         for rule in &others {
@@ -174,11 +181,14 @@ impl<'a> Body<'a> {
         if !topics.is_empty() {
             configuration["TopicConfigurations"] = json!(topics);
         }
+        if !queues.is_empty() {
+            configuration["QueueConfigurations"] = json!(queues);
+        }
         let none = configuration.as_object().is_some_and(serde_json::Map::is_empty);
         Ok(Told { configuration: if none { Value::Null } else { configuration }, permissions })
     }
 
-    /// Rules for S3 itself, none of which overlap, and the rest. Topics go first, and then functions that are not in
+    /// Rules for S3 itself, none of which overlap, and the rest. Topics and queues go first, and then functions that are not in
     /// Rust: these get S3's event as S3 makes it, while a function in Rust is given the same in either case.
     pub(super) fn divide(
         &self,
@@ -188,7 +198,7 @@ impl<'a> Body<'a> {
         let mut ranked = Vec::new();
         for rule in rules {
             let rank = match &rule.target {
-                NotificationTarget::Topic(_) => 0,
+                NotificationTarget::Topic(_) | NotificationTarget::Queue(_) => 0,
                 NotificationTarget::Function(name) => match &self.find(bucket, "function", name)?.properties {
                     Properties::Function(f) if f.runtime == Runtime::Rust => 2,
                     _ => 1,
