@@ -76,6 +76,7 @@ clients! {
     };
     secretsmanager: aws_sdk_secretsmanager;
     sns: aws_sdk_sns;
+    sqs: aws_sdk_sqs;
     ssm: aws_sdk_ssm;
     sts: aws_sdk_sts;
 }

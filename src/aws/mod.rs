@@ -25,6 +25,7 @@ mod owners;
 pub mod policy;
 pub mod profiles;
 mod queries;
+mod queues;
 mod retry;
 mod runs;
 mod secrets;

@@ -41,7 +41,7 @@ const fn write(service: &'static str, name: &'static str, action: &'static str) 
 
 /// All operations, by service and name.
 ///
-/// A query of Athena's reads: its port refuses any statement that does not, and what it writes is its own result. The
+/// A message of a queue is looked at where a look changes nothing but how often it was received. A query of Athena's reads: its port refuses any statement that does not, and what it writes is its own result. The
 /// value of a secret or an API key is kept from those who may only look. Whoever asks a query may stop it; to stop
 /// another's takes a permit.
 pub const ALL: &[Operation] = &[
@@ -153,6 +153,14 @@ pub const ALL: &[Operation] = &[
     read("SNS", "ListSubscriptions", "sns:ListSubscriptions"),
     read("SNS", "ListTopics", "sns:ListTopics"),
     write("SNS", "Publish", "sns:Publish"),
+    //
+    read("SQS", "GetQueueAttributes", "sqs:GetQueueAttributes"),
+    read("SQS", "GetQueueUrl", "sqs:GetQueueUrl"),
+    read("SQS", "ListMessageMoveTasks", "sqs:ListMessageMoveTasks"),
+    read("SQS", "ListQueues", "sqs:ListQueues"),
+    read("SQS", "ReceiveMessage", "sqs:ReceiveMessage"),
+    write("SQS", "SendMessage", "sqs:SendMessage"),
+    write("SQS", "StartMessageMoveTask", "sqs:StartMessageMoveTask"),
     //
     read("SSM", "DescribeParameters", "ssm:DescribeParameters"),
     read("SSM", "GetParameter", "ssm:GetParameter"),

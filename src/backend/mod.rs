@@ -16,6 +16,7 @@ pub mod overview;
 pub mod preview;
 pub mod prices;
 pub mod queries;
+pub mod queues;
 pub mod run;
 pub mod secrets;
 mod spared;

@@ -15,6 +15,7 @@ use crate::{
         functions::Function,
         jobs::Job,
         logs::ReadLogs,
+        queues::Queue,
         resources::{Graph, NotificationTarget, Properties},
         stacks::Stack,
         streams::{DeliveryStream, Stream},
@@ -123,6 +124,7 @@ pub(super) struct Facts {
     deliveries: Vec<DeliveryStream>,
     buckets: Vec<Bucket>,
     topics: Vec<Topic>,
+    queues: Vec<Queue>,
     alerts: Vec<Alert>,
     /// Whether something failed for a reason that may pass.
     pub(super) partial: bool,
@@ -209,13 +211,14 @@ impl Backend {
     /// Reads all that the ports tell.
     pub(super) async fn read_facts(&self) -> Facts {
         let c = &self.cloud;
-        let (functions, jobs, streams, deliveries, buckets, topics, alerts) = tokio::join!(
+        let (functions, jobs, streams, deliveries, buckets, topics, queues, alerts) = tokio::join!(
             c.functions.list(),
             c.jobs.list(),
             c.streams.list(),
             c.streams.deliveries(),
             c.buckets.list(),
             c.alerts.topics().gather(),
+            c.queues.list().gather(),
             // Their states alone: what was measured costs more than it tells here.
             c.alerts.list(0).gather()
         );
@@ -237,6 +240,7 @@ impl Backend {
             deliveries: deliveries.unwrap_or_default(),
             buckets: buckets.unwrap_or_default(),
             topics: topics.0,
+            queues: queues.0,
             alerts: alerts.0,
         }
     }
@@ -390,6 +394,9 @@ impl Facts {
         if let Some(f) = self.functions.iter().find(|f| ours(&f.pipeline) && f.last_error.is_some()) {
             return (Health::Bad, format!("function {} failed", plain(pipeline, &f.name)));
         }
+        if let Some(q) = self.queues.iter().find(|q| ours(&q.pipeline) && self.dead_letters(q) > 0) {
+            return (Health::Bad, format!("dead letters of {}", plain(pipeline, &q.name)));
+        }
         if let Some(a) = self.alerts.iter().find(|a| ours(&a.pipeline) && a.state == AlarmState::Alarm) {
             let name = a.name.rsplit('/').next().unwrap_or(&a.name);
             return (Health::Warning, format!("{} in ALARM", plain(pipeline, name)));
@@ -399,6 +406,28 @@ impl Facts {
         }
         let rate: u64 = self.streams.iter().filter(|s| ours(&s.pipeline)).filter_map(|s| s.records_last_minute).sum();
         if rate > 0 { (Health::Busy, format!("{} rec/min", thousands(rate))) } else { (Health::Idle, "idle".into()) }
+    }
+
+    /// Messages that wait, and those that nobody could deal with.
+    fn queue(&self, name: &str, view: &mut StageView) {
+        let Some(queue) = self.queues.iter().find(|q| q.name == name) else { return };
+        let waiting = queue.messages().unwrap_or(0);
+        view.figure = format!("{} waiting", thousands(waiting));
+        view.activity = queue.sent.unwrap_or(waiting);
+        if waiting > 0 {
+            view.health = Health::Busy;
+        }
+        let dead = self.dead_letters(queue);
+        if dead > 0 {
+            view.figure = format!("{}, {} dead", view.figure, thousands(dead));
+            view.health = Health::Bad;
+            view.detail = queue.dead_letter.as_ref().map(|q| format!("{} in {q}", plural(dead, "dead letter")));
+        }
+    }
+
+    fn dead_letters(&self, queue: &Queue) -> u64 {
+        let dead = self.queues.iter().find(|q| Some(&q.name) == queue.dead_letter.as_ref());
+        dead.and_then(Queue::messages).unwrap_or(0)
     }
 
     fn stage(&self, stage: Stage) -> StageView {
@@ -450,6 +479,7 @@ impl Facts {
                 view.activity = b.objects.unwrap_or(0);
             }
             "job" => self.job(name, &mut view),
+            "queue" => self.queue(name, &mut view),
             "topic" => {
                 let Some(t) = self.topics.iter().find(|t| t.name == name) else { return view };
                 view.figure = t.messages.map_or_else(String::new, |n| plural(n, "message"));

@@ -27,6 +27,7 @@ mod new;
 mod operations;
 mod out;
 mod queries;
+mod queues;
 mod run;
 mod secrets;
 mod serve;
@@ -173,6 +174,9 @@ enum Command {
     /// Topics and their messages
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Message queues and dead letters
+    #[command(subcommand)]
+    Queues(queues::Command),
     /// Secrets
     #[command(subcommand)]
     Secret(secrets::Command),
@@ -214,6 +218,7 @@ impl Command {
             Self::Jobs(c) => c.change(),
             Self::Buckets(c) => c.change(),
             Self::Queries(c) => c.change(),
+            Self::Queues(c) => c.change(),
             Self::Alerts(c) => c.change(),
             Self::Topics(c) => c.change(),
             Self::Secret(c) => c.change(),
@@ -353,6 +358,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Catalog(c) => c.run(s, backend).await,
         Command::Query(query) => query.run(s, backend).await,
         Command::Queries(c) => c.run(s, backend).await,
+        Command::Queues(c) => c.run(s, backend).await,
         Command::Alerts(c) => c.run(s, backend).await,
         Command::Topics(c) => c.run(s, backend).await,
         Command::Secret(c) => c.run(s, backend).await,

@@ -50,6 +50,7 @@ async fn list(backend: &Backend, kind: Kind) -> cloud::Result<Vec<String>> {
         Kind::LogGroup => cloud.logs.groups().await?.into_iter().map(|x| x.name).collect(),
         Kind::Alert => cloud.alerts.list(0).await?.into_iter().map(|x| x.name).collect(),
         Kind::Topic => cloud.alerts.topics().await?.into_iter().map(|x| x.name).collect(),
+        Kind::Queue => cloud.queues.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Query => cloud.queries.saved().await?.into_iter().map(|x| x.name).collect(),
         Kind::Secret => cloud.secrets.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Api => cloud.apis.list().await?.into_iter().map(|x| x.name).collect(),

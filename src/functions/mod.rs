@@ -3,11 +3,15 @@
 //! A handler takes its context and an event in AWS's shape. It reads and changes things with the context's permit, which
 //! allows what the function's grants in pipeline.toml name.
 
+pub mod bls_quest;
 pub mod crypto_stream;
 
 use crate::cloud::functions::Handler;
 
 const HANDLERS: &[(&str, Handler)] = &[
+    ("bls_quest::fetch_population", bls_quest::fetch_population),
+    ("bls_quest::report", bls_quest::report),
+    ("bls_quest::sync", bls_quest::sync),
     ("crypto_stream::alert_on_price", crypto_stream::alert_on_price),
     ("crypto_stream::fetch_prices", crypto_stream::fetch_prices),
     ("crypto_stream::query_prices", crypto_stream::query_prices),

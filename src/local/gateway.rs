@@ -169,6 +169,7 @@ impl Gateway {
             request_id: request_id.to_owned(),
             modes: std::collections::BTreeMap::new(),
             waiting: None,
+            queue: None,
         };
         let local = self.local.clone();
         let invoked = tokio::spawn(async move { local.call(call).await });

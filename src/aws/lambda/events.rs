@@ -12,6 +12,9 @@ pub(super) fn normal(mut event: Value) -> Value {
     if let Some(records) = objects(&event) {
         return json!({ "Records": records });
     }
+    for record in event.get_mut("Records").and_then(Value::as_array_mut).into_iter().flatten() {
+        message(record);
+    }
     let request = event.get("httpMethod").is_some() && event.get("requestContext").is_some();
     if request {
         for name in ["headers", "multiValueHeaders"] {
@@ -24,6 +27,18 @@ pub(super) fn normal(mut event: Value) -> Value {
         }
     }
     event
+}
+
+/// A queue's message that tells of new objects has S3's event as its body, whoever sent it.
+fn message(record: &mut Value) {
+    if record.get("eventSource").and_then(Value::as_str) != Some("aws:sqs") {
+        return;
+    }
+    let Some(body) = record.get_mut("body") else { return };
+    let told = body.as_str().and_then(|text| serde_json::from_str(text).ok());
+    if let Some(records) = told.as_ref().and_then(objects) {
+        *body = json!({ "Records": records }).to_string().into();
+    }
 }
 
 /// A header, unless it holds a key: that would end in logs.
@@ -144,6 +159,21 @@ mod tests {
         assert_eq!(seen["multiValueHeaders"], json!({"accept": ["*/*"]}));
         assert_eq!(seen["requestContext"]["identity"], json!({"sourceIp": "192.0.2.1", "apiKeyId": "id"}));
         assert_eq!(seen["queryStringParameters"]["base"], "BTC");
+    }
+
+    #[test]
+    fn a_message_of_a_queue_has_s3_s_event_as_its_body() {
+        let sqs = |body: &str| json!({"messageId": "m", "eventSource": "aws:sqs", "body": body});
+        let rule = json!({"source": "aws.s3", "detail-type": "Object Created", "region": "eu-west-1",
+            "time": "2026-11-20T14:03:22Z", "detail": {"bucket": {"name": "landing"}, "object": {"key": "a b", "size": 1}}});
+        let event = json!({"Records": [sqs(&rule.to_string()), sqs("hello"), sqs(&json!({"Records": [of_s3("c")]}).to_string()),
+            sqs(&json!({"Event": "s3:TestEvent"}).to_string())]});
+        let seen = normal(event);
+        let body = |n: usize| serde_json::from_str::<Value>(seen["Records"][n]["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body(0)["Records"][0]["s3"]["object"]["key"], "a+b");
+        assert_eq!(seen["Records"][1]["body"], "hello");
+        assert_eq!(body(2), json!({"Records": [of_s3("c")]}));
+        assert_eq!(body(3), json!({"Records": []}));
     }
 
     #[test]

@@ -4,9 +4,11 @@
 /// it holds data that a deploy cannot bring back.
 struct Known(&'static str, &'static str, &'static str, &'static str, bool);
 
-const KNOWN: [Known; 19] = [
+const KNOWN: [Known; 21] = [
     Known("AWS::S3::Bucket", "bucket", "Bucket", "bucket", true),
     Known("AWS::Kinesis::Stream", "stream", "Stream", "stream", true),
+    Known("AWS::SQS::Queue", "queue", "Queue", "queue", true),
+    Known("AWS::Lambda::EventSourceMapping", "event source mapping", "EventSourceMapping", "event_source", false),
     Known("AWS::KinesisFirehose::DeliveryStream", "delivery stream", "Delivery", "delivery", false),
     Known("AWS::IAM::Role", "role", "Role", "role", false),
     Known("AWS::Logs::LogGroup", "log group", "LogGroup", "log_group", true),
@@ -27,7 +29,7 @@ const KNOWN: [Known; 19] = [
 ];
 
 /// Types that no pipeline of ours makes, whose removal loses data nevertheless.
-const STATEFUL: [&str; 10] = [
+const STATEFUL: [&str; 9] = [
     "AWS::DynamoDB::Table",
     "AWS::DynamoDB::GlobalTable",
     "AWS::EFS::FileSystem",
@@ -37,7 +39,6 @@ const STATEFUL: [&str; 10] = [
     "AWS::OpenSearchService::Domain",
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",
-    "AWS::SQS::Queue",
 ];
 
 fn known(resource_type: &str) -> Option<&'static Known> {

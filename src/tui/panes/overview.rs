@@ -340,6 +340,7 @@ fn node(stage: &StageView) -> Node {
         "bucket" => "▤",
         "job" => "⚙",
         "topic" => "✉",
+        "queue" => "≣",
         "table" => "▦",
         "api" => "⌁",
         _ => "?",
