@@ -107,10 +107,10 @@ each!(valid: everything, minimal, nothing_but_a_name, one_bucket, overrides, win
 
 each!(invalid:
     alarms, apis, bad_cron, bad_name, bad_rate, bad_resource_name, bad_types, binary, catalog, code, column_types,
-    columns_and_table, control_characters, cycle_of_jobs, cycle_over_a_bucket, cycle_over_a_stream, deep_key, deep_nesting,
-    delivery, duplicate_key, duplicate_section, email, empty, environment_is_no_table, environment_variables,
+    columns_and_table, control_characters, cycle_of_jobs, cycle_over_a_bucket, cycle_over_a_queue, cycle_over_a_stream, deep_key, deep_nesting,
+    delivery, directories, duplicate_key, duplicate_section, email, empty, environment_is_no_table, environment_variables,
     environments, grants, handler_missing, job_reads_what_it_writes, job_settings, long_line, long_list, many_mistakes,
-    missing_name, no_toml, not_utf8, out_of_range, override_of_one_environment, partition_columns, references_in_another_form,
+    missing_name, no_toml, not_utf8, out_of_range, override_of_one_environment, partition_columns, queues, references_in_another_form,
     references_to_nothing, rules, samples, section_is_no_table, section_without_name, sources, sql_files, sql_syntax,
     syntax,
     table_of_two_jobs, too_many_resources, unknown_handler, unknown_inner_key, unknown_key, unknown_section, unknown_top_level_key,
@@ -170,6 +170,7 @@ fn the_reference_tells_of_every_key_and_its_examples_are_one_valid_pipeline() {
         ("queries/warmest.sql", "select 1"),
         ("sample/readings.jsonl", sample),
         ("sample/normals.csv", "station,celsius\n1,9.5\n"),
+        ("sample/archive/2025.csv", "station,celsius\r\n1,9.5\r\n"),
         ("functions/fetch/app.py", ""),
     ];
     let files = files.into_iter().map(|(path, content)| (path.to_owned(), content.to_owned().into())).collect();

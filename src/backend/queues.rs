@@ -1,6 +1,6 @@
 //! Sending messages to queues, and giving dead letters back.
 
-use super::{Backend, Consent, Effect, Result, Strength};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength};
 use crate::cloud::{Error, queues::Redriven};
 
 /// Sending a message.
@@ -23,13 +23,20 @@ pub fn redrive_effect(queue: &str) -> Effect {
     }
 }
 
+impl Outcome for Redriven {}
+
+/// A message that was sent, by its id.
+struct Sent(String);
+
+impl Outcome for Sent {}
+
 impl Backend {
     /// Sends a message to the queue with the physical name `queue`; its id.
     pub async fn send_message(&self, queue: &str, body: &str, consent: &Consent) -> Result<String> {
         let queues = self.cloud.queues.clone();
-        self.gate
-            .perform(&send_effect(queue), consent, |permit| async move { queues.send(&permit, queue, body).await })
-            .await
+        let effect = send_effect(queue);
+        let work = |permit| async move { queues.send(&permit, queue, body).await.map(Sent) };
+        Ok(self.gate.perform(&effect, consent, work).await?.0)
     }
 
     /// The dead-letter queue of a queue, or the queue itself where it is one.

@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
 
 #[cfg(feature = "local")]
+mod bls_quest;
+#[cfg(feature = "local")]
 mod docs;
 #[cfg(feature = "local")]
 mod end_to_end;

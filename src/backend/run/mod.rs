@@ -390,8 +390,24 @@ fn absolute(path: &Path) -> cloud::Result<PathBuf> {
     path.canonicalize().map_err(|e| Error::Invalid(format!("{}: {e}", path.display())))
 }
 
+/// The hash of a file, or of a folder's files with their names.
 fn hash(path: &Path) -> cloud::Result<String> {
     let unreadable = |e: std::io::Error| Error::Invalid(format!("{}: {e}", path.display()));
+    if path.is_dir() {
+        let mut paths = Vec::new();
+        for entry in path.read_dir().map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let mut hasher = Sha256::new();
+        for path in paths {
+            hasher.update(format!("{}\n{}\n", path.display(), hash(&path)?));
+        }
+        return Ok(hex::encode(hasher.finalize()));
+    }
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let mut hasher = Sha256::new();
     std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(unreadable)?;

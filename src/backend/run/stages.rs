@@ -164,6 +164,10 @@ impl Work {
         let mut steps = 1;
         for (name, source) in &function.sources {
             let Some(SourceMode::Replay { path, .. }) = self.sources.get(name) else { continue };
+            // A directory has one state, whatever it is asked.
+            if source.directory.is_some() {
+                continue;
+            }
             let recording = source.recording.as_ref().ok_or_else(|| {
                 Error::Invalid(format!("source {name:?} has no `replay` in pipeline.toml: it cannot replay a file"))
             })?;
