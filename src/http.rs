@@ -11,8 +11,7 @@ use futures::{StreamExt, stream};
 use reqwest::{Client, Method, Response, header, redirect};
 
 use crate::cloud::{
-    Error, Result,
-    recording, resources,
+    Error, Result, recording, resources,
     sources::{SourceHead, SourceResponse, SourceStream, Sources},
     urlcode::encode,
 };
@@ -126,11 +125,7 @@ pub async fn open(
 ///
 /// # Errors
 /// As [`open`].
-pub async fn head(
-    source: &resources::Source,
-    params: &[(&str, &str)],
-    headers: &[(&str, &str)],
-) -> Result<SourceHead> {
+pub async fn head(source: &resources::Source, params: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<SourceHead> {
     let head = head_of(&answer(Method::HEAD, source, params, headers).await?);
     if !matches!(head.status, 400 | 403 | 405 | 501) {
         return Ok(head);
@@ -308,10 +303,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_source_s_own_headers_go_with_it_and_the_function_s_go_before_them() {
-        let (url, server) =
-            server("HTTP/1.1 200 OK\r\nETag: \"a\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 3\r\n\
-                    Connection: close\r\n\r\n")
-            .await;
+        let (url, server) = server(
+            "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 3\r\n\
+                    Connection: close\r\n\r\n",
+        )
+        .await;
         let own = [("User-Agent".to_owned(), "me@example.com".to_owned()), ("x-key".to_owned(), "mine".to_owned())];
         let source = resources::Source { headers: own.into(), ..at(&url) };
         let told = head(&source, &[], &[("X-Key", "k")]).await.unwrap();
@@ -324,8 +320,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_is_no_answer() {
-        let (url, _server) =
-            server("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf").await;
+        let (url, _server) = server("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf").await;
         let opened = open(&at(&url), &[], &[]).await.unwrap();
         let error = opened.whole().await.unwrap_err();
         assert!(matches!(&error, Error::Unavailable(text) if text.contains("broke off")), "{error:?}");

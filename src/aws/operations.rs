@@ -154,6 +154,7 @@ pub const ALL: &[Operation] = &[
     read("SNS", "ListTopics", "sns:ListTopics"),
     write("SNS", "Publish", "sns:Publish"),
     //
+    write("SQS", "DeleteMessage", "sqs:DeleteMessage"),
     read("SQS", "GetQueueAttributes", "sqs:GetQueueAttributes"),
     read("SQS", "GetQueueUrl", "sqs:GetQueueUrl"),
     read("SQS", "ListMessageMoveTasks", "sqs:ListMessageMoveTasks"),

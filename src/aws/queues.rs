@@ -27,6 +27,10 @@ const EMPTY_LOOKS: u32 = 3;
 /// How long a redrive is waited for, and how soon it is looked at again.
 const REDRIVE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
+/// What is answered by what does not know how to move messages.
+const UNKNOWN: [&str; 4] = ["InvalidAction", "NotImplemented", "UnknownOperation", "UnknownOperationException"];
+/// Seconds in which a message is moved by hand.
+const HAND: i32 = 60;
 /// How our names of the queues end that functions' failed events go to.
 const OF_FUNCTION: &str = "-dead-letters";
 
@@ -144,6 +148,11 @@ impl Queues for Aws {
         let arn = arn.ok_or_else(|| Error::Failed(format!("SQS gave no ARN of the queue {queue}")))?;
         let sqs = self.client.sqs().await?;
         let started = sqs.start_message_move_task().source_arn(arn).send().await;
+        // Not everything that answers like SQS knows how to move messages.
+        if started.as_ref().is_err_and(|e| e.code().is_some_and(|code| UNKNOWN.contains(&code))) {
+            let moved = self.move_by_hand(queue, &url).await?;
+            return Ok(Redriven { moved: Some(moved), status: "COMPLETED".into() });
+        }
         started.map_err(|error| match error.code() {
             // The queue is nobody's dead-letter queue: that of a function's failed events is none, to SQS.
             Some("InvalidParameterValue" | "AWS.SimpleQueueService.UnsupportedOperation") => {
@@ -173,6 +182,56 @@ impl Queues for Aws {
 }
 
 impl Aws {
+    /// Sends the messages of a dead-letter queue to the queue that they come from, one by one. A message goes from the one
+    /// when it is in the other, so that none is lost where this breaks off.
+    async fn move_by_hand(&self, queue: &str, url: &str) -> Result<u64> {
+        let sqs = self.client.sqs().await?;
+        let (all, errors) = Queues::list(self).gather().await;
+        let sources: Vec<String> =
+            all.into_iter().filter(|q| q.dead_letter.as_deref() == Some(queue)).map(|q| q.name).collect();
+        let Some(first) = sources.first() else {
+            let none = || Error::Invalid(format!("{queue} holds nobody's dead letters: name a dead-letter queue"));
+            return Err(errors.into_iter().next().unwrap_or_else(none));
+        };
+        let mut moved = 0;
+        loop {
+            let received = sqs
+                .receive_message()
+                .queue_url(url)
+                .max_number_of_messages(MESSAGES)
+                .visibility_timeout(HAND)
+                .message_system_attribute_names(MessageSystemAttributeName::All)
+                .message_attribute_names("All")
+                .send()
+                .await
+                .map_err(failed("sqs:ReceiveMessage", "queue", queue))?;
+            let messages = received.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(moved);
+            }
+            for message in messages {
+                let origin = message.attributes.as_ref().and_then(|a| {
+                    let arn = a.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn)?;
+                    sources.iter().find(|name| *name == name_of(arn))
+                });
+                sqs.send_message()
+                    .queue_url(self.queue_url(origin.unwrap_or(first)).await?)
+                    .message_body(message.body.unwrap_or_default())
+                    .set_message_attributes(message.message_attributes)
+                    .send()
+                    .await
+                    .map_err(failed("sqs:SendMessage", "queue", queue))?;
+                sqs.delete_message()
+                    .queue_url(url)
+                    .receipt_handle(message.receipt_handle.unwrap_or_default())
+                    .send()
+                    .await
+                    .map_err(failed("sqs:DeleteMessage", "queue", queue))?;
+                moved += 1;
+            }
+        }
+    }
+
     /// A queue's address by its name.
     async fn queue_url(&self, queue: &str) -> Result<String> {
         if queue.starts_with("https://") || queue.starts_with("http://") {

@@ -279,7 +279,8 @@ fn named_as(mut graph: Graph, stack: &Stack) -> Graph {
                 let on_buckets = role.grants.iter_mut().filter(|g| g.action.starts_with("s3:"));
                 // It may be granted below a prefix alone.
                 on_buckets.for_each(|grant| {
-                    let (bucket, prefix) = grant.resource.split_at(grant.resource.find('/').unwrap_or(grant.resource.len()));
+                    let (bucket, prefix) =
+                        grant.resource.split_at(grant.resource.find('/').unwrap_or(grant.resource.len()));
                     if let Some(real) = buckets.get(bucket) {
                         grant.resource = format!("{real}{prefix}");
                     }

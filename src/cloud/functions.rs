@@ -7,12 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::sources::{SourceResponse, Sources};
 use super::{
     alerts::Alerts, buckets::Buckets, error::Result, pages::Pages, permit::Permit, queries::Queries, queues::Queues,
-    secrets::Secrets,
-    streams::Streams,
+    secrets::Secrets, streams::Streams,
 };
-pub use super::sources::{SourceResponse, Sources};
 
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -506,7 +506,10 @@ impl Properties {
 
     /// Whether its removal or replacement loses data that a deploy cannot bring back.
     pub fn stateful(&self) -> bool {
-        matches!(self, Self::Bucket(_) | Self::Stream(_) | Self::Queue(_) | Self::LogGroup(_) | Self::Secret(_) | Self::Topic(_))
+        matches!(
+            self,
+            Self::Bucket(_) | Self::Stream(_) | Self::Queue(_) | Self::LogGroup(_) | Self::Secret(_) | Self::Topic(_)
+        )
     }
 
     /// Whether a change of the property at `path` (`a.b`) needs the resource to be made anew.

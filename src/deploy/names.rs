@@ -51,7 +51,9 @@ pub fn job_log_group(job: &str) -> String {
 pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option<String> {
     match kind {
         GrantKind::SourceRead => None,
-        GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketList | GrantKind::BucketDelete => Some(bucket(pipeline, env, name)),
+        GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketList | GrantKind::BucketDelete => {
+            Some(bucket(pipeline, env, name))
+        }
         GrantKind::ThresholdRead => Some(threshold(pipeline, env, name)),
         GrantKind::ThresholdMeasure => Some(metric(pipeline, env, name)),
         GrantKind::SecretRead

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -112,9 +113,8 @@ fn on_disk(path: &Path) -> Result<BTreeMap<String, Published>> {
     let mut paths = vec![path.to_owned()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| unreadable(path, &e))?;
-        paths = entries
-            .map(|entry| entry.map(|e| e.path()).map_err(|e| unreadable(path, &e)))
-            .collect::<Result<_>>()?;
+        paths =
+            entries.map(|entry| entry.map(|e| e.path()).map_err(|e| unreadable(path, &e))).collect::<Result<_>>()?;
     }
     let mut files = BTreeMap::new();
     for path in paths {
@@ -124,11 +124,12 @@ fn on_disk(path: &Path) -> Result<BTreeMap<String, Published>> {
             continue;
         }
         let modified = metadata.modified().ok();
-        // As web servers make it: what is written again has another time.
-        let nanoseconds = modified.and_then(|m| m.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |d| d.as_nanos());
+        // As web servers make it: what is written again has another time, and what takes its place another inode.
+        let nanoseconds =
+            modified.and_then(|m| m.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |d| d.as_nanos());
         let published = Published {
             size: metadata.len(),
-            etag: format!("{nanoseconds:x}-{:x}", metadata.len()),
+            etag: format!("{:x}-{nanoseconds:x}-{:x}", metadata.ino(), metadata.len()),
             modified: modified.and_then(|m| Timestamp::try_from(m).ok()),
             path: path.clone(),
         };
@@ -138,7 +139,10 @@ fn on_disk(path: &Path) -> Result<BTreeMap<String, Published>> {
 }
 
 fn listing(url: &str, files: &BTreeMap<String, Published>) -> String {
-    let mut html = format!("<!DOCTYPE html>\n<html>\n<head><title>Index of {0}</title></head>\n<body>\n<h1>Index of {0}</h1>\n<pre>\n<a href=\"../\">../</a>\n", escape(url));
+    let mut html = format!(
+        "<!DOCTYPE html>\n<html>\n<head><title>Index of {0}</title></head>\n<body>\n<h1>Index of {0}</h1>\n<pre>\n<a href=\"../\">../</a>\n",
+        escape(url)
+    );
     for (name, file) in files {
         let time = file.modified.map_or_else(|| "-".to_owned(), |m| m.strftime("%Y-%m-%d %H:%M").to_string());
         let _ = writeln!(html, "<a href=\"{}\">{}</a> {time} {}", encode(name), escape(name), file.size);

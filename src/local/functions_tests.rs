@@ -311,8 +311,11 @@ fn fetching() -> (tempfile::TempDir, Local) {
         sample_sha256: Some("5a".into()),
         sample: None,
     };
-    fetch.sources =
-        [("numbers".to_owned(), Source { url: "http://127.0.0.1:1/{name}".into(), recording: Some(recording), ..Source::default() })].into();
+    fetch.sources = [(
+        "numbers".to_owned(),
+        Source { url: "http://127.0.0.1:1/{name}".into(), recording: Some(recording), ..Source::default() },
+    )]
+    .into();
     let (dir, local) = cloud_with(fetch, &[]);
     local.inner.store.write_asset("5a", SAMPLE.as_bytes()).unwrap();
     (dir, local)

@@ -63,11 +63,9 @@ pub(crate) fn insert(t: &Transaction<'_>, now_ms: i64, queue: &str, body: &str, 
 }
 
 fn insert_row(t: &Transaction<'_>, now_ms: i64, queue: &str, body: &str, id: &str) -> Result<()> {
-    t.prepare_cached(
-        "insert into queue_messages (queue, message_id, body, sent, visible) values (?1, ?2, ?3, ?4, ?4)",
-    )
-    .and_then(|mut s| s.execute(params![queue, id, body, now_ms]))
-    .map_err(sql)?;
+    t.prepare_cached("insert into queue_messages (queue, message_id, body, sent, visible) values (?1, ?2, ?3, ?4, ?4)")
+        .and_then(|mut s| s.execute(params![queue, id, body, now_ms]))
+        .map_err(sql)?;
     t.prepare_cached(
         "insert into queue_totals (queue, sent) values (?1, 1) on conflict (queue) do update set sent = sent + 1",
     )
@@ -107,7 +105,9 @@ pub(crate) fn end_batch(
     let mut end = BatchEnd { again: 0, dead: 0, error: error.map(str::to_owned) };
     for (id, message, receives) in given {
         if failed.as_ref().is_some_and(|failed| !failed.contains(&message)) {
-            t.prepare_cached("delete from queue_messages where id = ?1").and_then(|mut s| s.execute([id])).map_err(sql)?;
+            t.prepare_cached("delete from queue_messages where id = ?1")
+                .and_then(|mut s| s.execute([id]))
+                .map_err(sql)?;
             continue;
         }
         let why = error.unwrap_or("the function answered that it failed on this message: its log says why");
@@ -344,9 +344,8 @@ fn list(connection: &Connection, now_ms: i64) -> Result<Vec<Queue>> {
         .map(|deployed| {
             let name = deployed.resource.physical_name.clone();
             let queue = settings(&deployed)?;
-            let (visible, all, sent): (u64, u64, u64) = count
-                .query_row(params![name, now_ms], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
-                .map_err(sql)?;
+            let (visible, all, sent): (u64, u64, u64) =
+                count.query_row(params![name, now_ms], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).map_err(sql)?;
             Ok(Queue {
                 pipeline: deployed.pipeline.clone(),
                 visible: Some(visible),

@@ -133,7 +133,8 @@ fn later(local: &Local, seconds: i64) {
         .inner
         .store
         .write_now(|t| {
-            t.execute("update queue_messages set visible = visible - ?1, sent = sent - ?1", [seconds * 1_000]).map_err(sql)
+            t.execute("update queue_messages set visible = visible - ?1, sent = sent - ?1", [seconds * 1_000])
+                .map_err(sql)
         })
         .unwrap();
 }
@@ -248,7 +249,11 @@ async fn an_invocation_that_is_tried_again_sends_nothing_twice() {
     };
     let first = local.invoke(&testing::permit(), send()).await.unwrap();
     assert_eq!((first.error, first.records_out), (None, Some(2)));
-    local.inner.store.write_now(|t| t.execute("delete from queue_messages where body = 'two'", []).map_err(sql)).unwrap();
+    local
+        .inner
+        .store
+        .write_now(|t| t.execute("delete from queue_messages where body = 'two'", []).map_err(sql))
+        .unwrap();
     let again = local.invoke(&testing::permit(), send()).await.unwrap();
     assert_eq!(again.payload, first.payload, "the same message has the same id");
     let left = local.messages("work", 10).await.unwrap();

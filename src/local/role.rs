@@ -62,7 +62,14 @@ struct Seen {
 pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Ports {
     let seen = Arc::new(Seen { local: local.clone(), permit: permit.clone(), meter: meter.clone() });
     let secrets = Arc::new(local.clone());
-    Ports { alerts: seen.clone(), buckets: seen.clone(), queries: seen.clone(), queues: seen.clone(), secrets, streams: seen }
+    Ports {
+        alerts: seen.clone(),
+        buckets: seen.clone(),
+        queries: seen.clone(),
+        queues: seen.clone(),
+        secrets,
+        streams: seen,
+    }
 }
 
 #[async_trait]

@@ -198,7 +198,8 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
         }
         let scoped = matches!(kind, GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketDelete);
         if !scoped && text.value.contains('/') {
-            let help = "a prefix of keys belongs to a bucket's `read`, `write` and `delete`: `bucket.lake/report/:write`";
+            let help =
+                "a prefix of keys belongs to a bucket's `read`, `write` and `delete`: `bucket.lake/report/:write`";
             c.m.add(text.at, format!("the grant {} has no prefix", quote(&text.value)), help);
             continue;
         }

@@ -32,7 +32,11 @@ pub(super) fn headers(c: &mut Context<'_>, s: &mut Section<'_>) -> BTreeMap<Stri
         } else if OWN.contains(&lower.as_str()) {
             c.m.add(name.at, format!("the header {shown} is the connection's own"), "remove it");
         } else if headers.keys().any(|other: &String| other.to_ascii_lowercase() == lower) {
-            c.m.add(name.at, format!("the header {shown} stands twice"), "upper and lower case are the same: remove one");
+            c.m.add(
+                name.at,
+                format!("the header {shown} stands twice"),
+                "upper and lower case are the same: remove one",
+            );
         } else if value.value.is_empty() || !value.value.chars().all(|c| (' '..='~').contains(&c)) {
             let help = "letters, digits and signs of ASCII, on one line";
             c.m.add(value.at, format!("the header {shown} cannot hold such a value"), help);
@@ -56,7 +60,8 @@ pub(super) fn files(
         c.m.add(url.at.clone(), format!("a directory's address has the parameter `{other}`, too"), help);
     }
     if let Some(at) = replay {
-        let help = "an address that ends with `/{file}` is a directory, which answers with its sample's files: remove it";
+        let help =
+            "an address that ends with `/{file}` is a directory, which answers with its sample's files: remove it";
         c.m.add(at, "a directory has no `replay`", help);
     }
     let Some(path) = sample else { return BTreeMap::new() };

@@ -87,7 +87,8 @@ pub(super) fn pipeline(
         }
         section.finish(&mut m);
         let names = declared(&merged);
-        let mut context = Context { m: &mut m, source, files, handlers, names, links: Links::default(), visibility: BTreeMap::new() };
+        let mut context =
+            Context { m: &mut m, source, files, handlers, names, links: Links::default(), visibility: BTreeMap::new() };
         let environment = sections::environment(&mut context, &merged, name, region, protected);
         flow::check(&mut context);
         environments.push(environment);

@@ -276,6 +276,11 @@ async fn perform(
             backend.publish(topic, &Act::publish(message), consent).await?;
             format!("published to {topic}")
         }
+        Act::Redrive(queue) => {
+            let done = backend.redrive(queue, consent).await?;
+            let moved = done.moved.map_or_else(|| "messages".to_owned(), |n| format!("{n} messages"));
+            format!("{queue}: {moved} went back to where they came from ({})", done.status.to_lowercase())
+        }
         Act::DeleteObject { bucket, key, version } => {
             backend.delete_object(bucket, key, version.as_deref(), consent).await?;
             format!("s3://{bucket}/{key} is deleted")

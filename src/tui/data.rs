@@ -9,7 +9,7 @@ use crate::{
         Effect, Prices, alerts, buckets, functions, jobs,
         overview::{PipelineSummary, PipelineView},
         preview::Preview,
-        queries,
+        queries, queues,
     },
     cloud::{
         alerts::{Alert, Message, Publish, Topic},
@@ -18,6 +18,7 @@ use crate::{
         jobs::{Bookmark, Job, JobRun},
         logs::{Cursor, InsightsQuery, InsightsResult, Live, LogGroup},
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
+        queues::{Queue, QueueMessage},
         stacks::{ChangeSet, Drift, Operation, Stack, StackEvent},
     },
 };
@@ -123,6 +124,10 @@ pub enum Request {
     Alerts,
     /// A topic's messages.
     Inbox(String),
+    /// The queues.
+    Queues,
+    /// The messages of a dead-letter queue.
+    DeadLetters(String),
     /// The databases.
     Catalog,
     /// A database's tables.
@@ -196,7 +201,7 @@ impl Request {
             | Self::Preview { .. } => 2,
             Self::Jobs | Self::Runs(_) | Self::LastRuns(_) => 3,
             Self::LogGroups | Self::Logs { .. } | Self::Insights(_) => 4,
-            Self::Alerts | Self::Inbox(_) => 5,
+            Self::Alerts | Self::Inbox(_) | Self::Queues | Self::DeadLetters(_) => 5,
             Self::Catalog | Self::Tables(_) | Self::Saved | Self::Workgroups | Self::History | Self::Query { .. } => 6,
             Self::Deployable | Self::Plan(_) | Self::WholePlan(_) | Self::Drift(_) | Self::Stack(_) => 7,
         }
@@ -231,6 +236,8 @@ pub enum Data {
     /// And what could not be read, in words.
     Alerts(Vec<Alert>, Vec<Topic>, Vec<String>),
     Inbox(Vec<Message>),
+    Queues(Vec<Queue>),
+    DeadLetters(Vec<QueueMessage>),
     Catalog(Vec<Database>),
     Tables(Vec<Table>),
     Saved(Vec<SavedQuery>),
@@ -261,6 +268,8 @@ pub enum Act {
         topic: String,
         message: String,
     },
+    /// The dead letters of this queue, to where they come from.
+    Redrive(String),
     DeleteObject {
         bucket: String,
         key: String,
@@ -297,6 +306,7 @@ impl Act {
             Self::SetAlert { name, value } => alerts::set_effect(name, *value),
             Self::Invoke(function) => functions::invoke_effect(function),
             Self::Publish { topic, .. } => alerts::publish_effect(topic),
+            Self::Redrive(queue) => queues::redrive_effect(queue),
             Self::DeleteObject { bucket, key, version } => buckets::delete_effect(bucket, key, version.as_deref()),
             Self::SaveObject { bucket, key, .. } => buckets::save_effect(bucket, key),
             Self::PutFile { bucket, key, .. } => buckets::put_effect(bucket, key),
@@ -352,6 +362,7 @@ pub enum Target {
     /// What is in ALARM, of the pipeline with this name.
     Alarm(String),
     Topic(String),
+    Queue(String),
     Sql(String),
 }
 
@@ -363,7 +374,7 @@ impl Target {
             Self::Bucket(_) => 2,
             Self::Job(_) | Self::FailedRun(_) => 3,
             Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } | Self::Insights(_) => 4,
-            Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) => 5,
+            Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) | Self::Queue(_) => 5,
             Self::Sql(_) => 6,
         }
     }

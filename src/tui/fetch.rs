@@ -112,6 +112,15 @@ pub async fn fetch(
             Data::Alerts(alerts, topics, errors.into_iter().map(|error| told(&error.into())).collect())
         }
         Request::Inbox(topic) => Data::Inbox(cloud.alerts.inbox(topic, PAST).await?),
+        Request::Queues => {
+            // Where some may not be looked into, the rest is shown.
+            let (queues, errors) = cloud.queues.list().gather().await;
+            match errors.into_iter().next().filter(|_| queues.is_empty()) {
+                Some(error) => return Err(error.into()),
+                None => Data::Queues(queues),
+            }
+        }
+        Request::DeadLetters(queue) => Data::DeadLetters(cloud.queues.messages(queue, PAST).await?),
         Request::Catalog => Data::Catalog(paged(cloud.catalog.databases(), |page| part(Data::Catalog(page))).await?),
         Request::Tables(database) => {
             Data::Tables(paged(cloud.catalog.tables(database), |page| part(Data::Tables(page))).await?)

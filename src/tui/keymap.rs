@@ -74,6 +74,7 @@ pub enum Action {
     PreviousMatch,
     Set,
     Publish,
+    Redrive,
     Edit,
     Execute,
     Cancel,
@@ -160,6 +161,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Alerts, &["s"], Action::Set, "change the threshold", "set"),
     bind(C::Alerts, &["e"], Action::GoToError, "what is in ALARM", ""),
     bind(C::Alerts, &["p"], Action::Publish, "publish a message to the topic", "publish"),
+    bind(C::Alerts, &["b"], Action::Redrive, "give the queue's dead letters back to where they came from", ""),
     bind(
         C::Queries,
         &["enter"],

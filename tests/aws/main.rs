@@ -31,6 +31,7 @@ mod network;
 mod operations;
 mod overview;
 mod queries;
+mod queues;
 mod read_only;
 mod s3;
 #[path = "../support/term.rs"]

@@ -26,7 +26,7 @@ fn stage<'a>(report: &'a Value, name: &str, kind: &str) -> &'a Value {
 }
 
 fn content(p: &Pumphouse, bucket: &str, key: &str) -> String {
-    p.ok(&["buckets", "cat", &format!("bls-quest/{bucket}"), key]).out
+    p.ok(&["buckets", "get", &format!("bls-quest/{bucket}"), key]).out
 }
 
 /// All versions of all objects in both buckets.
@@ -66,7 +66,10 @@ fn the_real_data_gives_the_known_reports_and_a_second_run_changes_nothing() {
     let wanted = expected["best"].as_array().unwrap();
     assert_eq!((best.len() - 1, wanted.len()), (237, 237));
     for (row, wanted) in best[1..].iter().zip(wanted) {
-        assert_eq!((row[0].as_str(), row[1].parse::<i64>().unwrap()), (wanted[0].as_str().unwrap(), wanted[1].as_i64().unwrap()));
+        assert_eq!(
+            (row[0].as_str(), row[1].parse::<i64>().unwrap()),
+            (wanted[0].as_str().unwrap(), wanted[1].as_i64().unwrap())
+        );
         assert_eq!(Some(row[2].parse::<f64>().unwrap()), wanted[2].as_f64(), "{row:?}");
     }
     let joined = rows("report/series_population.csv");
@@ -74,7 +77,13 @@ fn the_real_data_gives_the_known_reports_and_a_second_run_changes_nothing() {
     let wanted = expected["joined"].as_array().unwrap();
     assert_eq!(joined.len() - 1, wanted.len());
     for (row, wanted) in joined[1..].iter().zip(wanted) {
-        let row = json!([row[0], row[1].parse::<i64>().unwrap(), row[2], row[3].parse::<f64>().unwrap(), row[4].parse::<i64>().unwrap()]);
+        let row = json!([
+            row[0],
+            row[1].parse::<i64>().unwrap(),
+            row[2],
+            row[3].parse::<f64>().unwrap(),
+            row[4].parse::<i64>().unwrap()
+        ]);
         assert_eq!(&row, wanted);
     }
     assert_eq!(fs::read(&data).unwrap(), content(&p, "data", "pr.data.0.Current").as_bytes(), "byte for byte");
@@ -85,7 +94,9 @@ fn the_real_data_gives_the_known_reports_and_a_second_run_changes_nothing() {
     let again = run(&p, &[("bls", &data), ("population", &population)]);
     assert_eq!(again["ok"], true, "{again}");
     assert_eq!(versions(&p), before, "no new versions");
-    for (name, kind) in [("sync", "function"), ("fetch_population", "function"), ("report", "function"), ("reports", "queue")] {
+    for (name, kind) in
+        [("sync", "function"), ("fetch_population", "function"), ("report", "function"), ("reports", "queue")]
+    {
         assert_eq!(stage(&again, name, kind)["records_out"], 0, "{again}");
     }
     // The folder publishes the file in the same way.
@@ -94,7 +105,9 @@ fn the_real_data_gives_the_known_reports_and_a_second_run_changes_nothing() {
     fs::copy(&data, folder.join("pr.data.0.Current")).unwrap();
     assert_eq!(run(&p, &[("bls", &folder), ("population", &population)])["ok"], true);
     let at_last = versions(&p);
-    let index_alone = |v: &Value| v["objects"].as_array().unwrap().iter().filter(|o| o["key"] != "index.html").cloned().collect::<Vec<_>>();
+    let index_alone = |v: &Value| {
+        v["objects"].as_array().unwrap().iter().filter(|o| o["key"] != "index.html").cloned().collect::<Vec<_>>()
+    };
     assert_eq!(index_alone(&at_last[0]), index_alone(&before[0]), "the same content is not put again");
 }
 
@@ -133,12 +146,10 @@ fn the_pipeline_s_own_sample_makes_reports() {
     let p = deployed();
     let report = run(&p, &[]);
     assert_eq!(report["ok"], true, "{report}");
-    assert_eq!(keys(&p, "population"), [
-        "population.json",
-        "report/best_year.csv",
-        "report/series_population.csv",
-        "report/summary.json"
-    ]);
+    assert_eq!(
+        keys(&p, "population"),
+        ["population.json", "report/best_year.csv", "report/series_population.csv", "report/summary.json"]
+    );
     assert_eq!(content(&p, "population", "report/series_population.csv").lines().count(), 7);
     for event in ["sync", "fetch_population", "report"] {
         let path = format!("{}/pipelines/bls-quest/events/{event}.json", env!("CARGO_MANIFEST_DIR"));
@@ -153,7 +164,8 @@ fn a_report_that_keeps_failing_is_among_the_dead_letters_and_is_made_when_it_is_
     let (good, bad) = (p.path("good"), p.path("bad"));
     for (folder, value) in [(&good, "1.5"), (&bad, "1,5")] {
         fs::create_dir(folder).unwrap();
-        let rows = format!("series_id\tyear\tperiod\tvalue\tfootnote_codes\r\nPRS30006032      \t2014\tQ01\t {value}\t\r\n");
+        let rows =
+            format!("series_id\tyear\tperiod\tvalue\tfootnote_codes\r\nPRS30006032      \t2014\tQ01\t {value}\t\r\n");
         fs::write(folder.join("pr.data.0.Current"), rows).unwrap();
     }
     let report = run(&p, &[("bls", &bad)]);
@@ -172,7 +184,10 @@ fn a_report_that_keeps_failing_is_among_the_dead_letters_and_is_made_when_it_is_
     // Re-driven while the fault is still there, they fail again.
     let refused = p.run(&["queues", "redrive", "bls-quest/reports"]);
     assert_eq!(refused.code, 3, "it wants a yes: {}", refused.err);
-    assert_eq!(p.json(&["queues", "redrive", "bls-quest/reports", "--yes"]), json!({"moved": 2, "status": "COMPLETED"}));
+    assert_eq!(
+        p.json(&["queues", "redrive", "bls-quest/reports", "--yes"]),
+        json!({"moved": 2, "status": "COMPLETED"})
+    );
     assert_eq!(queue(&p, "bls-quest-dev-reports")["visible"], 2);
     let report = run(&p, &[("bls", &good)]);
     assert_eq!(report["ok"], true, "{report}");

@@ -145,7 +145,11 @@ fn deploy() -> Vec<Value> {
         allow("Queues", &QUEUE_ACTIONS, vec![arn("sqs", "*")]),
         allow("EventSources", &EVENT_SOURCE_ACTIONS, vec![arn("lambda", "event-source-mapping:*")]),
         // These name no mapping: there is none yet, or any may be meant.
-        allow("ListEventSources", &["lambda:CreateEventSourceMapping", "lambda:ListEventSourceMappings"], vec![json!("*")]),
+        allow(
+            "ListEventSources",
+            &["lambda:CreateEventSourceMapping", "lambda:ListEventSourceMappings"],
+            vec![json!("*")],
+        ),
         allow("Rules", &RULE_ACTIONS, vec![arn("events", "rule/*")]),
         allow("Alarms", &ALARM_ACTIONS, vec![arn("cloudwatch", "alarm:*")]),
         allow(

@@ -42,6 +42,7 @@ pub(super) fn check(document: &Value) -> Vec<Fault> {
     functions::check(&template, &mut faults);
     data::check(&template, &mut faults);
     events::check(&template, &mut faults);
+    events::sources(&template, &mut faults);
     apis::check(&template, &mut faults);
     sizes(&template, document, &mut faults);
     faults

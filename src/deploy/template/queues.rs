@@ -67,7 +67,8 @@ impl<'a> Body<'a> {
             return Vec::new();
         }
         let account = reference("AWS::AccountId");
-        let from_buckets = json!({"ArnLike": {"aws:SourceArn": buckets}, "StringEquals": {"aws:SourceAccount": account}});
+        let from_buckets =
+            json!({"ArnLike": {"aws:SourceArn": buckets}, "StringEquals": {"aws:SourceAccount": account}});
         let rules = arn("events", &format!("rule/{}-*", self.graph.stack));
         vec![
             allow("BucketsOfThisStack", "s3.amazonaws.com", from_buckets),

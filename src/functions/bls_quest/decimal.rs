@@ -43,7 +43,8 @@ impl Sum for Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, fraction) = (self.0.unsigned_abs() / ONE.unsigned_abs(), self.0.unsigned_abs() % ONE.unsigned_abs());
+        let (whole, fraction) =
+            (self.0.unsigned_abs() / ONE.unsigned_abs(), self.0.unsigned_abs() % ONE.unsigned_abs());
         let fraction = format!("{fraction:09}");
         let fraction = match fraction.trim_end_matches('0') {
             "" => "0",

@@ -22,7 +22,8 @@ pub(super) fn files(html: &[u8], url: &str) -> Result<Vec<String>> {
     if !lower.ends_with("</html>") {
         return Err(wrong("breaks off before its end"));
     }
-    let link = Regex::new(r#"(?is)<a\b[^>]*?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"#).map_err(Error::failed)?;
+    let link =
+        Regex::new(r#"(?is)<a\b[^>]*?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"#).map_err(Error::failed)?;
     let mut files: Vec<String> = link
         .captures_iter(&html)
         .filter_map(|c| c.get(1).or(c.get(2)).or(c.get(3)))

@@ -4,15 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    POPULATION,
-    decimal::Decimal,
-    lines,
-    population::years,
-    put_if_changed,
-    rows::Rows,
-    small,
-};
+use super::{POPULATION, decimal::Decimal, lines, population::years, put_if_changed, rows::Rows, small};
 use crate::cloud::{
     Error, Result,
     functions::{Context, HandlerFuture},

@@ -43,9 +43,10 @@ impl<'a> Rows<'a> {
         let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
         let Some(places) = self.places else {
             let place = |name: &str| {
-                fields.iter().position(|f| *f == name).ok_or_else(|| {
-                    wrong(format!("the header has no column {name}; it has {}", fields.join(", ")))
-                })
+                fields
+                    .iter()
+                    .position(|f| *f == name)
+                    .ok_or_else(|| wrong(format!("the header has no column {name}; it has {}", fields.join(", "))))
             };
             let [a, b, c, d] = COLUMNS;
             self.places = Some([place(a)?, place(b)?, place(c)?, place(d)?]);
@@ -155,7 +156,10 @@ mod tests {
             ("PRS1\t2001\t1\t1\t", "line 2: column period: \"1\" is no period"),
             ("\t2001\tQ01\t1\t", "line 2: column series_id: there is nothing"),
             ("PRS1 2001 Q01 1", "line 2: column year: there is nothing"),
-            ("PRS1\t2001\tQ01\t1\t\r\nPRS1\t2001\tQ01\t2\t", "line 3: column period: PRS1 has 2001 Q01 already, in line 2"),
+            (
+                "PRS1\t2001\tQ01\t1\t\r\nPRS1\t2001\tQ01\t2\t",
+                "line 3: column period: PRS1 has 2001 Q01 already, in line 2",
+            ),
         ] {
             let error = read(&format!("{HEADER}{row}")).unwrap_err().to_string();
             assert!(error.contains("pr.data.0.Current, ") && error.contains(why), "{error}");

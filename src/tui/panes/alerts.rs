@@ -1,10 +1,14 @@
-//! 5 Alerts: thresholds and alarms, topics, and what was published to them.
+//! 5 Alerts: thresholds and alarms, topics and what was published to them, queues and their dead letters.
+
+mod queues;
 
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     text::Line,
 };
+
+use queues::Queues;
 
 use super::{Cx, Intent, Pane, turn};
 use crate::{
@@ -38,6 +42,8 @@ pub struct AlertsPane {
     /// The topic that `inbox` is of, or will be.
     topic: String,
     scroll: Scroll,
+    queues: Queues,
+    /// 0 alerts, 1 topics, 2 messages, 3 queues, 4 dead letters.
     focus: usize,
     /// The pipeline whose ALARM is to be selected once the list is there.
     seeks_alarm: Option<String>,
@@ -53,6 +59,7 @@ impl Default for AlertsPane {
             inbox: Loaded::default(),
             topic: String::new(),
             scroll: Scroll::default(),
+            queues: Queues::default(),
             focus: 0,
             seeks_alarm: None,
         }
@@ -286,6 +293,7 @@ impl Pane for AlertsPane {
         self.list.ask();
         cx.load(Request::Alerts);
         self.look(true, cx);
+        self.queues.refresh(cx);
     }
 
     fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
@@ -312,6 +320,12 @@ impl Pane for AlertsPane {
                 self.look(false, cx);
             }
             (Request::Alerts, Err(error)) => self.list.answer(Err(error)),
+            (Request::Queues | Request::DeadLetters(_), result) => {
+                self.queues.loaded(request, result, cx);
+                if !self.queues.any() && self.focus > 2 {
+                    self.focus = 1;
+                }
+            }
             (Request::Inbox(topic), result) if *topic == self.topic => match result {
                 Ok(Data::Inbox(messages)) => {
                     // The selection stays on its message when newer ones come, except on the newest itself.
@@ -330,7 +344,7 @@ impl Pane for AlertsPane {
     }
 
     fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
-        if let Some(focus) = turn(self.focus, 3, action) {
+        if let Some(focus) = turn(self.focus, if self.queues.any() { 5 } else { 3 }, action) {
             self.focus = focus;
             return true;
         }
@@ -359,13 +373,19 @@ impl Pane for AlertsPane {
                     None => cx.tell("nothing is in ALARM"),
                 }
             }
+            (Action::Redrive, _) => self.queues.redrive(cx),
+            (Action::Enter | Action::Right, 3) => self.focus = 4,
+            (Action::Enter, 4) => self.queues.read(cx),
             (Action::Enter | Action::Right, 1) => self.focus = 2,
             (Action::Enter, _) => {
                 if let Some(message) = self.message(self.scroll.selected()) {
                     self.read(message, cx);
                 }
             }
-            (Action::Back, 1 | 2) => self.focus -= 1,
+            (Action::Back, 1 | 2 | 4) => self.focus -= 1,
+            (Action::Back, 3) => self.focus = 0,
+            (_, 3) if self.queues.all.action(action) => self.queues.look(false, cx),
+            (_, 4) => return self.queues.letters_action(action),
             (_, 0) => return self.alerts.action(action),
             (_, 1) if self.topics.action(action) => self.look(false, cx),
             (_, 2) => {
@@ -380,6 +400,9 @@ impl Pane for AlertsPane {
     fn filter(&mut self, text: &str, cx: &mut Cx) {
         if self.focus == 0 {
             self.alerts.set_filter(text);
+        } else if self.focus > 2 {
+            self.queues.all.set_filter(text);
+            self.queues.look(false, cx);
         } else {
             self.topics.set_filter(text);
             self.look(false, cx);
@@ -387,7 +410,11 @@ impl Pane for AlertsPane {
     }
 
     fn filter_text(&self) -> &str {
-        if self.focus == 0 { self.alerts.filter() } else { self.topics.filter() }
+        match self.focus {
+            0 => self.alerts.filter(),
+            1 | 2 => self.topics.filter(),
+            _ => self.queues.all.filter(),
+        }
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
@@ -402,6 +429,10 @@ impl Pane for AlertsPane {
                 self.focus = 0;
                 self.select_alarm(pipeline);
                 self.seeks_alarm = Some(pipeline.clone());
+            }
+            Target::Queue(name) => {
+                self.focus = 3;
+                self.queues.select(name, cx);
             }
             Target::Topic(name) => {
                 self.topics.set_filter("");
@@ -426,11 +457,22 @@ impl Pane for AlertsPane {
         self.draw_alerts(frame, top, ui);
         let list = (area.width / 3).clamp(28, 46);
         let [topics, inbox] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(bottom);
+        let mut topics = topics;
+        if self.queues.any() {
+            let rows = (self.queues.all.len().min(1_000) as u16 + 2).clamp(3, (topics.height / 2).max(3));
+            let [above, queues] = Layout::vertical([Constraint::Min(3), Constraint::Length(rows)]).areas(topics);
+            topics = above;
+            self.queues.draw_list(frame, queues, ui, self.focus == 3);
+        }
         let inner = ui.frame(frame, topics, "Topics", self.focus == 1);
         ui.list(frame.buffer_mut(), inner, &self.topics, self.focus == 1, |topic| {
             let said = topic.messages.map(count).unwrap_or_default();
             (Role::Dim, "✉", &topic.name, Role::Dim, said)
         });
-        self.draw_inbox(frame, inbox, ui);
+        if self.focus > 2 {
+            self.queues.draw_letters(frame, inbox, ui, self.focus == 4);
+        } else {
+            self.draw_inbox(frame, inbox, ui);
+        }
     }
 }

@@ -116,6 +116,7 @@ impl OverviewPane {
             "bucket" => cx.go(Target::Bucket(name)),
             "job" => cx.go(Target::Job(name)),
             "topic" => cx.go(Target::Topic(name)),
+            "queue" => cx.go(Target::Queue(name)),
             "table" => cx.go(Target::Sql(format!("SELECT * FROM {name} LIMIT 100"))),
             "query" => cx.go(Target::Sql(String::new())),
             _ => {

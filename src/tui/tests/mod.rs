@@ -14,6 +14,7 @@ mod more;
 mod overview;
 mod paging;
 mod queries;
+mod queues;
 mod shell;
 
 use super::testing;

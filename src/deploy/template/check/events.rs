@@ -1,4 +1,5 @@
-//! Who is told of new objects: permissions that must be there first, and rules that overlap.
+//! Who is told of new objects: permissions that must be there first, and rules that overlap. And what gives a queue's
+//! messages to functions.
 
 use serde_json::{Value, json};
 
@@ -36,6 +37,26 @@ pub(super) fn check(template: &Template<'_>, faults: &mut Vec<Fault>) {
     }
 }
 
+/// Lambda refuses a queue whose messages are seen again while the function may still be at work on them.
+pub(super) fn sources(template: &Template<'_>, faults: &mut Vec<Fault>) {
+    for mapping in template.all("AWS::Lambda::EventSourceMapping") {
+        let part = |pointer: &str| mapping.at(pointer).map(targets).and_then(|t| template.get(t.first()?.id));
+        let (Some(queue), Some(function)) = (part("/EventSourceArn"), part("/FunctionName")) else { continue };
+        if queue.kind != "AWS::SQS::Queue" {
+            continue;
+        }
+        let seconds = |part: &Part<'_>, pointer, default| part.at(pointer).and_then(Value::as_u64).unwrap_or(default);
+        // CloudFormation's own, where nothing is said.
+        let (visible, timeout) = (seconds(queue, "/VisibilityTimeout", 30), seconds(function, "/Timeout", 3));
+        if visible < timeout {
+            faults.push(queue.fault(
+                format!("a message is seen again after {visible} s, and {} may take {timeout} s", function.id),
+                "raise VisibilityTimeout to the function's Timeout at least",
+            ));
+        }
+    }
+}
+
 /// Whether one event may be meant by both.
 fn alike(a: &str, b: &str) -> bool {
     let stem = |e: &str| e.trim_end_matches('*').to_owned();
@@ -68,6 +89,14 @@ fn unpermitted(template: &Template<'_>, bucket: &Part<'_>, told: &str) -> Option
                 topics.iter().any(|t| t.id == told) && text.contains("s3.amazonaws.com")
             };
             (template.all("AWS::SNS::TopicPolicy").filter(about).collect(), "an AWS::SNS::TopicPolicy")
+        }
+        "AWS::SQS::Queue" => {
+            let about = |p: &&Part<'_>| {
+                let queues = p.at("/Queues").map(targets).unwrap_or_default();
+                let text = p.at("/PolicyDocument").map(Value::to_string).unwrap_or_default();
+                queues.iter().any(|t| t.id == told) && text.contains("s3.amazonaws.com")
+            };
+            (template.all("AWS::SQS::QueuePolicy").filter(about).collect(), "an AWS::SQS::QueuePolicy")
         }
         _ => return None,
     };

@@ -88,6 +88,18 @@ fn a_deployment_that_does_not_wait_for_its_methods() {
 }
 
 #[test]
+fn a_queue_whose_messages_are_seen_again_too_early() {
+    let early = set("ArrivalsQueue", "/VisibilityTimeout", json!(29));
+    refused("ArrivalsQueue", "raise VisibilityTimeout", early);
+    let default = without("ArrivalsQueue", "/Properties/VisibilityTimeout");
+    let slow = |document: &mut Value| {
+        default(document);
+        set("ReaderFunction", "/Timeout", json!(31))(document);
+    };
+    refused("ArrivalsQueue", "seen again after 30 s, and ReaderFunction may take 31 s", slow);
+}
+
+#[test]
 fn a_notification_before_its_permission() {
     let late =
         |document: &mut Value| document["Resources"]["LandingBucket"]["DependsOn"] = json!(["S3LogsBucketPolicy"]);
@@ -97,6 +109,14 @@ fn a_notification_before_its_permission() {
         document["Resources"].as_object_mut().unwrap().shift_remove("NewsTopicPolicy");
     };
     refused("LandingBucket", "add an AWS::SNS::TopicPolicy for s3.amazonaws.com", none);
+    let late =
+        |document: &mut Value| document["Resources"]["StagingBucket"]["DependsOn"] = json!(["S3LogsBucketPolicy"]);
+    refused("StagingBucket", "add DependsOn PlainQueuePolicy", late);
+    let none = |document: &mut Value| {
+        late(document);
+        document["Resources"].as_object_mut().unwrap().shift_remove("PlainQueuePolicy");
+    };
+    refused("StagingBucket", "add an AWS::SQS::QueuePolicy for s3.amazonaws.com", none);
     let function = |document: &mut Value| {
         let told = json!([{"Event": "s3:ObjectRemoved:*", "Function": {"Fn::Sub": "arn:x:${NodeFunction}"}}]);
         document["Resources"]["StagingBucket"]["Properties"]["NotificationConfiguration"] =
