@@ -1,6 +1,6 @@
 //! Queues, looking into them, and giving dead letters back.
 
-use pumphouse::cloud::{Error, buckets::Buckets as _, uploads::PutStream};
+use pumphouse::cloud::{Error, uploads::PutStream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -225,6 +225,7 @@ async fn a_stream_goes_in_parts_and_leaves_nothing_where_it_is_not_put() {
     assert_eq!(methods(9).last().unwrap(), "DELETE");
 }
 
+#[derive(Debug)]
 struct Done(bool, u64, String);
 
 impl pumphouse::backend::Outcome for Done {}

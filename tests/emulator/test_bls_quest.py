@@ -202,7 +202,7 @@ timeout_seconds = 10
         try:
             console.see("bls-quest", "READ-ONLY")
             console.press("5")
-            console.see("reports", "1 dead")
+            console.see("reports", "✖ 1")
         finally:
             self.assertEqual(console.close(), 0)
         self.assertEqual(self.p.run("--read-only", "queues", "redrive", "bls-quest/reports", "--yes").code, 3)

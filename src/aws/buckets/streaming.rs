@@ -30,9 +30,10 @@ impl Aws {
         let Some(mut rest) = more else {
             let size = seen.size();
             let (sha256, etag) = seen.finish();
-            let object = match how.is_there(&sha256, &etag) {
-                true => None,
-                false => Some(self.put_object(permit, bucket, key, first, how.content_type).await?),
+            let object = if how.is_there(&sha256, &etag) {
+                None
+            } else {
+                Some(self.put_object(permit, bucket, key, first, how.content_type).await?)
             };
             return Ok(Streamed { object, size, sha256 });
         };

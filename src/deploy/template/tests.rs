@@ -179,6 +179,7 @@ fn the_deploying_role_may_make_every_kind_that_we_render() {
                 "AWS::IAM::Role" => "iam:CreateRole",
                 "AWS::Kinesis::Stream" => "kinesis:CreateStream",
                 "AWS::KinesisFirehose::DeliveryStream" => "firehose:CreateDeliveryStream",
+                "AWS::Lambda::EventSourceMapping" => "lambda:CreateEventSourceMapping",
                 "AWS::Lambda::Function" => "lambda:CreateFunction",
                 "AWS::Lambda::Permission" => "lambda:AddPermission",
                 "AWS::Logs::LogGroup" => "logs:CreateLogGroup",

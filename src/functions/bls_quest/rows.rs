@@ -37,7 +37,7 @@ impl<'a> Rows<'a> {
     pub(super) fn line(&mut self, number: u64, line: &[u8]) -> Result<()> {
         let wrong = |what: String| Error::Failed(format!("{}, line {number}: {what}", self.file));
         let line = std::str::from_utf8(line).map_err(|e| {
-            let column = line.get(..e.valid_up_to()).unwrap_or_default().iter().filter(|b| **b == b'\t').count() + 1;
+            let column = memchr::memchr_iter(b'\t', line.get(..e.valid_up_to()).unwrap_or_default()).count() + 1;
             wrong(format!("column {column}: this is no UTF-8 text"))
         })?;
         let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
@@ -76,10 +76,8 @@ impl<'a> Rows<'a> {
         self.count += 1;
         let Some(quarter) = QUARTERS.iter().position(|q| *q == period) else { return Ok(()) };
         let of_year = self.quarters.entry(series.to_owned()).or_default().entry(year).or_default();
-        if let Some(place) = of_year.get_mut(quarter) {
-            if let Some((other, _)) = place.replace((number, value)) {
-                return Err(wrong(format!("column period: {series} has {year} {period} already, in line {other}")));
-            }
+        if let Some((other, _)) = of_year.get_mut(quarter).and_then(|place| place.replace((number, value))) {
+            return Err(wrong(format!("column period: {series} has {year} {period} already, in line {other}")));
         }
         Ok(())
     }

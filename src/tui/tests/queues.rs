@@ -63,7 +63,7 @@ fn a_queue_shows_its_dead_letters_and_gives_them_back_when_that_is_confirmed() {
     assert!(harmless(&screen));
     console.keys("<esc>b");
     assert!(console.acts.is_empty(), "it asks first");
-    assert!(console.screen(100, 30).contains("go back to where they came from"), "{}", console.screen(100, 30));
+    assert!(console.screen(100, 30).contains("are dealt with once more"), "{}", console.screen(100, 30));
     console.keys("y");
     assert_eq!(console.acts, [(Act::Redrive("bls-quest-dev-reports-dlq".into()), Consent::Yes)]);
 }

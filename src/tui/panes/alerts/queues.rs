@@ -8,6 +8,7 @@ use crate::{
     text,
     tui::{
         data::{Act, Data, Loaded, Request, count, moment},
+        glyphs,
         keymap::Action,
         theme::Role,
         ui::{Ui, below},
@@ -154,7 +155,7 @@ impl Queues {
             let dead = self.dead(queue);
             let waiting = queue.messages().map(count).unwrap_or_default();
             if dead > 0 {
-                return (Role::Error, "≣", &queue.name, Role::Error, format!("{} dead", count(dead)));
+                return (Role::Error, "≣", &queue.name, Role::Error, format!("{} {}", glyphs::FAILED, count(dead)));
             }
             (Role::Dim, "≣", &queue.name, Role::Dim, waiting)
         });
