@@ -1,6 +1,9 @@
 //! Queues, looking into them, and giving dead letters back.
 
-use pumphouse::cloud::{Error, uploads::PutStream};
+use pumphouse::cloud::{
+    Error,
+    uploads::{ByteStream, PutStream, STREAM_PART},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -170,11 +173,12 @@ async fn where_messages_cannot_be_moved_they_are_sent_and_then_deleted() {
     );
 }
 
+const HALF: &[u8] = &[7; STREAM_PART / 2];
+
 /// What is put as a stream: in one request what is small, else in parts, and nothing of what breaks off or is there.
 #[tokio::test]
 async fn a_stream_goes_in_parts_and_leaves_nothing_where_it_is_not_put() {
     use futures::StreamExt;
-    use pumphouse::cloud::uploads::{ByteStream, STREAM_PART};
     let fake = Fake::start(|asked| {
         let id = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
         match asked.method.as_str() {
@@ -190,7 +194,6 @@ async fn a_stream_goes_in_parts_and_leaves_nothing_where_it_is_not_put() {
     let body = |chunks: Vec<Result<&'static [u8], Error>>| -> ByteStream {
         futures::stream::iter(chunks.into_iter().map(|c| c.map(bytes::Bytes::from_static))).boxed()
     };
-    const HALF: &[u8] = &[7; STREAM_PART / 2];
     let large = || vec![Ok(HALF), Ok(HALF), Ok(&b"x"[..])];
     let put = async |chunks, how: PutStream<'static>| {
         let (buckets, body) = (buckets.clone(), body(chunks));
