@@ -132,8 +132,8 @@ fn deploy() -> Vec<Value> {
         json!({
             "Sid": "KeepArtifacts",
             "Effect": "Deny",
-            "Action": ["s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"],
-            "Resource": j::bucket_arn(ARTIFACT_BUCKET, ""),
+            "Action": ["s3:Delete*", "s3:Put*"],
+            "Resource": [j::bucket_arn(ARTIFACT_BUCKET, ""), j::bucket_arn(ARTIFACT_BUCKET, "/*")],
         }),
         bounded,
         allow("Roles", &ROLE_ACTIONS, vec![roles.clone()]),
