@@ -141,11 +141,31 @@ fn present(value: Option<&Value>) -> Option<&Value> {
     })
 }
 
-/// A value as a map: an object, a list of columns by name, a list of grants by action.
+/// What the parts of a template go by within a list: policies, their statements, rules of a lifecycle, tags.
+const IDENTITIES: [&str; 4] = ["PolicyName", "Sid", "Id", "Key"];
+
+/// A list of things as a map, where each has a name of its own.
+fn by_identity(list: &[Value]) -> Option<Map<String, Value>> {
+    IDENTITIES.iter().find_map(|key| {
+        let mut map = Map::new();
+        for item in list {
+            let name = item.get(key)?.as_str()?;
+            if map.insert(name.to_owned(), item.clone()).is_some() {
+                return None;
+            }
+        }
+        Some(map)
+    })
+}
+
+/// A value as a map: an object, a list of columns by name, of grants by action, of a template's parts by what they go by.
 fn named(value: &Value) -> Option<Map<String, Value>> {
     match value {
         Value::Object(map) => Some(map.clone()),
         Value::Array(list) => {
+            if let Some(map) = by_identity(list) {
+                return Some(map);
+            }
             let mut map = Map::new();
             for item in list {
                 let object = item.as_object().filter(|o| o.len() == 2)?;
@@ -187,6 +207,34 @@ mod tests {
         permit::Grant,
         resources::{Bucket, Properties, Role, Stream, Table, Topic},
     };
+
+    #[test]
+    fn a_policy_is_compared_statement_by_statement() {
+        let policies = |action: &str, more: Value| {
+            let mut all = vec![
+                json!({"Sid": "Read", "Effect": "Allow", "Action": action, "Resource": "a"}),
+                json!({"Sid": "Write", "Effect": "Allow", "Action": ["x", "y"], "Resource": "b"}),
+            ];
+            all.extend(more.as_array().cloned().unwrap_or_default());
+            json!({"Policies": [{"PolicyName": "grants", "PolicyDocument": {"Version": "1", "Statement": all}}]})
+        };
+        let publish = json!({"Sid": "Publish", "Effect": "Allow"});
+        let (before, after) = (policies("get", json!([])), policies("list", json!([publish])));
+        let found = differences(Some(&before), Some(&after));
+        let statements = "Policies.grants.PolicyDocument.Statement";
+        assert_eq!(
+            found,
+            [
+                (format!("{statements}.Read.Action"), Some("get".into()), Some("list".into())),
+                (format!("{statements}.Publish.Sid"), None, Some("Publish".into())),
+                (format!("{statements}.Publish.Effect"), None, Some("Allow".into())),
+            ]
+        );
+        let twice = json!([{"Sid": "Read"}, {"Sid": "Read", "Action": "x"}]);
+        let found = differences(Some(&json!({"S": [{"Sid": "Read"}]})), Some(&json!({"S": twice})));
+        assert_eq!(found.len(), 1, "two of one name are told apart by nothing");
+        assert_eq!(found[0].0, "S");
+    }
 
     fn graph(resources: Vec<Resource>) -> Graph {
         Graph {

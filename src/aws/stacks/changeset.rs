@@ -20,7 +20,7 @@ use crate::{
         time::optional,
     },
     cloud::{
-        Error, Result,
+        Error, Result, diff,
         resources::Graph,
         stacks::{Action, Change, ChangeSet, Evaluation, PropertyChange, Replacement, StackRequest, StackStatus},
     },
@@ -363,7 +363,9 @@ fn properties(details: &[sdk::ResourceChangeDetail], id: &str, old: &Parsed, new
         if before.is_none() && after.is_none() && !of_templates.is_empty() {
             now.extend(of_templates.iter().map(|p| change(&p.path, p.before.clone(), p.after.clone())));
         } else {
-            now.push(change(&path, before, after));
+            now.extend(
+                parts(&path, before, after).into_iter().map(|(path, before, after)| change(&path, before, after)),
+            );
         }
         for one in now {
             // One property may have several causes; that which is certain counts.
@@ -380,6 +382,19 @@ fn properties(details: &[sdk::ResourceChangeDetail], id: &str, old: &Parsed, new
         }
     }
     found
+}
+
+/// Where two values of a property differ, part by part where both are made of parts: nobody finds it in two long texts.
+fn parts(path: &str, before: Option<Value>, after: Option<Value>) -> Vec<diff::Difference> {
+    let compound = |v: &Option<Value>| v.as_ref().is_some_and(|v| v.is_array() || v.is_object());
+    if compound(&before) && compound(&after) {
+        let found = diff::differences(before.as_ref(), after.as_ref());
+        let below = |part: String| if part.is_empty() { path.to_owned() } else { format!("{path}.{part}") };
+        if !found.is_empty() {
+            return found.into_iter().map(|(part, before, after)| (below(part), before, after)).collect();
+        }
+    }
+    vec![(path.to_owned(), before, after)]
 }
 
 /// A value, which is JSON or text.

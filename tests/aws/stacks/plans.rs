@@ -52,6 +52,28 @@ const DYNAMIC: &str = "<member><Type>Resource</Type><ResourceChange><Action>Modi
     </Evaluation></member></Details></ResourceChange></member>";
 
 #[test]
+fn of_two_long_values_only_what_differs_is_shown() {
+    let world = World::deployed();
+    let policies = |action: &str| {
+        let statements = format!(r#"[{{"Sid":"Read","Action":"{action}"}},{{"Sid":"Write","Action":"s3:PutObject"}}]"#);
+        format!(r#"[{{"PolicyName":"grants","PolicyDocument":{{"Version":"2012-10-17","Statement":{statements}}}}}]"#)
+    };
+    world.aws.state().changes = Some(format!(
+        "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action><LogicalResourceId>JobRole</LogicalResourceId>\
+         <ResourceType>AWS::IAM::Role</ResourceType><Replacement>False</Replacement><Details><member><Target><Attribute>\
+         Properties</Attribute><Name>Policies</Name><Path>/Properties/Policies</Path><BeforeValue>{}</BeforeValue><AfterValue>\
+         {}</AfterValue><RequiresRecreation>Never</RequiresRecreation></Target><Evaluation>Static</Evaluation></member>\
+         </Details></ResourceChange></member>",
+        policies("s3:GetObject"),
+        policies("s3:ListBucket")
+    ));
+    let (out, _) = world.done("plan small");
+    let wanted =
+        "\n      Policies.grants.PolicyDocument.Statement.Read.Action: \"s3:GetObject\" -> \"s3:ListBucket\"\n";
+    assert!(out.contains(wanted) && out.matches(" -> ").count() == 1, "{out}");
+}
+
+#[test]
 fn what_is_known_only_later_is_told_apart_and_counts_as_a_possible_loss() {
     let world = World::deployed();
     world.aws.state().changes = Some(DYNAMIC.into());
