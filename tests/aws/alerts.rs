@@ -278,3 +278,21 @@ async fn what_is_denied_is_named() {
     let wanted = Error::AccessDenied { action: "cloudwatch:DescribeAlarms".into(), target: "arn:x".into() };
     assert_eq!(errors, [wanted]);
 }
+
+#[tokio::test]
+async fn alerts_come_without_what_was_measured_where_that_is_denied() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "GetMetricData" => Answer::cbor_error(
+            403,
+            "AccessDeniedException",
+            "User: x is not authorized to perform: cloudwatch:GetMetricData on resource: *",
+        ),
+        _ => crate::account::filled(asked),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let (alerts, errors) = harness::cloud(&fake, &state).alerts.list(10).gather().await;
+    let names: Vec<_> = alerts.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(names, ["/crypto-stream/dev/btc_usd", "cpu-high", "crypto-stream-dev-fetch_failing"]);
+    assert_eq!(alerts[1].state, AlarmState::Alarm);
+    assert!(matches!(errors.as_slice(), [Error::AccessDenied { action, .. }] if action == "cloudwatch:GetMetricData"));
+}

@@ -9,6 +9,7 @@ use aws_sdk_cloudwatch::{
 use jiff::Timestamp;
 
 use super::{
+    Denied,
     history::{Series, window},
     topics::name_of,
 };
@@ -26,17 +27,20 @@ const NO_LIMIT: &str = "its condition is a query, without a limit that could be 
 
 impl Aws {
     /// All alarms, each with its newest measurements.
-    pub(super) fn alarms(&self, samples: usize) -> Pages<'_, Alert> {
-        Pages::follow(move |token| async move {
-            let call = self.client.cloudwatch().await?.describe_alarms();
-            let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
-            let answer = call.max_records(100).set_next_token(token).send().await;
-            let answer = answer.map_err(failed("cloudwatch:DescribeAlarms", "alarm", "*"))?;
-            let mut alerts = self.alerts_of(&answer).await;
-            if samples > 0 {
-                self.add_history(&mut alerts, answer.metric_alarms(), samples).await?;
+    pub(super) fn alarms(&self, samples: usize, denied: Denied) -> Pages<'_, Alert> {
+        Pages::follow(move |token| {
+            let denied = denied.clone();
+            async move {
+                let call = self.client.cloudwatch().await?.describe_alarms();
+                let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+                let answer = call.max_records(100).set_next_token(token).send().await;
+                let answer = answer.map_err(failed("cloudwatch:DescribeAlarms", "alarm", "*"))?;
+                let mut alerts = self.alerts_of(&answer).await;
+                if samples > 0 {
+                    denied.leave_out(self.add_history(&mut alerts, answer.metric_alarms(), samples).await)?;
+                }
+                Ok((alerts, answer.next_token))
             }
-            Ok((alerts, answer.next_token))
         })
     }
 

@@ -8,6 +8,8 @@ pub(crate) mod history;
 mod thresholds;
 mod topics;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::MetricDatum;
 
@@ -17,10 +19,33 @@ use crate::cloud::{
     alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
 };
 
+/// That measurements are denied: the alerts come nevertheless, and why theirs are missing at the end.
+#[derive(Debug, Clone, Default)]
+struct Denied(Arc<Mutex<Option<Error>>>);
+
+impl Denied {
+    /// What was measured: nothing, where that is denied.
+    fn leave_out<T: Default>(&self, measured: Result<T>) -> Result<T> {
+        match measured {
+            Err(error @ Error::AccessDenied { .. }) => {
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Ok(T::default())
+            }
+            other => other,
+        }
+    }
+
+    fn told<T>(&self) -> Result<Vec<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or_else(|| Ok(Vec::new()), Err)
+    }
+}
+
 #[async_trait]
 impl Alerts for Aws {
     fn list(&self, samples: usize) -> Pages<'_, Alert> {
-        self.thresholds(samples).chain(self.alarms(samples))
+        let denied = Denied::default();
+        let all = self.thresholds(samples, denied.clone()).chain(self.alarms(samples, denied.clone()));
+        all.chain(Pages::once(async move { denied.told() }))
     }
 
     async fn threshold(&self, _permit: &Permit, name: &str) -> Result<f64> {

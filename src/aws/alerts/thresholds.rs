@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ssm::types::{Parameter, ParameterMetadata, ParameterStringFilter, ParameterType};
 
-use super::history::{Series, window};
+use super::{
+    Denied,
+    history::{Series, window},
+};
 use crate::{
     aws::{Aws, error::failed},
     cloud::{
@@ -61,34 +64,37 @@ impl Aws {
     }
 
     /// The thresholds of all pipelines, which their stacks name.
-    pub(super) fn thresholds(&self, samples: usize) -> Pages<'_, Alert> {
-        Pages::follow(move |from: Option<String>| async move {
-            let owners = self.owners().await;
-            if let Some(error) = owners.unread() {
-                return Err(error.clone());
+    pub(super) fn thresholds(&self, samples: usize, denied: Denied) -> Pages<'_, Alert> {
+        Pages::follow(move |from: Option<String>| {
+            let denied = denied.clone();
+            async move {
+                let owners = self.owners().await;
+                if let Some(error) = owners.unread() {
+                    return Err(error.clone());
+                }
+                let mut owned: Vec<(String, String)> = owners
+                    .all()
+                    .filter(|(id, pipeline)| is_threshold(id, pipeline))
+                    .map(|(id, pipeline)| (id.to_owned(), pipeline.to_owned()))
+                    .collect();
+                owned.sort();
+                let from = from.and_then(|at| at.parse().ok()).unwrap_or(0);
+                let page: BTreeMap<_, _> = owned.iter().skip(from).take(NAMES).cloned().collect();
+                if page.is_empty() {
+                    return Ok((Vec::new(), None));
+                }
+                let call = self.client.ssm().await?.get_parameters().set_names(Some(page.keys().cloned().collect()));
+                let answer = call.send().await.map_err(failed("ssm:GetParameters", "threshold", "*"))?;
+                let found = answer.parameters.unwrap_or_default();
+                let found: Vec<_> = found.iter().filter_map(|p| Some((p.name()?.to_owned(), number(p)?))).collect();
+                let mut measured = denied.leave_out(self.measured(&found, samples).await)?;
+                let alerts = found.into_iter().map(|(name, value)| {
+                    let samples = measured.remove(&name).unwrap_or_default();
+                    alert(page.get(&name).cloned(), name, value, samples)
+                });
+                let next = (from + NAMES < owned.len()).then(|| (from + NAMES).to_string());
+                Ok((alerts.collect(), next))
             }
-            let mut owned: Vec<(String, String)> = owners
-                .all()
-                .filter(|(id, pipeline)| is_threshold(id, pipeline))
-                .map(|(id, pipeline)| (id.to_owned(), pipeline.to_owned()))
-                .collect();
-            owned.sort();
-            let from = from.and_then(|at| at.parse().ok()).unwrap_or(0);
-            let page: BTreeMap<_, _> = owned.iter().skip(from).take(NAMES).cloned().collect();
-            if page.is_empty() {
-                return Ok((Vec::new(), None));
-            }
-            let call = self.client.ssm().await?.get_parameters().set_names(Some(page.keys().cloned().collect()));
-            let answer = call.send().await.map_err(failed("ssm:GetParameters", "threshold", "*"))?;
-            let found = answer.parameters.unwrap_or_default();
-            let found: Vec<_> = found.iter().filter_map(|p| Some((p.name()?.to_owned(), number(p)?))).collect();
-            let mut measured = self.measured(&found, samples).await?;
-            let alerts = found.into_iter().map(|(name, value)| {
-                let samples = measured.remove(&name).unwrap_or_default();
-                alert(page.get(&name).cloned(), name, value, samples)
-            });
-            let next = (from + NAMES < owned.len()).then(|| (from + NAMES).to_string());
-            Ok((alerts.collect(), next))
         })
     }
 
