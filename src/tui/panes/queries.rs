@@ -377,7 +377,7 @@ impl QueriesPane {
     }
 
     fn draw_tree(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, "Catalog", self.focus == 0);
+        let inner = ui.frame(frame, area, &self.catalog.title("Catalog"), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.tree.filter().is_empty() { "no databases yet" } else { "nothing fits the filter" };
         let used = ui.loaded(buffer, inner, &self.catalog, empty, self.tree.is_empty());
@@ -586,11 +586,30 @@ impl Pane for QueriesPane {
         let past = due(self.read[1], self.shows == Shows::Past);
         if catalog {
             self.read[0] = Some(cx.now);
+            if self.catalog.value.is_none() {
+                // What came of a list that broke off comes again.
+                self.databases.clear();
+            }
             self.catalog.ask();
             cx.load(Request::Catalog);
         }
         if past {
             self.read_past(cx);
+        }
+    }
+
+    fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
+        match (request, part) {
+            (Request::Catalog, Data::Catalog(databases)) if self.catalog.arrive(databases.len()) => {
+                self.databases.extend(databases);
+                self.grow();
+            }
+            // Until the database is whole, it stays the one that is awaited.
+            (Request::Tables(database), Data::Tables(tables)) if self.opening.as_ref() == Some(database) => {
+                self.tables.entry(database.clone()).or_default().extend(tables);
+                self.grow();
+            }
+            _ => {}
         }
     }
 
@@ -612,6 +631,7 @@ impl Pane for QueriesPane {
                     Ok(_) => {}
                     Err(error) => {
                         self.open.remove(database);
+                        self.tables.remove(database);
                         cx.intents.push(Intent::Fail(format!("{database}: {error}")));
                     }
                 }

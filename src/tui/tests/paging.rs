@@ -100,6 +100,30 @@ fn a_whole_list_stays_until_the_next_is_whole() {
 }
 
 #[test]
+fn the_catalog_is_a_tree_while_it_arrives() {
+    let mut console = Console::open(Box::new(|r| Ok(answer(r))));
+    console.hang = true;
+    console.keys("6");
+    let Data::Catalog(databases) = answer(&Request::Catalog) else { panic!("databases") };
+    let name = databases[0].name.clone();
+    let asked = generation(&console, &Request::Catalog);
+    let part = Data::Catalog(databases.clone());
+    console.send(Msg::Arrived { request: Request::Catalog, generation: asked, part, now: at(0) });
+    let screen = console.screen(160, 50);
+    assert!(screen.contains("Catalog · loading …") && screen.contains(&name), "{screen}");
+    let result = Ok(Data::Catalog(databases));
+    console.send(Msg::Loaded { request: Request::Catalog, generation: asked, result, now: at(0) });
+    assert_eq!(console.screen(160, 50).matches(&format!("▸ {name}")).count(), 1);
+    let request = Request::Tables(name);
+    let Data::Tables(tables) = answer(&request) else { panic!("tables") };
+    let asked = generation(&console, &request);
+    let table = tables[0].name.clone();
+    console.send(Msg::Arrived { request, generation: asked, part: Data::Tables(tables), now: at(0) });
+    let screen = console.screen(160, 50);
+    assert!(screen.contains(&format!("▦ {table}")), "{screen}");
+}
+
+#[test]
 fn buckets_and_jobs_and_alerts_arrive_in_parts_too() {
     let mut console = Console::open(Box::new(|r| Ok(answer(r))));
     console.hang = true;
