@@ -62,7 +62,8 @@ pub(super) struct Spared {
     listed: Mutex<Option<(u64, Instant, Vec<Stack>)>>,
     stacks: Kept<Unchanged, Stack>,
     histories: Kept<Unchanged, Vec<Operation>>,
-    runs: Kept<JobRun, Vec<JobRun>>,
+    /// By the newest, as far as that is known: a job that never ran has none.
+    runs: Kept<Option<JobRun>, Vec<JobRun>>,
     failures: Kept<(Option<u64>, Option<Timestamp>), Vec<TimelineEntry>>,
 }
 
@@ -170,13 +171,13 @@ impl Backend {
 
     /// A job's runs, the newest first; where the newest is as it was, what was read before.
     pub(super) async fn runs_shown(&self, job: &str, last: Option<&JobRun>, limit: usize) -> Vec<JobRun> {
-        let (epoch, last) = (self.epoch(), last.filter(|_| self.spares()));
-        if let Some(known) = last.and_then(|last| self.spared.runs.get(epoch, job, last)) {
+        let (epoch, last) = (self.epoch(), last.cloned());
+        if let Some(known) = self.spared.runs.get(epoch, job, &last).filter(|_| self.spares()) {
             return known;
         }
         let Ok(runs) = self.cloud.jobs.runs(job, limit).await else { return Vec::new() };
-        if let Some(last) = last {
-            self.spared.runs.put(epoch, job, last.clone(), runs.clone());
+        if self.spares() {
+            self.spared.runs.put(epoch, job, last, runs.clone());
         }
         runs
     }
