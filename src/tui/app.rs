@@ -444,9 +444,13 @@ impl App {
     fn open(&mut self, popup: Popup) {
         if self.types() {
             self.held.push(popup);
-        } else {
-            self.popups.push(popup);
+            return;
         }
+        // That it was being read is no news any more.
+        if self.acting.is_empty() && matches!(self.status, Some(Status::Told(_))) {
+            self.status = None;
+        }
+        self.popups.push(popup);
     }
 
     fn act(&mut self, act: Act, consent: Consent) -> Vec<Command> {

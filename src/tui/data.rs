@@ -19,7 +19,7 @@ use crate::{
         logs::{Cursor, InsightsQuery, InsightsResult, Live, LogGroup},
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
         queues::{Queue, QueueMessage},
-        stacks::{ChangeSet, Drift, Operation, Stack, StackEvent},
+        stacks::{ChangeSet, Drift, Operation, Stack},
     },
 };
 
@@ -236,6 +236,8 @@ pub enum Data {
     /// And what could not be read, in words.
     Alerts(Vec<Alert>, Vec<Topic>, Vec<String>),
     Inbox(Vec<Message>),
+    /// Why a topic has no messages to read.
+    NoInbox(String),
     Queues(Vec<Queue>),
     DeadLetters(Vec<QueueMessage>),
     Catalog(Vec<Database>),
@@ -246,7 +248,7 @@ pub enum Data {
     Query(QueryResult),
     Plan(ChangeSet),
     Drift(Drift),
-    Stack(Option<Stack>, Vec<Operation>, Vec<StackEvent>),
+    Stack(Option<Stack>, Vec<Operation>),
 }
 
 /// Something to change.

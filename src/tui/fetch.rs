@@ -100,8 +100,14 @@ pub async fn fetch(
         Request::Insights(query) => Data::Insights(cloud.logs.insights(query, cancel).await?),
         Request::Alerts => {
             let pages = cloud.alerts.list(SAMPLES);
-            let (alerts, mut errors) = gathered(pages, |page| part(Data::Alerts(page, Vec::new(), Vec::new()))).await;
-            let (topics, more) = backend.topics().await;
+            let alerts = gathered(pages, |page| part(Data::Alerts(page, Vec::new(), Vec::new())));
+            // The topics do not wait for what was measured of the alarms.
+            let topics = async {
+                let (topics, errors) = backend.topics().await;
+                part(Data::Alerts(Vec::new(), topics.clone(), Vec::new()));
+                (topics, errors)
+            };
+            let ((alerts, mut errors), (topics, more)) = tokio::join!(alerts, topics);
             errors.extend(more);
             // What is denied leaves the rest; what may be better in a moment leaves what was there.
             let denied = |error: &cloud::Error| matches!(error, cloud::Error::AccessDenied { .. });
@@ -111,7 +117,11 @@ pub async fn fetch(
             }
             Data::Alerts(alerts, topics, errors.into_iter().map(|error| told(&error.into())).collect())
         }
-        Request::Inbox(topic) => Data::Inbox(cloud.alerts.inbox(topic, PAST).await?),
+        Request::Inbox(topic) => match cloud.alerts.inbox(topic, PAST).await {
+            // That is how it is there, and no failure.
+            Err(cloud::Error::Unsupported { what, .. }) => Data::NoInbox(what),
+            messages => Data::Inbox(messages?),
+        },
         Request::Queues => {
             // Where some may not be looked into, the rest is shown.
             let (queues, errors) = cloud.queues.list().gather().await;
@@ -138,9 +148,8 @@ pub async fn fetch(
         Request::Drift(pipeline) => Data::Drift(backend.drift(pipeline).await?),
         Request::Stack(pipeline) => {
             let stack = backend.stack_name(pipeline);
-            let (history, events) =
-                (cloud.stacks.history(&stack, PAST).await?, cloud.stacks.events(&stack, PAST).await?);
-            Data::Stack(cloud.stacks.get(&stack).await?, history, events)
+            let (history, stack) = tokio::join!(cloud.stacks.history(&stack, PAST), cloud.stacks.get(&stack));
+            Data::Stack(stack?, history?)
         }
     })
 }

@@ -39,6 +39,8 @@ pub struct AlertsPane {
     /// What could not be read, in words.
     missing: Vec<String>,
     inbox: Loaded<Vec<Message>>,
+    /// Why there are no messages to read, where the cloud keeps none.
+    no_inbox: Option<String>,
     /// The topic that `inbox` is of, or will be.
     topic: String,
     scroll: Scroll,
@@ -57,6 +59,7 @@ impl Default for AlertsPane {
             list: Loaded::default(),
             missing: Vec::new(),
             inbox: Loaded::default(),
+            no_inbox: None,
             topic: String::new(),
             scroll: Scroll::default(),
             queues: Queues::default(),
@@ -116,6 +119,7 @@ impl AlertsPane {
         if self.topic != name {
             self.topic.clone_from(&name);
             self.inbox.clear();
+            self.no_inbox = None;
             self.scroll.select(0);
         } else if !again {
             return;
@@ -190,7 +194,7 @@ impl AlertsPane {
         if self.alerts.is_empty() {
             return;
         }
-        let wide = area.width >= 110;
+        let wide = area.width >= 130;
         // A name is worth more than the last of the measurements.
         let lately = if area.width >= 150 { 30 } else { 16 };
         let columns = if wide {
@@ -225,7 +229,9 @@ impl AlertsPane {
                     AlertKind::Threshold => "threshold",
                     AlertKind::Alarm => "alarm",
                 };
-                cells.push((Role::Text, alert.name.clone()));
+                // Names of one pipeline begin alike.
+                let room = usize::from(inner.width).saturating_sub(88 + usize::from(lately));
+                cells.push((Role::Text, text::truncate_start(&text::clean(&alert.name), room).into_owned()));
                 cells.push((Role::Dim, kind.into()));
                 cells.push((role, value));
                 cells.push((Role::Text, limit));
@@ -257,7 +263,8 @@ impl AlertsPane {
             row = 1;
         }
         let inner = below(inner, row);
-        let used = ui.loaded(buffer, inner, &self.inbox, "no messages yet: p publishes one", len == 0);
+        let empty = self.no_inbox.as_deref().unwrap_or("no messages yet: p publishes one");
+        let used = ui.loaded(buffer, inner, &self.inbox, empty, len == 0);
         let inner = below(inner, used);
         for (at, row) in self.scroll.visible(usize::from(inner.height), len).enumerate() {
             let Some(message) = self.message(row) else { continue };
@@ -335,6 +342,10 @@ impl Pane for AlertsPane {
                     if self.focus == 2 && self.scroll.selected() > 0 {
                         self.scroll.select(self.scroll.selected() + more);
                     }
+                }
+                Ok(Data::NoInbox(why)) => {
+                    self.inbox.answer(Ok(Vec::new()));
+                    self.no_inbox = Some(why);
                 }
                 Ok(_) => {}
                 Err(error) => self.inbox.answer(Err(error)),

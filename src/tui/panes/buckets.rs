@@ -99,6 +99,12 @@ impl BucketsPane {
     }
 
     fn walk(&mut self, bucket: Option<String>, prefix: String, cx: &mut Cx) {
+        let elsewhere = |(there, ..): &(String, String, Option<String>)| bucket.as_ref().is_some_and(|b| b != there);
+        if self.looked.as_ref().is_some_and(elsewhere) {
+            // What was looked into is in another bucket.
+            self.look.clear();
+            self.looked = None;
+        }
         self.bucket = bucket;
         self.prefix = prefix;
         (self.next, self.upto) = (None, READ_ON);
@@ -342,7 +348,8 @@ impl BucketsPane {
                 vec![(Role::Key, shown("▸", name)), (Role::Dim, String::new()), (Role::Dim, String::new())]
             }
             Some(Entry::Object { key, size, modified, latest, marker, .. }) => {
-                let name = key.get(cut..).unwrap_or(key);
+                // A folder that somebody made in the S3 console is an object of the prefix's own name.
+                let name = key.get(cut..).filter(|name| !name.is_empty()).unwrap_or(key);
                 let (role, glyph) = match (marker, latest) {
                     (true, _) => (Role::Removed, "✖"),
                     (false, false) => (Role::Dim, "○"),

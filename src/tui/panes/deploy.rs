@@ -481,7 +481,7 @@ impl Pane for DeployPane {
                 }
             }
             (Request::Stack(pipeline), result) if *pipeline == self.pipeline => match result {
-                Ok(Data::Stack(stack, operations, _)) => self.past.answer(Ok((stack, operations))),
+                Ok(Data::Stack(stack, operations)) => self.past.answer(Ok((stack, operations))),
                 Ok(_) => {}
                 Err(error) => self.past.answer(Err(error)),
             },

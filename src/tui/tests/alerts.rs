@@ -72,3 +72,16 @@ fn what_has_no_limit_of_its_own_is_not_asked_for_one() {
     console.keys("5<enter>");
     assert!(console.screen(80, 24).contains("cannot be set: it is a composite alarm"));
 }
+
+#[test]
+fn a_cloud_that_keeps_no_messages_is_no_failure() {
+    let mut console = super::testing::Console::open(Box::new(|request| {
+        Ok(match request {
+            crate::tui::data::Request::Inbox(_) => crate::tui::data::Data::NoInbox("SNS keeps none".into()),
+            other => super::fixture::answer(other),
+        })
+    }));
+    console.keys("5");
+    let screen = console.screen(120, 40);
+    assert!(screen.contains("SNS keeps none") && !screen.contains("✖ SNS"), "{screen}");
+}

@@ -71,7 +71,7 @@ pub fn answer(request: &Request) -> Data {
         Request::Query { .. } => Data::Query(result()),
         Request::Plan(pipeline) | Request::WholePlan(pipeline) => Data::Plan(plan(pipeline)),
         Request::Drift(pipeline) => Data::Drift(drift(pipeline)),
-        Request::Stack(_) => Data::Stack(None, operations(), vec![]),
+        Request::Stack(_) => Data::Stack(None, operations()),
         other => panic!("nobody answers {other:?}"),
     }
 }
