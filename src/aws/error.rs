@@ -103,7 +103,15 @@ pub(crate) fn by_code(
     if has(&["AlreadyExist", "BucketAlreadyOwnedByYou"]) {
         return Error::AlreadyExists { kind, name: target };
     }
-    if has(&["ConcurrentModification", "ConcurrentRunsExceeded", "Conflict", "ResourceInUse", "OperationInProgress"]) {
+    if has(&[
+        "ConcurrentModification",
+        "ConcurrentRunsExceeded",
+        "Conflict",
+        "CrawlerRunning",
+        "CrawlerStopping",
+        "ResourceInUse",
+        "OperationInProgress",
+    ]) {
         return Error::Conflict(said());
     }
     if has(&["Validation", "Invalid", "Malformed", "BadRequest"]) {

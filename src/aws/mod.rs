@@ -10,6 +10,7 @@ mod catalog;
 mod changes;
 pub mod client;
 mod counts;
+mod crawlers;
 mod credentials;
 pub mod error;
 mod functions;
@@ -112,6 +113,8 @@ impl Aws {
         crate::cloud::functions::Ports {
             alerts: port.clone(),
             buckets: port.clone(),
+            crawlers: port.clone(),
+            jobs: port.clone(),
             queries: port.clone(),
             queues: port.clone(),
             secrets: port.clone(),

@@ -103,6 +103,8 @@ pub const ALL: &[Operation] = &[
     read("Firehose", "ListDeliveryStreams", "firehose:ListDeliveryStreams"),
     //
     write("Glue", "BatchStopJobRun", "glue:BatchStopJobRun"),
+    read("Glue", "GetCrawler", "glue:GetCrawler"),
+    read("Glue", "GetCrawlers", "glue:GetCrawlers"),
     read("Glue", "GetDatabases", "glue:GetDatabases"),
     read("Glue", "GetJobBookmark", "glue:GetJobBookmark"),
     read("Glue", "GetJobRun", "glue:GetJobRun"),
@@ -112,7 +114,9 @@ pub const ALL: &[Operation] = &[
     read("Glue", "GetTable", "glue:GetTable"),
     read("Glue", "GetTables", "glue:GetTables"),
     read("Glue", "GetTriggers", "glue:GetTriggers"),
+    read("Glue", "ListCrawls", "glue:ListCrawls"),
     write("Glue", "ResetJobBookmark", "glue:ResetJobBookmark"),
+    write("Glue", "StartCrawler", "glue:StartCrawler"),
     write("Glue", "StartJobRun", "glue:StartJobRun"),
     //
     read("Kinesis", "DescribeStreamSummary", "kinesis:DescribeStreamSummary"),

@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod buckets;
+pub mod crawlers;
 pub mod deploy;
 pub mod error;
 pub mod functions;

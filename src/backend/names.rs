@@ -12,6 +12,8 @@ use crate::cloud::{
 pub enum Kind {
     /// A bucket.
     Bucket,
+    /// A crawler.
+    Crawler,
     /// A job.
     Job,
     /// A function.
@@ -37,6 +39,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Bucket => "bucket",
+            Self::Crawler => "crawler",
             Self::Job => "job",
             Self::Function => "function",
             Self::LogGroup => "log group",
@@ -53,6 +56,7 @@ impl Kind {
     fn sections(self) -> &'static [&'static str] {
         match self {
             Self::Bucket => &["bucket"],
+            Self::Crawler => &["crawler"],
             Self::Job => &["job"],
             Self::Function => &["function"],
             Self::LogGroup => &["function", "job"],
@@ -70,6 +74,7 @@ impl Kind {
         let own = Some(resource.physical_name.as_str());
         match (self, &resource.properties) {
             (Self::Bucket, Properties::Bucket(_))
+            | (Self::Crawler, Properties::Crawler(_))
             | (Self::Job, Properties::Job(_))
             | (Self::Function, Properties::Function(_))
             | (Self::Alert, Properties::Threshold(_) | Properties::Alarm(_))

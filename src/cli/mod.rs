@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod connect;
 mod console;
+mod crawlers;
 mod demo;
 mod doctor;
 mod doctor_aws;
@@ -154,6 +155,9 @@ enum Command {
     /// Jobs, their runs and bookmarks
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Crawlers and their crawls
+    #[command(subcommand)]
+    Crawlers(crawlers::Command),
     /// Log groups and events
     #[command(subcommand)]
     Logs(logs::Command),
@@ -216,6 +220,7 @@ impl Command {
             Self::Run(run) => Some(("run", &run.pipeline)),
             Self::Invoke(invoke) => Some(("invoke", &invoke.function)),
             Self::Jobs(c) => c.change(),
+            Self::Crawlers(c) => c.change(),
             Self::Buckets(c) => c.change(),
             Self::Queries(c) => c.change(),
             Self::Queues(c) => c.change(),
@@ -353,6 +358,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Run(run) => run.run(s, backend).await,
         Command::Invoke(invoke) => invoke.run(s, backend).await,
         Command::Jobs(c) => c.run(s, backend).await,
+        Command::Crawlers(c) => c.run(s, backend).await,
         Command::Logs(c) => c.run(s, backend).await,
         Command::Buckets(c) => c.run(s, backend).await,
         Command::Catalog(c) => c.run(s, backend).await,

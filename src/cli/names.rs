@@ -45,6 +45,7 @@ async fn list(backend: &Backend, kind: Kind) -> cloud::Result<Vec<String>> {
     let cloud = &backend.cloud;
     Ok(match kind {
         Kind::Bucket => cloud.buckets.list().await?.into_iter().map(|x| x.name).collect(),
+        Kind::Crawler => cloud.crawlers.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Job => cloud.jobs.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Function => cloud.functions.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::LogGroup => cloud.logs.groups().await?.into_iter().map(|x| x.name).collect(),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::resources::{Graph, NotificationTarget, Properties, Resource};
+use super::resources::{Crawler, Graph, Job, NotificationTarget, Properties, Resource, Told};
 
 /// A stage of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stage {
     /// Its name in pipeline.toml, without its kind: `fetch_prices`.
     pub name: String,
-    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `job`, `topic`, `table`, `query` or `api`.
+    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `crawler`, `job`, `topic`, `table`, `query` or `api`.
     pub kind: &'static str,
     /// The logical id of its resource.
     pub id: String,
@@ -24,8 +24,10 @@ pub struct Stage {
 /// The stages, each after what its data comes from, otherwise in the order of the graph.
 ///
 /// Data flows from a function to what its role may write, from a stream over its deliveries to a bucket, from a bucket to
-/// the functions, topics and queues that it tells and the jobs that read it, from a queue to its function, from a job to its bucket and its table, from a
-/// database's tables to its queries, from a query to the function that may execute it, and from a function to its API.
+/// the functions, topics and queues that it tells and the crawlers and jobs that read it, from a queue to its function,
+/// from a function to what it may start, from a crawler to the jobs that read its table, from either to whom it tells how
+/// it ended, from a job to its bucket and its table, from a database's tables to its queries, from a query to the function
+/// that may execute it, and from a function to its API.
 /// Where that would be a circle (a job that reads and writes one bucket), the link that closes it is left out.
 pub fn flow(graph: &Graph) -> Vec<Stage> {
     let stages: Vec<(&Resource, &'static str)> =
@@ -33,6 +35,14 @@ pub fn flow(graph: &Graph) -> Vec<Stage> {
     let ids: BTreeMap<(&str, &str), &str> =
         stages.iter().map(|(r, k)| ((*k, r.physical_name.as_str()), r.logical_id.as_str())).collect();
     let mut links = Links { ids, after: BTreeMap::new() };
+    // First, so that a function that starts anew what told it of its end comes after that.
+    for (resource, kind) in &stages {
+        if let Properties::Crawler(Crawler { on_ended, .. }) | Properties::Job(Job { on_ended, .. }) =
+            &resource.properties
+        {
+            told(&mut links, (kind, &resource.physical_name), on_ended);
+        }
+    }
     for (resource, _) in &stages {
         own_links(&mut links, graph, resource);
     }
@@ -64,6 +74,7 @@ fn kind(properties: &Properties) -> Option<&'static str> {
         Properties::Queue(queue) if queue.redrive.is_some() => "queue",
         Properties::Delivery(_) => "delivery",
         Properties::Bucket(_) => "bucket",
+        Properties::Crawler(_) => "crawler",
         Properties::Job(_) => "job",
         Properties::Topic(_) => "topic",
         Properties::Table(_) => "table",
@@ -127,6 +138,8 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                     "sqs:ReceiveMessage" => links.add(("queue", other), ("function", name)),
                     "sns:Publish" => links.add(("function", name), ("topic", other)),
                     "athena:StartQueryExecution" => links.add(("query", other), ("function", name)),
+                    "glue:StartCrawler" => links.add(("function", name), ("crawler", other)),
+                    "glue:StartJobRun" => links.add(("function", name), ("job", other)),
                     _ => {}
                 }
             }
@@ -144,8 +157,17 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                 }
             }
         }
+        Properties::Crawler(crawler) => {
+            links.add(("bucket", &crawler.bucket), ("crawler", name));
+        }
         Properties::Job(job) => {
             links.add(("bucket", &job.from), ("job", name));
+            for crawler in &graph.resources {
+                let Properties::Crawler(c) = &crawler.properties else { continue };
+                if job.input_table.as_ref().is_some_and(|(d, t)| *d == c.database && *t == c.table) {
+                    links.add(("crawler", &crawler.physical_name), ("job", name));
+                }
+            }
             links.add(("job", name), ("bucket", &job.to));
         }
         Properties::Table(table) => {
@@ -169,10 +191,21 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
     }
 }
 
+/// Who is told how a crawl or a run ended.
+fn told<'a>(links: &mut Links<'a>, who: (&'a str, &'a str), all: &'a [Told]) {
+    for one in all {
+        match &one.target {
+            NotificationTarget::Function(function) => links.add(who, ("function", function)),
+            NotificationTarget::Topic(topic) => links.add(who, ("topic", topic)),
+            NotificationTarget::Queue(queue) => links.add(who, ("queue", queue)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::resources::{Bucket, Job, Notification, Stream};
+    use crate::cloud::resources::{Bucket, Notification, Stream};
 
     fn resource(name: &str, properties: Properties) -> Resource {
         let (_, physical_name) = name.split_once('.').unwrap();
@@ -192,6 +225,7 @@ mod tests {
                 sql: String::new(),
                 from: from.into(),
                 from_prefix: String::new(),
+                input_table: None,
                 input_format: "json".into(),
                 input_columns: vec![],
                 to: to.into(),
@@ -202,6 +236,7 @@ mod tests {
                 timeout_minutes: 1,
                 role: String::new(),
                 log_group: String::new(),
+                on_ended: vec![],
             }),
         )
     }

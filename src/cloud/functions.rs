@@ -9,8 +9,8 @@ use serde_json::Value;
 
 pub use super::sources::{SourceResponse, Sources};
 use super::{
-    alerts::Alerts, buckets::Buckets, error::Result, pages::Pages, permit::Permit, queries::Queries, queues::Queues,
-    secrets::Secrets, streams::Streams,
+    alerts::Alerts, buckets::Buckets, crawlers::Crawlers, error::Result, jobs::Jobs, pages::Pages, permit::Permit,
+    queries::Queries, queues::Queues, secrets::Secrets, streams::Streams,
 };
 
 /// A function.
@@ -135,6 +135,10 @@ pub struct Ports {
     pub alerts: Arc<dyn Alerts>,
     /// Buckets and objects.
     pub buckets: Arc<dyn Buckets>,
+    /// Crawlers.
+    pub crawlers: Arc<dyn Crawlers>,
+    /// Jobs.
+    pub jobs: Arc<dyn Jobs>,
     /// SQL queries.
     pub queries: Arc<dyn Queries>,
     /// Queues.

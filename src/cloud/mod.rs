@@ -8,6 +8,7 @@ pub mod buckets;
 pub mod calls;
 pub mod catalog;
 pub mod changes;
+pub mod crawlers;
 pub mod diff;
 pub mod error;
 pub mod flow;
@@ -67,6 +68,8 @@ pub struct Cloud {
     pub catalog: Arc<dyn catalog::Catalog>,
     /// News of changes.
     pub changes: Arc<dyn changes::Changes>,
+    /// Crawlers.
+    pub crawlers: Arc<dyn crawlers::Crawlers>,
     /// Functions.
     pub functions: Arc<dyn functions::Functions>,
     /// Jobs.
@@ -101,6 +104,7 @@ impl Cloud {
             + buckets::Buckets
             + catalog::Catalog
             + changes::Changes
+            + crawlers::Crawlers
             + functions::Functions
             + jobs::Jobs
             + logs::Logs
@@ -122,6 +126,7 @@ impl Cloud {
             buckets: port.clone(),
             catalog: port.clone(),
             changes: port.clone(),
+            crawlers: port.clone(),
             functions: port.clone(),
             jobs: port.clone(),
             logs: port.clone(),

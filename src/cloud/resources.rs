@@ -85,9 +85,11 @@ pub enum Properties {
     LogGroup(LogGroup),
     /// A function.
     Function(Function),
+    /// A crawler.
+    Crawler(Crawler),
     /// A job.
     Job(Job),
-    /// A schedule that starts a function or a job.
+    /// A schedule that starts a function, a crawler or a job.
     Schedule(Schedule),
     /// A catalog database.
     Database(Database),
@@ -311,6 +313,47 @@ pub struct Recording {
     pub sample: Option<bytes::Bytes>,
 }
 
+/// How a crawl or a job's run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It did what it should.
+    Succeeded,
+    /// It failed, or took longer than it may.
+    Failed,
+}
+
+/// Who is told how a crawl or a job's run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Of which end.
+    pub end: End,
+    /// Who: a function is invoked with EventBridge's event, a topic gets it as its message.
+    pub target: NotificationTarget,
+}
+
+/// A crawler: it looks at the files in a folder and makes a table of the catalog from what it finds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crawler {
+    /// The bucket that it looks into.
+    pub bucket: String,
+    /// The folder there: `input/`.
+    pub prefix: String,
+    /// The database of its table.
+    pub database: String,
+    /// Its table: `table_prefix` and the folder's name.
+    pub table: String,
+    /// What the table's name begins with.
+    pub table_prefix: String,
+    /// The execution role.
+    pub role: String,
+    /// The log group.
+    pub log_group: String,
+    /// Who is told how it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_ended: Vec<Told>,
+}
+
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -320,7 +363,10 @@ pub struct Job {
     pub from: String,
     /// Only keys that begin with this.
     pub from_prefix: String,
-    /// The format of what it reads: `json`, `csv` or `parquet`.
+    /// The catalog table that a crawler makes of what it reads: database and table. It tells the format and the columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_table: Option<(String, String)>,
+    /// The format of what it reads: `json`, `csv` or `parquet`; empty where a table tells.
     pub input_format: String,
     /// The columns that it reads.
     pub input_columns: Vec<Column>,
@@ -340,6 +386,9 @@ pub struct Job {
     pub role: String,
     /// The log group.
     pub log_group: String,
+    /// Who is told how a run ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_ended: Vec<Told>,
 }
 
 /// A schedule.
@@ -359,6 +408,8 @@ pub enum ScheduleTarget {
     Function(String),
     /// A job.
     Job(String),
+    /// A crawler.
+    Crawler(String),
 }
 
 /// A catalog database. Its physical name is the database's name.
@@ -491,6 +542,7 @@ impl Properties {
             Self::Role(_) => "role",
             Self::LogGroup(_) => "log group",
             Self::Function(_) => "function",
+            Self::Crawler(_) => "crawler",
             Self::Job(_) => "job",
             Self::Schedule(_) => "schedule",
             Self::Database(_) => "database",

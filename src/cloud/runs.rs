@@ -33,7 +33,7 @@ pub struct PipelineRun {
 pub struct StageRun {
     /// The stage's name in pipeline.toml, without its kind: `fetch_prices`.
     pub name: String,
-    /// Its kind: `function`, `stream`, `delivery`, `bucket`, `job`, `topic`.
+    /// Its kind: `function`, `stream`, `delivery`, `bucket`, `crawler`, `job`, `topic`.
     pub kind: String,
     /// `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, `SKIPPED`.
     pub status: String,

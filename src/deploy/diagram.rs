@@ -14,7 +14,7 @@ pub fn mermaid(graph: &Graph) -> String {
         .iter()
         .filter_map(|r| match &r.properties {
             Properties::Schedule(s) => match &s.target {
-                ScheduleTarget::Function(name) | ScheduleTarget::Job(name) => {
+                ScheduleTarget::Function(name) | ScheduleTarget::Job(name) | ScheduleTarget::Crawler(name) => {
                     Some((name.as_str(), s.expression.as_str()))
                 }
             },
@@ -26,7 +26,7 @@ pub fn mermaid(graph: &Graph) -> String {
     for stage in &stages {
         let (open, close) = shape(stage);
         let schedule = match stage.kind {
-            "function" | "job" => schedules.get(stage.physical_name.as_str()),
+            "function" | "crawler" | "job" => schedules.get(stage.physical_name.as_str()),
             _ => None,
         };
         let schedule = schedule.map(|s| format!("<br>{s}")).unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn with_diagram(text: &str, graph: &Graph) -> Option<String> {
 /// What computes is round, what holds data a cylinder, the rest a box.
 fn shape(stage: &Stage) -> (&'static str, &'static str) {
     match stage.kind {
-        "function" | "job" => ("([", "])"),
+        "function" | "crawler" | "job" => ("([", "])"),
         "bucket" | "table" => ("[(", ")]"),
         _ => ("[", "]"),
     }

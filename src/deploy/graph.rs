@@ -51,6 +51,7 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
     maker.buckets();
     maker.tables();
     maker.deliveries();
+    maker.crawlers();
     maker.jobs();
     maker.queries_and_apis();
     maker.alarms();
@@ -302,6 +303,60 @@ impl Maker<'_> {
         }
     }
 
+    /// Who is told of an end, and the logical ids of those.
+    fn told(&self, all: &[spec::Told]) -> (Vec<r::Told>, Vec<String>) {
+        let target = |target: &Target| match target {
+            Target::Function(name) => {
+                (names::logical_id(name, "Function"), NotificationTarget::Function(self.physical(name)))
+            }
+            Target::Topic(name) => (names::logical_id(name, "Topic"), NotificationTarget::Topic(self.physical(name))),
+            Target::Queue(name) => (names::logical_id(name, "Queue"), NotificationTarget::Queue(self.physical(name))),
+        };
+        let (mut told, mut ids) = (Vec::new(), Vec::new());
+        for one in all {
+            let (id, target) = target(&one.target);
+            told.push(r::Told { end: one.end, target });
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        (told, ids)
+    }
+
+    /// The table that a job reads, where a crawler makes it.
+    pub(super) fn crawled(&self, job: &spec::Job) -> Option<&str> {
+        let crawler = job.crawler.as_ref()?;
+        self.env.crawlers.iter().find(|c| c.name == *crawler).map(|c| c.table.as_str())
+    }
+
+    fn crawlers(&mut self) {
+        let Some(database) = self.database() else { return };
+        let environment = self.env;
+        for crawler in &environment.crawlers {
+            let owner = ("crawler", crawler.name.as_str());
+            let physical = self.physical(&crawler.name);
+            let (on_ended, told) = self.told(&crawler.on_ended);
+            let mut depends_on = vec![
+                part_id(owner, "Role"),
+                part_id(owner, "LogGroup"),
+                names::logical_id(&crawler.from, "Bucket"),
+                DATABASE_ID.into(),
+            ];
+            depends_on.extend(told);
+            let properties = Properties::Crawler(r::Crawler {
+                bucket: self.bucket_name(&crawler.from),
+                prefix: crawler.prefix.clone(),
+                database: database.clone(),
+                table: crawler.table.clone(),
+                table_prefix: crawler.table_prefix.clone(),
+                role: role_name(owner, &physical),
+                log_group: names::crawler_log_group(&physical),
+                on_ended,
+            });
+            self.add(&crawler.name, physical, depends_on, properties);
+        }
+    }
+
     fn jobs(&mut self) {
         let (environment, database) = (self.env, self.database());
         for job in &environment.jobs {
@@ -315,10 +370,14 @@ impl Maker<'_> {
             ];
             depends_on.dedup();
             depends_on.extend(job.table.as_ref().map(|t| names::logical_id(t, "Table")));
+            depends_on.extend(job.crawler.as_ref().map(|c| names::logical_id(c, "Crawler")));
+            let (on_ended, told) = self.told(&job.on_ended);
+            depends_on.extend(told);
             let properties = Properties::Job(r::Job {
                 sql: job.sql.clone(),
                 from: self.bucket_name(&job.from),
                 from_prefix: job.from_prefix.clone(),
+                input_table: database.clone().zip(self.crawled(job).map(str::to_owned)),
                 input_format: job.format.clone(),
                 input_columns: job.input.clone(),
                 to: self.bucket_name(&job.to),
@@ -329,6 +388,7 @@ impl Maker<'_> {
                 timeout_minutes: job.timeout_minutes,
                 role: role_name(owner, &physical),
                 log_group: names::job_log_group(&physical),
+                on_ended,
             });
             self.add(&job.name, physical, depends_on, properties);
         }
@@ -388,6 +448,12 @@ impl Maker<'_> {
             let owner = ("function", function.name.as_str());
             self.schedule(owner, &physical, expression, target);
         }
+        for crawler in &environment.crawlers {
+            let Some(expression) = crawler.schedule.clone() else { continue };
+            let physical = self.physical(&crawler.name);
+            let target = ScheduleTarget::Crawler(physical.clone());
+            self.schedule(("crawler", &crawler.name), &physical, expression, target);
+        }
         for job in &environment.jobs {
             let Some(expression) = job.schedule.clone() else { continue };
             let physical = self.physical(&job.name);
@@ -397,7 +463,11 @@ impl Maker<'_> {
     }
 
     fn schedule(&mut self, owner: (&str, &str), physical: &str, expression: String, target: ScheduleTarget) {
-        let kind = if owner.0 == "job" { "Job" } else { "Function" };
+        let kind = match owner.0 {
+            "job" => "Job",
+            "crawler" => "Crawler",
+            _ => "Function",
+        };
         let depends_on = vec![names::logical_id(owner.1, kind)];
         let properties = Properties::Schedule(r::Schedule { expression, target });
         self.add_part(owner, "schedule", role_name(owner, physical), depends_on, properties);
@@ -413,6 +483,7 @@ impl Maker<'_> {
                 Properties::Topic(_) => ("Name", "The topic", OutputValue::Name(id)),
                 Properties::Queue(_) => ("Name", "The queue", OutputValue::Name(id)),
                 Properties::Table(_) => ("Name", "The table", OutputValue::Name(id)),
+                Properties::Crawler(_) => ("Name", "The crawler", OutputValue::Name(id)),
                 Properties::Job(_) => ("Name", "The job", OutputValue::Name(id)),
                 Properties::Function(_) => ("Name", "The function", OutputValue::Name(id)),
                 Properties::Api(_) => ("Url", "The address of the API", OutputValue::Url(id)),

@@ -60,8 +60,16 @@ pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option
         | GrantKind::StreamWrite
         | GrantKind::QueueSend
         | GrantKind::TopicPublish
-        | GrantKind::QueryExecute => Some(physical(pipeline, env, name)),
+        | GrantKind::QueryExecute
+        | GrantKind::CrawlerRead
+        | GrantKind::CrawlerStart
+        | GrantKind::JobStart => Some(physical(pipeline, env, name)),
     }
+}
+
+/// The log group of a crawler. AWS has one group for all crawlers, with a stream each.
+pub fn crawler_log_group(crawler: &str) -> String {
+    format!("/aws-glue/crawlers/{crawler}")
 }
 
 /// A logical id: the words of the name and the kind, each with a capital: `FetchPricesFunction`.
@@ -90,6 +98,7 @@ pub fn suffix(properties: &Properties) -> &'static str {
         Properties::Role(_) => "Role",
         Properties::LogGroup(_) => "LogGroup",
         Properties::Function(_) => "Function",
+        Properties::Crawler(_) => "Crawler",
         Properties::Job(_) => "Job",
         Properties::Schedule(_) => "Schedule",
         Properties::Database(_) => "Database",

@@ -36,6 +36,24 @@ impl Maker<'_> {
             self.role(owner, &physical, "lambda.amazonaws.com", grants);
             self.log_group(owner, group);
         }
+        for crawler in &environment.crawlers {
+            let physical = self.physical(&crawler.name);
+            let group = names::crawler_log_group(&physical);
+            let from = self.bucket_name(&crawler.from);
+            let mut grants = log_grants(&group);
+            grants.extend([
+                Grant { action: "s3:ListBucket".into(), resource: from.clone() },
+                Grant { action: "s3:GetObject".into(), resource: from },
+            ]);
+            if let Some(database) = self.database() {
+                let resource = format!("{database}.{}", crawler.table);
+                let fills = ["BatchCreatePartition", "CreateTable", "UpdateTable"];
+                grants.extend(fills.map(|a| Grant { action: format!("glue:{a}"), resource: resource.clone() }));
+            }
+            let owner = ("crawler", crawler.name.as_str());
+            self.role(owner, &physical, "glue.amazonaws.com", grants);
+            self.log_group(owner, group);
+        }
         for job in &environment.jobs {
             let physical = self.physical(&job.name);
             let group = names::job_log_group(&physical);
@@ -50,6 +68,9 @@ impl Maker<'_> {
                 let resource = format!("{database}.{table}");
                 grants.push(Grant { action: "glue:GetTable".into(), resource: resource.clone() });
                 grants.push(Grant { action: "glue:BatchCreatePartition".into(), resource });
+            }
+            if let (Some(database), Some(table)) = (self.database(), self.crawled(job)) {
+                grants.push(Grant { action: "glue:GetTable".into(), resource: format!("{database}.{table}") });
             }
             let owner = ("job", job.name.as_str());
             self.role(owner, &physical, "glue.amazonaws.com", grants);
@@ -79,11 +100,12 @@ impl Maker<'_> {
     }
 }
 
-/// The name of a role or a schedule: its owner's, and for a job or a delivery its kind, since a function may have the same
+/// The name of a role or a schedule: its owner's, and for a job, a crawler or a delivery its kind, since a function may have the same
 /// name.
 pub(super) fn role_name((section, _): (&str, &str), physical: &str) -> String {
     match section {
         "job" => format!("{physical}.job"),
+        "crawler" => format!("{physical}.crw"),
         "delivery" => format!("{physical}.dlv"),
         _ => physical.to_owned(),
     }
@@ -103,6 +125,9 @@ fn action(kind: GrantKind) -> Option<&'static str> {
         GrantKind::ThresholdMeasure => "cloudwatch:PutMetricData",
         GrantKind::TopicPublish => "sns:Publish",
         GrantKind::QueryExecute => "athena:StartQueryExecution",
+        GrantKind::CrawlerRead => "glue:GetCrawler",
+        GrantKind::CrawlerStart => "glue:StartCrawler",
+        GrantKind::JobStart => "glue:StartJobRun",
     })
 }
 

@@ -107,13 +107,22 @@ pub(crate) fn insert_object(t: &Transaction<'_>, now_ms: i64, object: NewObject<
     })
     .to_string();
     for (n, notification) in told.into_iter().enumerate() {
-        notify(t, now_ms, notification, &event, &format!("s3-{seq}-{n}"))?;
+        let subject = Some("Amazon S3 Notification");
+        tell(t, now_ms, &notification.target, subject, &event, &format!("s3-{seq}-{n}"))?;
     }
     Ok(seq)
 }
 
-fn notify(t: &Transaction<'_>, now_ms: i64, rule: &Notification, event: &str, id: &str) -> Result<()> {
-    match &rule.target {
+/// Tells somebody of an event: an invocation waits, or a topic has a message.
+pub(crate) fn tell(
+    t: &Transaction<'_>,
+    now_ms: i64,
+    target: &NotificationTarget,
+    subject: Option<&str>,
+    event: &str,
+    id: &str,
+) -> Result<()> {
+    match target {
         NotificationTarget::Function(function) => t
             .prepare_cached(
                 "insert into pending (function, event, request_id, not_before, created) values (?1, ?2, ?3, ?4, ?4)",
@@ -128,10 +137,10 @@ fn notify(t: &Transaction<'_>, now_ms: i64, rule: &Notification, event: &str, id
         NotificationTarget::Topic(topic) => t
             .prepare_cached(
                 "insert into messages (topic, time, subject, message, attributes, token) \
-                 values (?1, ?2, 'Amazon S3 Notification', ?3, '{}', ?4)",
+                 values (?1, ?2, ?5, ?3, '{}', ?4)",
             )
             .map_err(sql)?
-            .execute(params![topic, now_ms, event, id])
+            .execute(params![topic, now_ms, event, id, subject])
             .map_err(sql)?,
     };
     Ok(())

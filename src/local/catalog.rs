@@ -17,7 +17,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Pages, Result,
-    catalog::{Catalog, Database, Partition, Table},
+    catalog::{Catalog, Column, Database, Partition, Table},
     resources,
 };
 
@@ -117,7 +117,7 @@ fn describe(connection: &Connection, deployed: &Deployed) -> Result<Table> {
         name: table.table.clone(),
         format: table.format.clone(),
         location: format!("s3://{}/{}", table.bucket, table.prefix),
-        columns: table.columns.clone(),
+        columns: table.columns.iter().map(|c| Column { name: c.name.to_lowercase(), kind: c.kind.clone() }).collect(),
         partition_keys: table.partition_keys.clone(),
         partitions: Some(partitions),
         updated: Some(timestamp(last.unwrap_or(0).max(deployed.created))),

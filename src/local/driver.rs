@@ -16,13 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Local,
     buckets::delete_object,
+    crawlers,
     deliveries::{self, Take},
-    logs, lookup,
+    jobs, logs, lookup,
     process::Lease,
     schedules::Fired,
     store::sql,
 };
-use crate::cloud::{Clock, Grant, Permit, Result, changes::Changes, jobs::Jobs, resources::Properties};
+use crate::cloud::{Clock, Result, changes::Changes, resources::Properties};
 
 /// How often a process that waits for the lease tries to get it.
 const TRY_LEASE: Duration = Duration::from_secs(1);
@@ -86,6 +87,8 @@ struct Driver {
 struct Round {
     /// Jobs to start, each with the schedule that does.
     jobs: Vec<(String, String)>,
+    /// Crawlers to start, in the same way.
+    crawlers: Vec<(String, String)>,
     /// Whether invocations wait to be dispatched.
     pending: bool,
     /// When to look again at the latest, on the cloud's clock.
@@ -140,10 +143,13 @@ impl Driver {
             Round { failed: true, ..Round::default() }
         });
         for (schedule, job) in std::mem::take(&mut round.jobs) {
-            let grant = Grant { action: "glue:StartJobRun".into(), resource: job.clone() };
-            let permit = Permit::role(&schedule, [grant].into(), uuid::Uuid::now_v7().to_string());
-            if let Err(error) = Jobs::start(&self.local, &permit, &job).await {
+            if let Err(error) = self.local.start_job(&job, &schedule, None).await {
                 tracing::warn!(%error, schedule, job, "a scheduled job was not started");
+            }
+        }
+        for (schedule, crawler) in std::mem::take(&mut round.crawlers) {
+            if let Err(error) = self.local.start_crawler(&crawler, &schedule, None).await {
+                tracing::warn!(%error, schedule, crawler, "a scheduled crawler was not started");
             }
         }
         if round.pending && self.dispatches.len() < DISPATCHES {
@@ -205,8 +211,14 @@ impl Local {
         round.part("clock", refreshed);
         let now_ms = self.inner.clock.now_ms();
 
-        let Fired { jobs, next_ms } = round.part("schedules", self.fire_schedules(now_ms));
-        round.jobs = jobs;
+        let Fired { jobs, crawlers, next_ms } = round.part("schedules", self.fire_schedules(now_ms));
+        (round.jobs, round.crawlers) = (jobs, crawlers);
+        // What a role had started, and whose process has died.
+        let taken_up = |name: String| ("taken up".to_owned(), name);
+        let jobs = round.part("job runs", store.read_now(jobs::to_take_up));
+        round.jobs.extend(jobs.into_iter().map(taken_up));
+        let crawlers = round.part("crawls", store.read_now(crawlers::to_take_up));
+        round.crawlers.extend(crawlers.into_iter().map(taken_up));
         round.at(next_ms);
 
         let (due, next_ms) = round.part("deliveries", store.read_now(|c| deliveries::due(c, now_ms)));

@@ -8,6 +8,7 @@ use rusqlite::params;
 use super::*;
 use crate::{
     cloud::{
+        Grant,
         alerts::Publish,
         buckets::{Buckets, ListObjects},
         functions::{Context, Handler, HandlerFuture},

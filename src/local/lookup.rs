@@ -26,11 +26,48 @@ pub fn all(connection: &Connection, kind: &str) -> Result<Vec<Deployed>> {
     let mut statement =
         connection.prepare_cached(&format!("{SELECT} where r.kind = ?1 order by r.physical_name")).map_err(sql)?;
     let rows = statement.query_map([kind], raw).map_err(sql)?;
-    rows.map(|row| parse(row.map_err(sql)?)).collect()
+    let mut all: Vec<Deployed> = rows.map(|row| parse(row.map_err(sql)?)).collect::<Result<_>>()?;
+    if kind == "table" {
+        let mut statement = connection.prepare_cached(CRAWLED).map_err(sql)?;
+        for row in statement.query_map([], raw).map_err(sql)? {
+            let crawled = parse(row.map_err(sql)?)?;
+            // What a stack declares goes before what a crawler made.
+            if all.iter().all(|d| d.resource.physical_name != crawled.resource.physical_name) {
+                all.push(crawled);
+            }
+        }
+        all.sort_by(|a, b| a.resource.physical_name.cmp(&b.resource.physical_name));
+    }
+    Ok(all)
+}
+
+/// The tables that crawlers made, in the shape of [`SELECT`].
+const CRAWLED: &str = "select c.stack, s.pipeline, c.updated, c.resource from crawled_tables c \
+                       join stacks s on s.name = c.stack";
+
+/// A table that a crawler made, if it is there.
+pub fn crawled(connection: &Connection, database: &str, table: &str) -> Result<Option<Deployed>> {
+    connection
+        .prepare_cached(&format!("{CRAWLED} where c.database = ?1 and c.tbl = ?2"))
+        .map_err(sql)?
+        .query_row([database, table], raw)
+        .optional()
+        .map_err(sql)?
+        .map(parse)
+        .transpose()
 }
 
 /// One deployed resource, if it is there.
 pub fn find(connection: &Connection, kind: &str, physical_name: &str) -> Result<Option<Deployed>> {
+    let declared = declared(connection, kind, physical_name)?;
+    match physical_name.split_once('.') {
+        Some((database, table)) if declared.is_none() && kind == "table" => crawled(connection, database, table),
+        _ => Ok(declared),
+    }
+}
+
+/// One resource that a stack declares, if it is there.
+pub fn declared(connection: &Connection, kind: &str, physical_name: &str) -> Result<Option<Deployed>> {
     connection
         .prepare_cached(&format!("{SELECT} where r.kind = ?1 and r.physical_name = ?2"))
         .map_err(sql)?

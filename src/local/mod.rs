@@ -11,6 +11,7 @@ mod buckets_streaming;
 pub mod catalog;
 pub mod changes;
 pub mod clock;
+pub mod crawlers;
 #[cfg(test)]
 mod crypto_stream_tests;
 pub mod deliveries;
@@ -41,6 +42,7 @@ pub mod sources;
 pub mod sql;
 pub(crate) mod stack_engine;
 pub mod stacks;
+pub(crate) mod state_changes;
 pub mod store;
 pub mod streams;
 pub mod tables;

@@ -105,7 +105,18 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
             "delete from invocations where function = ?1",
             "delete from source_steps where function = ?1",
         ],
-        Properties::Job(_) => &["delete from job_runs where job = ?1", "delete from bookmarks where job = ?1"],
+        Properties::Crawler(_) => &[
+            "delete from start_tokens where run in (select id from crawls where crawler = ?1)",
+            "delete from crawls where crawler = ?1",
+            "delete from partitions where (database, tbl) in \
+             (select database, tbl from crawled_tables where crawler = ?1)",
+            "delete from crawled_tables where crawler = ?1",
+        ],
+        Properties::Job(_) => &[
+            "delete from start_tokens where run in (select id from job_runs where job = ?1)",
+            "delete from job_runs where job = ?1",
+            "delete from bookmarks where job = ?1",
+        ],
         Properties::Schedule(_) => &["delete from schedules where name = ?1"],
         Properties::Table(table) => {
             t.execute("delete from partitions where database = ?1 and tbl = ?2", [&table.database, &table.table])

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, Transaction, params};
 use serde_json::Value;
 
-use super::{Local, lookup, process, stack_engine::assets, store::sql};
+use super::{Local, crawlers, jobs, lookup, process, stack_engine::assets, store::sql};
 use crate::cloud::Result;
 
 /// The status of an operation or a run whose process died.
@@ -23,8 +23,10 @@ const DIED: &str = "the process that ran it ended (killed or crashed) before the
 const ORPHANED: Duration = Duration::from_hours(1);
 
 /// Per table, which rows are at work.
-const AT_WORK: [&str; 5] = [
-    "select process from job_runs where state in ('STARTING', 'RUNNING', 'STOPPING')",
+const AT_WORK: [&str; 6] = [
+    // One that is starting and names none waits to be taken up.
+    "select process from job_runs where state in ('RUNNING', 'STOPPING') or (state = 'STARTING' and process is not null)",
+    "select process from crawls where state = 'RUNNING'",
     "select process from pending where process is not null",
     "select process from queries where state = 'RUNNING'",
     "select process from operations where ended is null",
@@ -32,9 +34,7 @@ const AT_WORK: [&str; 5] = [
 ];
 
 /// What becomes of those of dead processes: `?1` is a JSON list of the living, `?2` the time, `?3` the reason.
-const END: [&str; 3] = [
-    "update job_runs set state = 'FAILED', error = ?3, ended = ?2, process = null \
-     where state in ('STARTING', 'RUNNING', 'STOPPING') and ",
+const END: [&str; 2] = [
     "update queries set state = 'FAILED', error = ?3, elapsed_ms = coalesce(elapsed_ms, max(?2 - started, 0)), \
      process = null where state = 'RUNNING' and ",
     "update operations set status = 'INTERRUPTED', ended = ?2, reason = ?3, process = null where ended is null and ",
@@ -139,8 +139,30 @@ fn recover(t: &Transaction<'_>, living: &str, now_ms: i64) -> Result<()> {
     for statement in RELEASE {
         changed += t.execute(&format!("{statement}{DEAD}"), [living]).map_err(sql)?;
     }
+    changed += bury(t, living, now_ms)?;
     tracing::info!(rows = changed, "ended what processes were at work on that died");
     Ok(())
+}
+
+/// Ends the runs of jobs and the crawls, and tells who wants to know of it.
+fn bury(t: &Transaction<'_>, living: &str, now_ms: i64) -> Result<usize> {
+    let dead = |query: &str| -> Result<Vec<(String, String)>> {
+        t.prepare_cached(&format!("{query} and {DEAD}"))
+            .and_then(|mut s| s.query_map([living], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+            .map_err(sql)
+    };
+    let runs = dead(
+        "select id, job from job_runs where (state in ('RUNNING', 'STOPPING') or \
+                     (state = 'STARTING' and process is not null))",
+    )?;
+    for (id, job) in &runs {
+        jobs::bury(t, now_ms, job, id, DIED)?;
+    }
+    let crawls = dead("select id, crawler from crawls where state = 'RUNNING'")?;
+    for (id, crawler) in &crawls {
+        crawlers::bury(t, now_ms, crawler, id, DIED)?;
+    }
+    Ok(runs.len() + crawls.len())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! against its grants, as AWS does, and what goes in and out of an invocation is counted.
 
 use std::{
+    collections::BTreeMap,
     ops::Range,
     sync::{
         Arc,
@@ -21,7 +22,9 @@ use crate::cloud::{
     Error, Pages, Permit, Result,
     alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage},
+    crawlers::{Crawl, Crawler, Crawlers},
     functions::Ports,
+    jobs::{Bookmark, Job, JobRun, Jobs},
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
     queues::{Queue, QueueMessage, Queues, Redriven},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
@@ -65,6 +68,8 @@ pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Ports
     Ports {
         alerts: seen.clone(),
         buckets: seen.clone(),
+        crawlers: seen.clone(),
+        jobs: seen.clone(),
         queries: seen.clone(),
         queues: seen.clone(),
         secrets,
@@ -116,7 +121,9 @@ impl Buckets for Seen {
     }
 
     async fn objects(&self, bucket: &str, request: &ListObjects) -> Result<ObjectPage> {
-        self.permit.check("s3:ListBucket", bucket)?;
+        // Who may read objects may list them: without it, S3 would not even say that one is gone.
+        let reads = self.permit.check("s3:GetObject", bucket);
+        reads.or_else(|_| self.permit.check("s3:ListBucket", bucket))?;
         self.local.objects(bucket, request).await
     }
 
@@ -158,6 +165,75 @@ impl Buckets for Seen {
 
     async fn delete(&self, permit: &Permit, bucket: &str, key: &str, version: Option<&str>) -> Result<()> {
         Buckets::delete(&self.local, permit, bucket, key, version).await
+    }
+}
+
+impl Seen {
+    /// Who may start a crawler may look at it, too.
+    fn may_look(&self, crawler: &str) -> Result<()> {
+        let starts = self.permit.check("glue:StartCrawler", crawler);
+        starts.or_else(|_| self.permit.check("glue:GetCrawler", crawler))
+    }
+}
+
+#[async_trait]
+impl Crawlers for Seen {
+    fn list(&self) -> Pages<'_, Crawler> {
+        Crawlers::list(&self.local)
+    }
+
+    async fn get(&self, crawler: &str) -> Result<Crawler> {
+        self.may_look(crawler)?;
+        Crawlers::get(&self.local, crawler).await
+    }
+
+    async fn crawls(&self, crawler: &str, limit: usize) -> Result<Vec<Crawl>> {
+        self.may_look(crawler)?;
+        self.local.crawls(crawler, limit).await
+    }
+
+    async fn start(&self, permit: &Permit, crawler: &str) -> Result<()> {
+        Crawlers::start(&self.local, permit, crawler).await
+    }
+}
+
+/// Who may start a job may look at its runs, too.
+#[async_trait]
+impl Jobs for Seen {
+    fn list(&self) -> Pages<'_, Job> {
+        Jobs::list(&self.local)
+    }
+
+    async fn runs(&self, job: &str, limit: usize) -> Result<Vec<JobRun>> {
+        self.permit.check("glue:StartJobRun", job)?;
+        Jobs::runs(&self.local, job, limit).await
+    }
+
+    async fn last_runs(&self, jobs: &[String]) -> Result<BTreeMap<String, JobRun>> {
+        jobs.iter().try_for_each(|job| self.permit.check("glue:StartJobRun", job))?;
+        self.local.last_runs(jobs).await
+    }
+
+    async fn run(&self, job: &str, id: &str) -> Result<JobRun> {
+        self.permit.check("glue:StartJobRun", job)?;
+        Jobs::run(&self.local, job, id).await
+    }
+
+    async fn start(&self, permit: &Permit, job: &str) -> Result<JobRun> {
+        Jobs::start(&self.local, permit, job).await
+    }
+
+    async fn stop(&self, permit: &Permit, job: &str, id: &str) -> Result<()> {
+        Jobs::stop(&self.local, permit, job, id).await
+    }
+
+    async fn bookmark(&self, job: &str) -> Result<Bookmark> {
+        self.permit.check("glue:StartJobRun", job)?;
+        self.local.bookmark(job).await
+    }
+
+    async fn reset_bookmark(&self, permit: &Permit, job: &str) -> Result<()> {
+        self.local.reset_bookmark(permit, job).await
     }
 }
 

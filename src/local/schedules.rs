@@ -36,6 +36,8 @@ pub(crate) fn disarm(t: &Transaction<'_>, name: &str) -> Result<usize> {
 pub(crate) struct Fired {
     /// Jobs to start, each with the schedule that does.
     pub(crate) jobs: Vec<(String, String)>,
+    /// Crawlers to start, in the same way.
+    pub(crate) crawlers: Vec<(String, String)>,
     /// When the next schedule is due.
     pub(crate) next_ms: Option<i64>,
 }
@@ -75,6 +77,7 @@ fn fire(t: &Transaction<'_>, name: &str, due_ms: i64, now_ms: i64, fired: &mut F
     };
     match settings.target {
         ScheduleTarget::Job(job) => fired.jobs.push((name.to_owned(), job)),
+        ScheduleTarget::Crawler(crawler) => fired.crawlers.push((name.to_owned(), crawler)),
         ScheduleTarget::Function(function) => {
             let id = format!("{name}-{due_ms}");
             let event = scheduled(name, &id, due_ms).to_string();
@@ -146,7 +149,7 @@ mod tests {
         let function = ScheduleTarget::Function("f".into());
         let (_dir, local) = armed("tick", &schedule("rate(1 minute)", function));
         let at = |now_ms| local.fire_schedules(now_ms).unwrap();
-        assert_eq!(at(MINUTE - 1), Fired { jobs: Vec::new(), next_ms: Some(MINUTE) });
+        assert_eq!(at(MINUTE - 1), Fired { next_ms: Some(MINUTE), ..Fired::default() });
         assert!(waiting(&local).is_empty());
         assert_eq!(at(MINUTE).next_ms, Some(2 * MINUTE));
         assert_eq!(at(MINUTE).next_ms, Some(2 * MINUTE));
@@ -163,7 +166,10 @@ mod tests {
         let at = |now_ms| local.fire_schedules(now_ms).unwrap();
         assert_eq!(at(0).next_ms, Some(5 * MINUTE));
         let fired = at(5 * MINUTE);
-        assert_eq!(fired, Fired { jobs: vec![("hourly".into(), "j".into())], next_ms: Some(65 * MINUTE) });
+        assert_eq!(
+            fired,
+            Fired { jobs: vec![("hourly".into(), "j".into())], next_ms: Some(65 * MINUTE), ..Fired::default() }
+        );
         let fired = at(300 * MINUTE);
         assert_eq!((fired.jobs.len(), fired.next_ms), (1, Some(305 * MINUTE)));
         assert!(waiting(&local).is_empty());

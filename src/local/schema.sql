@@ -114,7 +114,7 @@ create table job_runs (
 create index job_runs_by_job on job_runs (job, started);
 create table bookmarks (job text primary key, position integer not null, run text, updated integer) strict;
 
--- The catalog: tables come from stacks, partitions from job runs.
+-- The catalog: tables come from stacks and crawlers, partitions from job runs and crawls.
 create table partitions (
     database text not null, tbl text not null, vals text not null, location text not null, created integer not null,
     primary key (database, tbl, vals)

@@ -16,6 +16,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use crate::cloud::{Error, Result};
 
 const SCHEMA: &str = include_str!("schema.sql");
+/// What states that were made earlier do not have yet.
+const ADDED: &str = include_str!("added.sql");
 const VERSION: i64 = 2;
 const FILE: &str = "state.db";
 /// How often a request to end is looked for.
@@ -294,6 +296,7 @@ fn in_memory() -> Result<(String, Mutex<Connection>)> {
     let name = format!("file:/pumphouse-{}?vfs=memdb", uuid::Uuid::new_v4().simple());
     let connection = Connection::open(&name).map_err(sql)?;
     connection.execute_batch(SCHEMA).map_err(sql)?;
+    connection.execute_batch(ADDED).map_err(sql)?;
     connection.pragma_update(None, "user_version", VERSION).map_err(sql)?;
     Ok((name, Mutex::new(connection)))
 }
@@ -353,6 +356,7 @@ fn migrate(connection: &mut Connection, dir: &Path) -> Result<()> {
     } else {
         check_version(&transaction, path)?;
     }
+    transaction.execute_batch(ADDED).map_err(|e| broken(path, &e))?;
     transaction.commit().map_err(|e| broken(path, &e))
 }
 

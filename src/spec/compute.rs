@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
+    crawl,
     diagnostic::{quote, suggest},
     flow::Link,
     read::Context,
     sections::{column_name, each, key_prefix},
     tree::{At, Section, Table},
-    types::{Alarm, Api, Column, Function, Grant, GrantKind, Job, Metric, Quota, Runtime, Throttle},
+    types::{Alarm, Api, Column, Crawler, Function, Grant, GrantKind, Job, Metric, Quota, Runtime, Throttle},
 };
 
 const CODE_BYTES: u64 = 50 * 1024 * 1024;
@@ -211,7 +212,16 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
         }
         if matches!(kind, GrantKind::StreamWrite | GrantKind::BucketWrite | GrantKind::QueueSend) {
             let (who, place) = (format!("function.{function}"), format!("{section}.{name}"));
-            c.links.writes.push(Link { who, place, prefix: grant.prefix.clone(), at: text.at });
+            c.links.writes.push(Link { who, place, prefix: grant.prefix.clone(), at: text.at.clone() });
+        }
+        if matches!(kind, GrantKind::CrawlerStart | GrantKind::JobStart) {
+            let who = format!("function.{function}");
+            c.links.writes.push(Link {
+                who,
+                place: crawl::start_of(section, name),
+                prefix: String::new(),
+                at: text.at,
+            });
         }
         found.push(grant);
     }
@@ -219,27 +229,34 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
 }
 
 /// Reads the jobs; two that fill one table are a mistake.
-pub(super) fn jobs(c: &mut Context<'_>, root: &Table) -> Vec<Job> {
-    let taken = std::cell::RefCell::new(BTreeMap::<String, String>::new());
+pub(super) fn jobs(c: &mut Context<'_>, root: &Table, crawlers: &[Crawler]) -> Vec<Job> {
+    let made = crawlers.iter().map(|crawler| (crawler.table.clone(), format!("crawler.{}", crawler.name)));
+    let taken = std::cell::RefCell::new(made.collect::<BTreeMap<String, String>>());
     each(c, root, "job", |c, s, name| {
         let table = s.text(c.m, "table", "\"prices\"");
         if let Some(table) = &table {
             let help = "at most 48 lower-case letters, digits and `_`, the first a letter; no table has two jobs";
-            let other = taken.borrow_mut().insert(table.value.clone(), name.clone());
+            let other = taken.borrow_mut().insert(table.value.clone(), format!("job.{name}"));
             // Table names become logical ids as other names do.
             let word = |w: &str| w.starts_with(|c: char| c.is_ascii_lowercase());
             if !column_name(&table.value) || table.value.len() > 48 || !table.value.split('_').all(word) {
                 c.m.add(table.at.clone(), format!("{} is no name for a table", quote(&table.value)), help);
             } else if let Some(other) = other {
-                let message = format!("the table {} is filled by job.{other} already", quote(&table.value));
+                let message = format!("the table {} is filled by {other} already", quote(&table.value));
                 c.m.add(table.at.clone(), message, help);
             }
         }
-        job(c, s, name, table.map(|t| t.value))
+        job(c, s, name, table.map(|t| t.value), crawlers)
     })
 }
 
-fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<String>) -> Option<Job> {
+fn job(
+    c: &mut Context<'_>,
+    s: &mut Section<'_>,
+    name: String,
+    table: Option<String>,
+    crawlers: &[Crawler],
+) -> Option<Job> {
     let path = s.required(c.m, "sql", "\"jobs/clean.sql\"");
     let sql = c.sql(path, true);
     let from = s.required(c.m, "from", "\"bucket.NAME\"");
@@ -252,8 +269,12 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
         let message = format!("a job does not read {}", quote(&format.value));
         c.m.add(format.at.clone(), message, suggest(&format.value, FORMATS, ""));
     }
+    let crawled = from.as_ref().is_some_and(|f| f.value.starts_with("crawler."));
+    if crawled {
+        crawl::told_by_table(c, s);
+    }
     let input = columns(c, s, "input", &TYPES);
-    if input.is_empty() && s.node("input").is_none() {
+    if input.is_empty() && s.node("input").is_none() && !crawled {
         s.missing(c.m, "input", "{ name = \"varchar\", amount = \"double\" }");
     }
     let output = columns(c, s, "columns", &TYPES);
@@ -275,8 +296,17 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
     let schedule = s.text(c.m, "schedule", "\"cron(5 * * * ? *)\"");
     let schedule = c.schedule(schedule);
     let timeout_minutes = s.count(c.m, "timeout_minutes", 1..=2_880).unwrap_or(60);
-    let from = from.and_then(|f| c.dotted("bucket", f));
+    let on_ended = crawl::on_ended(c, s, &format!("job.{name}"));
     let to = to.and_then(|t| c.dotted("bucket", t));
+    let (from, from_prefix, crawler) = if crawled {
+        let from = from.and_then(|f| c.dotted("crawler", f));
+        // One that is wrong itself was told of already.
+        let crawler = from.as_ref().and_then(|f| crawlers.iter().find(|crawler| crawler.name == f.value));
+        let bucket = crawler.zip(from.as_ref()).map(|(k, f)| At { value: k.from.clone(), at: f.at.clone() });
+        (bucket, crawler.map(|k| k.prefix.clone()).unwrap_or_default(), from.map(|f| f.value))
+    } else {
+        (from.and_then(|f| c.dotted("bucket", f)), from_prefix, None)
+    };
     let (from, to) = (from?, to?);
     let link = |bucket: &str, prefix: &str, at| Link {
         who: format!("job.{name}"),
@@ -285,14 +315,16 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
         at,
     };
     c.links.reads.push(link(&from.value, &from_prefix, from.at));
-    c.links.writes.push(link(&to.value, &prefix, to.at));
+    c.links.writes.push(link(&to.value, &prefix, to.at.clone()));
+    c.links.reads.push(Link { place: crawl::start_of("job", &name), ..link("", "", to.at) });
     let plain = |all: Vec<At<Column>>| all.into_iter().map(|c| c.value).collect();
     Some(Job {
         name,
         sql,
         from: from.value,
         from_prefix,
-        format: format.map_or_else(|| "json".into(), |f| f.value),
+        format: if crawled { String::new() } else { format.map_or_else(|| "json".into(), |f| f.value) },
+        crawler,
         input: plain(input),
         to: to.value,
         prefix,
@@ -302,6 +334,7 @@ fn job(c: &mut Context<'_>, s: &mut Section<'_>, name: String, table: Option<Str
         bookmark,
         schedule,
         timeout_minutes,
+        on_ended,
     })
 }
 

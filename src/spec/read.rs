@@ -13,7 +13,7 @@ use super::{
 use crate::cloud::schedule::Schedule;
 
 /// The sections of resources, each `[section.name]`.
-pub(super) const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "source",
     "secret",
     "threshold",
@@ -22,6 +22,7 @@ pub(super) const SECTIONS: [&str; 13] = [
     "delivery",
     "bucket",
     "function",
+    "crawler",
     "job",
     "topic",
     "alarm",

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{
-    compute,
+    compute, crawl,
     diagnostic::quote,
     directory,
     flow::Link,
@@ -35,8 +35,9 @@ pub(super) fn environment(
     }
     let queues = each(c, root, "queue", queue);
     c.visibility = queues.iter().map(|q| (q.name.clone(), q.visibility_seconds)).collect();
-    let jobs = compute::jobs(c, root);
-    let database = catalog(c, root, jobs.iter().any(|j| j.table.is_some()));
+    let crawlers = crawl::crawlers(c, root);
+    let jobs = compute::jobs(c, root, &crawlers);
+    let database = catalog(c, root, !crawlers.is_empty() || jobs.iter().any(|j| j.table.is_some()));
     Environment {
         name,
         region,
@@ -50,6 +51,7 @@ pub(super) fn environment(
         deliveries: each(c, root, "delivery", delivery),
         buckets: each(c, root, "bucket", bucket),
         functions: each(c, root, "function", compute::function),
+        crawlers,
         jobs,
         topics: each(c, root, "topic", topic),
         alarms: each(c, root, "alarm", compute::alarm),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 pub use crate::cloud::{
     catalog::Column,
-    resources::{Quota, Runtime, Throttle},
+    resources::{End, Quota, Runtime, Throttle},
 };
 
 /// A pipeline.
@@ -60,6 +60,8 @@ pub struct Environment {
     pub buckets: Vec<Bucket>,
     /// Functions.
     pub functions: Vec<Function>,
+    /// Crawlers.
+    pub crawlers: Vec<Crawler>,
     /// Jobs.
     pub jobs: Vec<Job>,
     /// Topics.
@@ -272,11 +274,17 @@ pub enum GrantKind {
     TopicPublish,
     /// `query.X:execute`
     QueryExecute,
+    /// `crawler.X:read`
+    CrawlerRead,
+    /// `crawler.X:start`
+    CrawlerStart,
+    /// `job.X:start`
+    JobStart,
 }
 
 impl GrantKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::SourceRead,
         Self::SecretRead,
         Self::StreamWrite,
@@ -289,6 +297,9 @@ impl GrantKind {
         Self::ThresholdMeasure,
         Self::TopicPublish,
         Self::QueryExecute,
+        Self::CrawlerRead,
+        Self::CrawlerStart,
+        Self::JobStart,
     ];
 
     /// The section that it is about: `stream`.
@@ -302,6 +313,8 @@ impl GrantKind {
             Self::ThresholdRead | Self::ThresholdMeasure => "threshold",
             Self::TopicPublish => "topic",
             Self::QueryExecute => "query",
+            Self::CrawlerRead | Self::CrawlerStart => "crawler",
+            Self::JobStart => "job",
         }
     }
 
@@ -317,6 +330,8 @@ impl GrantKind {
             Self::ThresholdMeasure => "METRIC",
             Self::TopicPublish => "TOPIC",
             Self::QueryExecute => "QUERY",
+            Self::CrawlerRead | Self::CrawlerStart => "CRAWLER",
+            Self::JobStart => "JOB",
         };
         Some(format!("{prefix}_{}", name.to_ascii_uppercase()))
     }
@@ -324,7 +339,7 @@ impl GrantKind {
     /// What it allows: `write`.
     pub fn verb(self) -> &'static str {
         match self {
-            Self::SourceRead | Self::SecretRead | Self::BucketRead | Self::ThresholdRead => "read",
+            Self::SourceRead | Self::SecretRead | Self::BucketRead | Self::ThresholdRead | Self::CrawlerRead => "read",
             Self::StreamWrite | Self::BucketWrite => "write",
             Self::BucketList => "list",
             Self::BucketDelete => "delete",
@@ -332,8 +347,37 @@ impl GrantKind {
             Self::ThresholdMeasure => "measure",
             Self::TopicPublish => "publish",
             Self::QueryExecute => "execute",
+            Self::CrawlerStart | Self::JobStart => "start",
         }
     }
+}
+
+/// Who is told how a crawl or a job's run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Of which end.
+    pub end: End,
+    /// Who.
+    pub target: Target,
+}
+
+/// A crawler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crawler {
+    /// Its name.
+    pub name: String,
+    /// The bucket that it looks into.
+    pub from: String,
+    /// The folder there: its files are one table.
+    pub prefix: String,
+    /// The table that it makes.
+    pub table: String,
+    /// What the table's name begins with, before the folder's.
+    pub table_prefix: String,
+    /// When it runs by itself.
+    pub schedule: Option<String>,
+    /// Who is told how it ended.
+    pub on_ended: Vec<Told>,
 }
 
 /// A job.
@@ -347,6 +391,8 @@ pub struct Job {
     pub from: String,
     /// Only keys that begin with this.
     pub from_prefix: String,
+    /// The crawler whose table it reads; `from`, `from_prefix` are that crawler's then, `format` and `input` empty.
+    pub crawler: Option<String>,
     /// What it reads: `json`, `csv` or `parquet`.
     pub format: String,
     /// The columns that it reads.
@@ -367,6 +413,8 @@ pub struct Job {
     pub schedule: Option<String>,
     /// Minutes that a run may take.
     pub timeout_minutes: u32,
+    /// Who is told how a run ended.
+    pub on_ended: Vec<Told>,
 }
 
 /// A topic.

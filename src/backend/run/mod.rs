@@ -73,7 +73,7 @@ pub struct RunReport {
 pub struct StageReport {
     /// Its name in pipeline.toml.
     pub name: String,
-    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `topic`, `job`.
+    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `topic`, `crawler`, `job`.
     pub kind: String,
     /// `SUCCEEDED`, `FAILED`, `PENDING` (after one that failed).
     pub status: String,
@@ -235,6 +235,13 @@ impl Work {
             }
             self.cloud.runs.save(&self.permit, run).await?;
         }
+        if !failed && let Err(error) = self.at_rest(run).await {
+            failed = true;
+            if let Some(stage) = run.stages.last_mut() {
+                "FAILED".clone_into(&mut stage.status);
+                stage.error = Some(error.to_string());
+            }
+        }
         if failed { "FAILED" } else { "SUCCEEDED" }.clone_into(&mut run.status);
         run.ended = Some(self.cloud.clock.now());
         self.cloud.runs.save(&self.permit, run).await
@@ -246,7 +253,7 @@ impl Work {
 fn movers(graph: &Graph) -> Vec<Stage> {
     let mut stages = flow::flow(graph);
     stages.retain(|s| match s.kind {
-        "stream" | "queue" | "delivery" | "bucket" | "topic" | "job" => true,
+        "stream" | "queue" | "delivery" | "bucket" | "topic" | "crawler" | "job" => true,
         "function" => graph.by_id(&s.id).is_some_and(|r| stages::role(graph, &r.physical_name).is_some()),
         _ => false,
     });

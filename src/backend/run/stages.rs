@@ -10,11 +10,12 @@ use serde_json::json;
 use super::{RunProgress, Work};
 use crate::cloud::{
     Error, Result,
+    crawlers::{CrawlState, CrawlerState},
     flow::Stage,
     functions::{Invoke, SourceMode},
     jobs::{JobRun, JobRunState},
     recording::Observations,
-    resources::{Function, Graph, NotificationTarget, Properties, ScheduleTarget},
+    resources::{Crawler, Function, Graph, Job, NotificationTarget, Properties, ScheduleTarget, Told},
     runs::{PipelineRun, StageRun},
 };
 
@@ -29,6 +30,9 @@ const SLOWEST_POLL: Duration = Duration::from_secs(10);
 /// How often in a row a job that is waited for may be out of sight.
 const PATIENCE: u32 = 10;
 
+/// Runs of a job that are looked at.
+const RUNS: usize = 50;
+
 /// Records in and out; none where nobody counts them.
 type Counts = (Option<u64>, Option<u64>);
 
@@ -37,7 +41,7 @@ type Counts = (Option<u64>, Option<u64>);
 pub enum Role {
     /// The run itself: it reads sources, or a schedule starts it.
     Entry,
-    /// New objects or messages do.
+    /// New objects or messages do, or the end of a crawl or of a job's run.
     Triggered,
 }
 
@@ -53,12 +57,26 @@ pub fn role(graph: &Graph, function: &str) -> Option<Role> {
                 }
             }
             Properties::EventSourceMapping(m) if m.function == function => return Some(Role::Triggered),
+            Properties::Crawler(Crawler { on_ended, .. }) | Properties::Job(Job { on_ended, .. }) => {
+                let told = |t: &Told| matches!(&t.target, NotificationTarget::Function(f) if f == function);
+                if on_ended.iter().any(told) {
+                    return Some(Role::Triggered);
+                }
+            }
             Properties::Schedule(s) if s.target == ScheduleTarget::Function(function.to_owned()) => entry = true,
             Properties::Function(f) if resource.physical_name == function && !f.sources.is_empty() => entry = true,
             _ => {}
         }
     }
     entry.then_some(Role::Entry)
+}
+
+/// Whether a function starts a crawler or a job: then a run does not.
+fn started_by_function(graph: &Graph, action: &str, name: &str) -> bool {
+    graph.resources.iter().any(|r| match &r.properties {
+        Properties::Role(role) => role.grants.iter().any(|g| g.action == action && g.resource == name),
+        _ => false,
+    })
 }
 
 impl Work {
@@ -79,6 +97,7 @@ impl Work {
         let outcome = match stage.kind {
             "function" => self.function(run, index, &stage).await,
             "delivery" => self.delivery(run, index, &stage).await,
+            "crawler" => self.crawler(run, &stage, interrupted).await,
             "job" => self.job(run, index, &stage, interrupted).await,
             // A stream, a queue, a bucket or a topic holds what it was given by then.
             _ => Ok(()),
@@ -194,6 +213,9 @@ impl Work {
 
     async fn job(&self, run: &mut PipelineRun, index: usize, stage: &Stage, interrupted: bool) -> Result<()> {
         let name = self.physical(stage)?;
+        if started_by_function(&self.graph, "glue:StartJobRun", &name) {
+            return self.started_job(run, index, &name).await;
+        }
         let begun = run.stages.get(index).and_then(|s| s.job_run.clone());
         let earlier = match begun {
             Some(id) => self.taken_up(&name, &id).await?,
@@ -212,6 +234,110 @@ impl Work {
                 Err(Error::failed(done.error.unwrap_or_else(|| format!("the run {} ended {}", done.id, state.word()))))
             }
         }
+    }
+
+    /// Waits until nothing goes on any more: a function that is told of an end may have started something once again,
+    /// whose stage was over by then. On AWS that goes on by itself.
+    pub async fn at_rest(&self, run: &mut PipelineRun) -> Result<()> {
+        let name = |id: &str| self.graph.by_id(id).map(|r| r.physical_name.clone()).unwrap_or_default();
+        let of = |kind: &str| self.stages.iter().filter(|s| s.kind == kind).map(|s| name(&s.id)).collect::<Vec<_>>();
+        let started = |action: &str, all: Vec<String>| -> Vec<String> {
+            all.into_iter().filter(|n| started_by_function(&self.graph, action, n)).collect()
+        };
+        let (crawlers, jobs) = (started("glue:StartCrawler", of("crawler")), started("glue:StartJobRun", of("job")));
+        if !self.embedded || (crawlers.is_empty() && jobs.is_empty()) {
+            return Ok(());
+        }
+        let mut told = of("function");
+        told.retain(|f| role(&self.graph, f) == Some(Role::Triggered));
+        let mut more = false;
+        loop {
+            for crawler in &crawlers {
+                self.rest(crawler).await?;
+            }
+            for job in &jobs {
+                self.runs_since(job, run.started).await?;
+            }
+            let settled = self.cloud.functions.settle(&self.permit, &told, run.started).await?;
+            match settled.error {
+                Some(error) if settled.failed > 0 => return Err(Error::failed(error)),
+                _ if settled.succeeded == 0 => break,
+                _ => more = true,
+            }
+        }
+        for (index, stage) in self.stages.iter().enumerate().filter(|(_, s)| more && s.kind == "job") {
+            if started_by_function(&self.graph, "glue:StartJobRun", &name(&stage.id)) {
+                self.started_job(run, index, &name(&stage.id)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The runs of a job since then, when all are over; the newest first.
+    async fn runs_since(&self, job: &str, since: jiff::Timestamp) -> Result<Vec<JobRun>> {
+        let (mut wait, slowest) = (POLL, if self.embedded { POLL } else { SLOWEST_POLL });
+        loop {
+            let runs = self.cloud.jobs.runs(job, RUNS).await?;
+            if self.embedded && runs.iter().any(|r| r.state == JobRunState::Starting) {
+                // Its process has died: who starts the job takes that run up.
+                settled(self.cloud.jobs.start(&self.permit, job).await.map(drop))?;
+            } else if runs.iter().all(|r| r.state.is_final()) {
+                return Ok(runs.into_iter().filter(|r| r.started >= since).collect());
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(slowest);
+        }
+    }
+
+    /// Waits for the runs that a function has started, and counts what they did together.
+    async fn started_job(&self, run: &mut PipelineRun, index: usize, job: &str) -> Result<()> {
+        let mine = self.runs_since(job, run.started).await?;
+        let sum = |count: fn(&JobRun) -> Option<u64>| {
+            let sum = mine.iter().try_fold(0, |sum, r| count(r).map(|n| sum + n));
+            if self.embedded { Some(mine.iter().filter_map(count).sum()) } else { sum }
+        };
+        self.counts(run, index, (sum(|r| r.rows_in), sum(|r| r.rows_out)));
+        match mine.iter().find(|r| r.state != JobRunState::Succeeded) {
+            // A later run has made up for it.
+            Some(failed) if mine.first().is_some_and(|newest| newest.state != JobRunState::Succeeded) => {
+                let why = failed.error.clone().unwrap_or_else(|| failed.state.word().to_owned());
+                Err(Error::failed(format!("run {}: {why}", failed.id)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the crawls that a function has started, or has the crawler look once.
+    async fn crawler(&self, run: &PipelineRun, stage: &Stage, interrupted: bool) -> Result<()> {
+        let name = self.physical(stage)?;
+        let crawlers = &self.cloud.crawlers;
+        let driven = started_by_function(&self.graph, "glue:StartCrawler", &name);
+        if !driven && !interrupted {
+            self.rest(&name).await?;
+            settled(crawlers.start(&self.permit, &name).await)?;
+        }
+        self.rest(&name).await?;
+        let last = crawlers.get(&name).await?.last_crawl;
+        let failed = last.filter(|c| c.state == CrawlState::Failed && c.started.is_some_and(|t| t >= run.started));
+        match failed {
+            Some(crawl) => Err(Error::failed(crawl.error.unwrap_or_else(|| "the crawl failed".into()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns when a crawler is at rest.
+    async fn rest(&self, crawler: &str) -> Result<()> {
+        let (mut wait, slowest) = (POLL, if self.embedded { POLL } else { SLOWEST_POLL });
+        while self.cloud.crawlers.get(crawler).await?.state != CrawlerState::Ready {
+            let waits = self.embedded
+                && self.cloud.crawlers.crawls(crawler, 1).await?.iter().any(|c| c.state == CrawlState::Starting);
+            if waits {
+                settled(self.cloud.crawlers.start(&self.permit, crawler).await)?;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(slowest);
+        }
+        Ok(())
     }
 
     /// A run of the job that this run may have started and not lived to write down.
@@ -314,6 +440,14 @@ impl Work {
             edit(stage);
             let _ = self.progress.send(RunProgress::Stage(stage.clone()));
         }
+    }
+}
+
+/// Somebody else may have been quicker.
+fn settled(started: Result<()>) -> Result<()> {
+    match started {
+        Ok(()) | Err(Error::Conflict(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

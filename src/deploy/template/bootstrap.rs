@@ -189,7 +189,7 @@ fn deploy() -> Vec<Value> {
                 arn("glue", "userDefinedFunction/*"),
             ],
         ),
-        allow("Jobs", &JOB_ACTIONS, vec![arn("glue", "job/*"), arn("glue", "trigger/*")]),
+        allow("Jobs", &JOB_ACTIONS, vec![arn("glue", "crawler/*"), arn("glue", "job/*"), arn("glue", "trigger/*")]),
         allow("WorkGroups", &WORKGROUP_ACTIONS, vec![arn("athena", "workgroup/*")]),
         allow(
             "Apis",
@@ -370,11 +370,14 @@ const CATALOG_ACTIONS: [&str; 8] = [
     "glue:UpdateDatabase",
     "glue:UpdateTable",
 ];
-const JOB_ACTIONS: [&str; 13] = [
+const JOB_ACTIONS: [&str; 17] = [
+    "glue:CreateCrawler",
     "glue:CreateJob",
     "glue:CreateTrigger",
+    "glue:DeleteCrawler",
     "glue:DeleteJob",
     "glue:DeleteTrigger",
+    "glue:GetCrawler",
     "glue:GetJob",
     "glue:GetTags",
     "glue:GetTrigger",
@@ -382,6 +385,7 @@ const JOB_ACTIONS: [&str; 13] = [
     "glue:StopTrigger",
     "glue:TagResource",
     "glue:UntagResource",
+    "glue:UpdateCrawler",
     "glue:UpdateJob",
     "glue:UpdateTrigger",
 ];

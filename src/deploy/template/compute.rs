@@ -21,6 +21,14 @@ pub(super) const JOB_LOGS: [(&str, &str); 2] = [("", "/error"), ("Output", "/out
 
 impl<'a> Body<'a> {
     pub(super) fn log_group(&mut self, resource: &'a Resource, group: &'a LogGroup) {
+        // All crawlers write to one group of AWS's own.
+        let crawler = |r: &Resource| match &r.properties {
+            Properties::Crawler(crawler) => crawler.log_group == resource.physical_name,
+            _ => false,
+        };
+        if self.graph.resources.iter().any(crawler) {
+            return;
+        }
         // A job's group is a prefix on AWS.
         let job = self.graph.resources.iter().any(|r| match &r.properties {
             Properties::Job(job) => job.log_group == resource.physical_name,
@@ -108,10 +116,14 @@ impl<'a> Body<'a> {
         let mut arguments = json!({
             "--SQL_URI": artifact(&sql.key),
             "--INPUT": place(from, &job.from_prefix),
-            "--INPUT_FORMAT": job.input_format,
-            "--INPUT_COLUMNS": serde_json::to_string(&job.input_columns).unwrap_or_default(),
             "--OUTPUT": place(to, &job.to_prefix),
         });
+        if let Some((database, table)) = &job.input_table {
+            arguments["--INPUT_TABLE"] = json!(format!("{database}.{table}"));
+        } else {
+            arguments["--INPUT_FORMAT"] = json!(job.input_format);
+            arguments["--INPUT_COLUMNS"] = json!(serde_json::to_string(&job.input_columns).unwrap_or_default());
+        }
         if !job.partition_by.is_empty() {
             arguments["--PARTITION_BY"] = json!(job.partition_by.join(","));
         }
@@ -140,7 +152,7 @@ impl<'a> Body<'a> {
         let groups = JOB_LOGS.iter().map(|(part, _)| format!("{group}{part}"));
         self.add(&resource.logical_id, Entry::new("AWS::Glue::Job", properties).of(resource).after(groups));
         self.assets.extend([script, sql]);
-        Ok(())
+        self.tell_ends(resource, &job.on_ended)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cloud::{
     schedule,
 };
 
-/// AWS Glue starts no job more often than so many minutes.
+/// AWS Glue starts nothing more often than so many minutes.
 const GLUE_MINUTES: i64 = 5;
 
 impl<'a> Body<'a> {
@@ -34,8 +34,13 @@ impl<'a> Body<'a> {
                 self.add(id, Entry::new("AWS::Events::Rule", properties).of(resource));
                 self.permit_rule(&format!("{id}Permission"), function, id);
             }
-            ScheduleTarget::Job(name) => {
-                let job = self.id(resource, "job", name)?;
+            ScheduleTarget::Job(name) | ScheduleTarget::Crawler(name) => {
+                let action = match &schedule.target {
+                    ScheduleTarget::Crawler(_) => {
+                        json!({"CrawlerName": reference(self.id(resource, "crawler", name)?)})
+                    }
+                    _ => json!({"JobName": reference(self.id(resource, "job", name)?)}),
+                };
                 let cron = glue_cron(&schedule.expression)
                     .map_err(|why| TemplateError::Schedule { name: resource.name.clone(), why })?;
                 let properties = json!({
@@ -44,7 +49,7 @@ impl<'a> Body<'a> {
                     "Type": "SCHEDULED",
                     "Schedule": cron,
                     "StartOnCreation": true,
-                    "Actions": [{"JobName": reference(job)}],
+                    "Actions": [action],
                 });
                 self.add(id, Entry::new("AWS::Glue::Trigger", properties).of(resource));
             }
@@ -89,7 +94,7 @@ impl<'a> Body<'a> {
     }
 
     /// Lets a rule of EventBridge invoke a function.
-    fn permit_rule(&mut self, id: &str, function: &str, rule: &str) {
+    pub(super) fn permit_rule(&mut self, id: &str, function: &str, rule: &str) {
         let properties = json!({
             "FunctionName": reference(function),
             "Action": "lambda:InvokeFunction",
@@ -101,6 +106,9 @@ impl<'a> Body<'a> {
 
     /// Whether a function is invoked without somebody who waits for its answer.
     pub(super) fn asynchronous(&self, function: &str) -> bool {
+        if self.told_of_ends(&NotificationTarget::Function(function.to_owned())) {
+            return true;
+        }
         self.graph.resources.iter().any(|r| match &r.properties {
             Properties::Schedule(s) => s.target == ScheduleTarget::Function(function.to_owned()),
             Properties::Bucket(b) => {
@@ -145,7 +153,7 @@ pub(super) fn dead_letters_id(function: &str) -> String {
 }
 
 /// A function as the target of a rule; what cannot be handed to it goes where its own failures go.
-fn target(function: &str) -> Value {
+pub(super) fn target(function: &str) -> Value {
     json!({
         "Id": function,
         "Arn": function_arn(function),

@@ -9,7 +9,7 @@ use super::{
     json::{bucket_name, reference, sub},
     statements::{self, Statement},
 };
-use crate::cloud::resources::{Job, Properties, Resource, Role};
+use crate::cloud::resources::{Crawler, Job, Properties, Resource, Role};
 
 /// Where our roles live, so that the deploy's own role can be held to them.
 pub(super) const ROLE_PATH: &str = "/pumphouse/";
@@ -21,6 +21,7 @@ pub(super) const BOUNDARY: &str =
 #[derive(Clone, Copy)]
 pub(super) enum Owner<'a> {
     Function(&'a Resource),
+    Crawler(&'a Crawler),
     Job(&'a Resource, &'a Job),
     Delivery(&'a Resource),
 }
@@ -59,6 +60,7 @@ impl<'a> Body<'a> {
     fn owner(&self, role: &str) -> Option<Owner<'a>> {
         self.graph.resources.iter().find_map(|r| match &r.properties {
             Properties::Function(f) if f.role == role => Some(Owner::Function(r)),
+            Properties::Crawler(c) if c.role == role => Some(Owner::Crawler(c)),
             Properties::Job(j) if j.role == role => Some(Owner::Job(r, j)),
             Properties::Delivery(d) if d.role == role => Some(Owner::Delivery(r)),
             _ => None,
@@ -71,7 +73,7 @@ impl<'a> Body<'a> {
             Owner::Function(resource) if self.asynchronous(&resource.physical_name) => {
                 vec![statements::dead_letters(&resource.logical_id)]
             }
-            Owner::Function(..) => Vec::new(),
+            Owner::Function(..) | Owner::Crawler(..) => Vec::new(),
             Owner::Job(resource, job) => statements::job(&resource.physical_name, job),
             Owner::Delivery(resource) => vec![statements::delivery_logs(&resource.logical_id)],
         }
@@ -88,6 +90,7 @@ impl<'a> Body<'a> {
     ) -> Result<Vec<Statement>> {
         let id = |kind| self.id(role, kind, name);
         Ok(match service {
+            "logs" if matches!(owner, Some(Owner::Crawler(..))) => vec![statements::crawler_logs()],
             "logs" => {
                 let job = matches!(owner, Some(Owner::Job(..)));
                 vec![statements::logs(id("log group")?, job)]
@@ -107,6 +110,7 @@ impl<'a> Body<'a> {
                 };
                 match owner {
                     Some(Owner::Job(_, job)) => statements::job_bucket(&place, name, job),
+                    Some(Owner::Crawler(crawler)) => statements::read_files(place.id, &place.name, &crawler.prefix),
                     Some(Owner::Delivery(..)) => statements::delivery_bucket(&place),
                     _ => statements::bucket(&place, prefix, actions),
                 }
@@ -116,8 +120,20 @@ impl<'a> Body<'a> {
             "sns" => vec![statements::topic(id("topic")?)],
             "secretsmanager" => vec![statements::secret(id("secret")?, name)],
             "athena" => self.query_statements(role, name)?,
-            "glue" => self.catalog_statements(role, name)?,
+            "glue" if actions.iter().any(|a| a.ends_with("Crawler")) => {
+                vec![statements::crawler(id("crawler")?, name, actions)]
+            }
+            "glue" if actions.contains(&"glue:StartJobRun") => vec![statements::start_job(id("job")?, name)],
+            "glue" => self.catalog_statements(role, owner, name)?,
             _ => vec![Statement::new(&format!("Granted{service}"), actions, json!(name))],
+        })
+    }
+
+    /// The crawler that makes a table, by `database.table`.
+    fn crawler_of(&self, table: &str) -> Option<&'a Crawler> {
+        self.graph.resources.iter().find_map(|r| match &r.properties {
+            Properties::Crawler(c) if format!("{}.{}", c.database, c.table) == table => Some(c),
+            _ => None,
         })
     }
 
@@ -131,6 +147,13 @@ impl<'a> Body<'a> {
         let results = self.athena_bucket();
         all.extend(statements::results(&bucket_name(&results)));
         for resource in &self.graph.resources {
+            if let Properties::Crawler(crawler) = &resource.properties
+                && words.contains(&crawler.table)
+            {
+                let (id, bucket) = (&resource.logical_id, bucket_name(&crawler.bucket));
+                all.push(statements::read_table(id, &crawler.database, &crawler.table));
+                all.extend(statements::read_files(id, &bucket, &crawler.prefix));
+            }
             let Properties::Table(table) = &resource.properties else { continue };
             if !words.contains(&table.table.to_ascii_lowercase()) {
                 continue;
@@ -141,8 +164,14 @@ impl<'a> Body<'a> {
         Ok(all)
     }
 
-    /// What filling a table needs; `name` is `database.table`.
-    fn catalog_statements(&self, role: &Resource, name: &str) -> Result<Vec<Statement>> {
+    /// What filling a table needs, and reading one that a crawler makes; `name` is `database.table`.
+    fn catalog_statements(&self, role: &Resource, owner: Option<Owner<'a>>, name: &str) -> Result<Vec<Statement>> {
+        if let Some(crawler) = self.crawler_of(name) {
+            return Ok(match owner {
+                Some(Owner::Crawler(own)) => vec![statements::crawl_table(&own.database, &own.table)],
+                _ => vec![statements::read_table("Input", &crawler.database, &crawler.table)],
+            });
+        }
         let resource = self.find(role, "table", name)?;
         let Properties::Table(table) = &resource.properties else { return Ok(Vec::new()) };
         Ok(vec![statements::fill_table(&resource.logical_id, &table.database, &table.table)])

@@ -9,6 +9,7 @@ mod bootstrap;
 mod catalog;
 mod check;
 mod compute;
+mod crawlers;
 mod events;
 mod iam;
 mod json;
@@ -151,6 +152,7 @@ impl<'a> Body<'a> {
             Properties::Role(role) => self.role(resource, role)?,
             Properties::LogGroup(group) => self.log_group(resource, group),
             Properties::Function(function) => self.function(resource, function)?,
+            Properties::Crawler(crawler) => self.crawler(resource, crawler)?,
             Properties::Job(job) => self.job(resource, job)?,
             Properties::Schedule(schedule) => self.schedule(resource, schedule)?,
             Properties::Database(database) => self.database(resource, database),

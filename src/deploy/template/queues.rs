@@ -40,7 +40,8 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    /// Who may send to a queue beside roles: the buckets that tell it of objects, and EventBridge in their stead.
+    /// Who may send to a queue beside roles: the buckets that tell it of objects, EventBridge in their stead, and of the ends of
+    /// crawls and runs.
     fn senders(&self, queue: &Resource) -> Vec<Value> {
         let id = &queue.logical_id;
         let allow = |sid: &str, service: &str, condition: Value| {
@@ -63,17 +64,19 @@ impl<'a> Body<'a> {
             // By name: the bucket itself waits for this policy.
             .map(|r| bucket_arn(&bucket_name(&r.physical_name), ""))
             .collect();
-        if buckets.is_empty() {
+        let ends = self.told_of_ends(&told);
+        if buckets.is_empty() && !ends {
             return Vec::new();
         }
         let account = reference("AWS::AccountId");
         let from_buckets =
             json!({"ArnLike": {"aws:SourceArn": buckets}, "StringEquals": {"aws:SourceAccount": account}});
         let rules = arn("events", &format!("rule/{}-*", self.graph.stack));
-        vec![
-            allow("BucketsOfThisStack", "s3.amazonaws.com", from_buckets),
-            allow("RulesOfThisStack", "events.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": rules}})),
-        ]
+        let rules = allow("RulesOfThisStack", "events.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": rules}}));
+        if buckets.is_empty() {
+            return vec![rules];
+        }
+        vec![allow("BucketsOfThisStack", "s3.amazonaws.com", from_buckets), rules]
     }
 
     pub(super) fn event_source(&mut self, resource: &'a Resource, mapping: &'a EventSourceMapping) -> Result<()> {

@@ -263,6 +263,47 @@ pub(super) fn read_files(id: &str, bucket: &str, prefix: &str) -> Vec<Statement>
     ]
 }
 
+/// Writing where all crawlers write. Who crawls first makes the group.
+pub(super) fn crawler_logs() -> Statement {
+    let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+    let group = "log-group:/aws-glue/crawlers";
+    Statement::new("WriteLogs", &actions, json!([arn("logs", group), arn("logs", &format!("{group}:*"))]))
+}
+
+/// Making and changing the table that is the crawler's own.
+pub(super) fn crawl_table(database: &str, table: &str) -> Statement {
+    let actions = [
+        "glue:BatchCreatePartition",
+        "glue:BatchGetPartition",
+        "glue:CreatePartition",
+        "glue:CreateTable",
+        "glue:GetDatabase",
+        "glue:GetPartition",
+        "glue:GetPartitions",
+        "glue:GetTable",
+        "glue:UpdatePartition",
+        "glue:UpdateTable",
+    ];
+    Statement::new("MakeTable", &actions, table_arns(database, table))
+}
+
+/// Looking how a crawler is, and starting it: who may do that may look, too.
+pub(super) fn crawler(id: &str, name: &str, actions: &[&str]) -> Statement {
+    let starts = actions.contains(&"glue:StartCrawler");
+    let (verb, actions) = if starts {
+        ("Start", vec!["glue:GetCrawler", "glue:StartCrawler"])
+    } else {
+        ("Look", vec!["glue:GetCrawler"])
+    };
+    Statement::new(&format!("{verb}{id}"), &actions, arn("glue", &format!("crawler/{name}")))
+}
+
+/// Starting a job, and looking at its runs.
+pub(super) fn start_job(id: &str, name: &str) -> Statement {
+    let actions = ["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"];
+    Statement::new(&format!("Start{id}"), &actions, arn("glue", &format!("job/{name}")))
+}
+
 /// Filling a table with partitions.
 pub(super) fn fill_table(id: &str, database: &str, table: &str) -> Statement {
     let actions = [
@@ -289,19 +330,28 @@ pub(super) fn boundary() -> Value {
         "glue:BatchCreatePartition",
         "glue:BatchDeletePartition",
         "glue:BatchGetPartition",
+        "glue:CreatePartition",
+        "glue:CreateTable",
+        "glue:GetCrawler",
         "glue:GetDatabase",
         "glue:GetJob",
         "glue:GetJobBookmark",
         "glue:GetJobRun",
+        "glue:GetJobRuns",
         "glue:GetPartition",
         "glue:GetPartitions",
         "glue:GetTable",
         "glue:ResetJobBookmark",
+        "glue:StartCrawler",
+        "glue:StartJobRun",
+        "glue:UpdatePartition",
+        "glue:UpdateTable",
         "kinesis:DescribeStream",
         "kinesis:GetRecords",
         "kinesis:GetShardIterator",
         "kinesis:ListShards",
         "kinesis:PutRecords",
+        "logs:CreateLogGroup",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "secretsmanager:GetSecretValue",

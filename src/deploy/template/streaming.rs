@@ -142,6 +142,9 @@ impl<'a> Body<'a> {
                 _ => {}
             }
         }
+        if self.told_of_ends(&NotificationTarget::Topic(topic.physical_name.clone())) {
+            rules.push(arn("events", &format!("rule/{}-*", self.graph.stack)));
+        }
         rules.truncate(1);
         let all = [
             ("Buckets", "s3.amazonaws.com", buckets),

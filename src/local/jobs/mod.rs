@@ -19,7 +19,7 @@ use super::{
     clock::timestamp,
     logs,
     lookup::{self, Deployed},
-    process,
+    process, state_changes,
     store::sql,
 };
 use crate::cloud::{
@@ -78,7 +78,8 @@ impl Jobs for Local {
 
     async fn start(&self, permit: &Permit, job: &str) -> Result<JobRun> {
         permit.check("glue:StartJobRun", job)?;
-        self.start_job(job, permit.principal()).await
+        let token = permit.next_token().map(|token| format!("run {token}"));
+        self.start_job(job, permit.principal(), token).await
     }
 
     async fn stop(&self, permit: &Permit, job: &str, id: &str) -> Result<()> {
@@ -133,19 +134,28 @@ impl Jobs for Local {
 }
 
 impl Local {
-    /// Starts a run and returns at once; the run goes on by itself. `trigger` says what started it.
+    /// Starts a run and returns at once; the run goes on by itself. `trigger` says what started it; what was started under
+    /// the same `token` before is not started again.
     ///
     /// # Errors
     /// [`Error::Conflict`] while another run of the job is at work, [`Error::NotFound`] without the job.
-    pub(crate) async fn start_job(&self, job: &str, trigger: &str) -> Result<JobRun> {
-        let (started, resource) = self.begin_run(job, trigger).await?;
-        let timeout = Duration::from_mins(u64::from(resource.timeout_minutes.max(1)));
-        tokio::spawn(run::supervise(self.clone(), started.id.clone(), started.job.clone(), resource, timeout));
+    pub(crate) async fn start_job(&self, job: &str, trigger: &str, token: Option<String>) -> Result<JobRun> {
+        let (started, resource) = self.begin_run(job, trigger, token).await?;
+        if let Some(resource) = resource {
+            let timeout = Duration::from_mins(u64::from(resource.timeout_minutes.max(1)));
+            tokio::spawn(run::supervise(self.clone(), started.id.clone(), started.job.clone(), resource, timeout));
+        }
         Ok(started)
     }
 
-    /// Writes down that a run has begun.
-    async fn begin_run(&self, job: &str, trigger: &str) -> Result<(JobRun, resources::Job)> {
+    /// Writes down that a run has begun, or takes up one that a role had started and whose process died. Without settings,
+    /// there is nothing to be done.
+    async fn begin_run(
+        &self,
+        job: &str,
+        trigger: &str,
+        token: Option<String>,
+    ) -> Result<(JobRun, Option<resources::Job>)> {
         let Some(process) = &self.inner.process else {
             return Err(Error::AccessDenied { action: "glue:StartJobRun".into(), target: job.to_owned() });
         };
@@ -157,6 +167,21 @@ impl Local {
             .write(move |t| {
                 let resource = resource(lookup::one(t, "job", &name)?)?;
                 fail_dead(t, &dir, now, &name)?;
+                if let Some(known) = token.as_ref().map(|token| state_changes::started(t, token)).transpose()?.flatten()
+                    && !waits(t, &known)?
+                {
+                    return Ok((find(t, &dir, &name, &known)?, None));
+                }
+                if let Some(waiting) = waiting(t, &name)? {
+                    t.execute(
+                        "update job_runs set state = 'RUNNING', process = ?2 where id = ?1",
+                        params![waiting, process],
+                    )
+                    .map_err(sql)?;
+                    let line = format!("Run {waiting} of job {name} begins again: the process that ran it has died");
+                    logs::append(t, &resource.log_group, &waiting, &[(now, &line)])?;
+                    return Ok((find(t, &dir, &name, &waiting)?, Some(resource)));
+                }
                 let active: Option<String> = t
                     .query_row(&format!("select id from job_runs where job = ?1 and state in {ACTIVE}"), [&name], |r| {
                         r.get(0)
@@ -175,11 +200,55 @@ impl Local {
                     params![id, name, trigger, now, process],
                 )
                 .map_err(sql)?;
+                if let Some(token) = &token {
+                    state_changes::remember(t, token, &id)?;
+                }
                 logs::append(t, &resource.log_group, &id, &[(now, &format!("Run {id} of job {name}, by {trigger}"))])?;
-                Ok((find(t, &dir, &name, &id)?, resource))
+                Ok((find(t, &dir, &name, &id)?, Some(resource)))
             })
             .await
     }
+}
+
+/// A run that a role had started, whose process died, and that nobody has taken up yet.
+fn waiting(connection: &Connection, job: &str) -> Result<Option<String>> {
+    connection
+        .prepare_cached("select id from job_runs where job = ?1 and state = 'STARTING' and process is null")
+        .and_then(|mut s| s.query_row([job], |r| r.get(0)).optional())
+        .map_err(sql)
+}
+
+fn waits(connection: &Connection, run: &str) -> Result<bool> {
+    connection
+        .prepare_cached("select 1 from job_runs where id = ?1 and state = 'STARTING' and process is null")
+        .and_then(|mut s| s.exists([run]))
+        .map_err(sql)
+}
+
+/// The jobs of which a run waits to be taken up.
+pub(crate) fn to_take_up(connection: &Connection) -> Result<Vec<String>> {
+    connection
+        .prepare_cached("select distinct job from job_runs where state = 'STARTING' and process is null")
+        .and_then(|mut s| s.query_map([], |r| r.get(0))?.collect())
+        .map_err(sql)
+}
+
+/// Ends a run whose process has died; one that a role had started waits to be taken up instead: nobody looks at it who
+/// could start it again.
+pub(crate) fn bury(t: &Transaction<'_>, now_ms: i64, job: &str, id: &str, why: &str) -> Result<()> {
+    if state_changes::by_role(t, id)? {
+        t.execute("update job_runs set state = 'STARTING', process = null where id = ?1", [id]).map_err(sql)?;
+        return Ok(());
+    }
+    t.execute(
+        "update job_runs set state = 'FAILED', ended = ?2, error = ?3, process = null where id = ?1",
+        params![id, now_ms, why],
+    )
+    .map_err(sql)?;
+    if let Some(deployed) = lookup::find(t, "job", job)? {
+        logs::append(t, &resource(deployed)?.log_group, id, &[(now_ms, &format!("ERROR {why}"))])?;
+    }
+    state_changes::job_ended(t, now_ms, job, id, JobRunState::Failed, Some(why))
 }
 
 /// Marks the runs of dead processes as failed: one may have died since this process was started.
@@ -196,14 +265,7 @@ fn fail_dead(t: &Transaction<'_>, dir: &Path, now_ms: i64, job: &str) -> Result<
         if process.is_some_and(|p| process::alive(dir, &p)) {
             continue;
         }
-        t.execute(
-            "update job_runs set state = 'FAILED', ended = ?2, error = ?3, process = null where id = ?1",
-            params![id, now_ms, DIED],
-        )
-        .map_err(sql)?;
-        if let Some(deployed) = lookup::find(t, "job", &job)? {
-            logs::append(t, &resource(deployed)?.log_group, &id, &[(now_ms, &format!("ERROR {DIED}"))])?;
-        }
+        bury(t, now_ms, &job, &id, DIED)?;
     }
     Ok(())
 }
@@ -301,6 +363,9 @@ fn raw(r: &Row<'_>) -> rusqlite::Result<(JobRun, Option<String>)> {
 
 /// A run whose process is dead has failed, also where nobody could write that down yet.
 fn as_seen((mut run, process): (JobRun, Option<String>), dir: &Path) -> JobRun {
+    if run.state == JobRunState::Starting && process.is_none() {
+        return run;
+    }
     if !run.state.is_final() && process.is_none_or(|p| !process::alive(dir, &p)) {
         run.state = JobRunState::Failed;
         run.error = Some(DIED.into());

@@ -26,18 +26,21 @@ use super::{
     write::{Output, Writer},
 };
 use crate::{
-    cloud::{Error, Result, jobs::JobRunState, resources},
+    cloud::{Error, Result, catalog::Column, jobs::JobRunState, resources},
     local::{
         Local,
         buckets::{self, NewObject},
+        crawlers::parts,
         logs, lookup,
         sql::{
             as_table,
             errors::trimmed,
-            files::{Counters, DataFile, after_prefix},
+            files::{Counters, DataFile, after_prefix, partition_values, visible},
             input_session, runtime, statement,
             table::FileTable,
+            types,
         },
+        state_changes,
         store::{Store, sql},
     },
 };
@@ -59,10 +62,21 @@ struct Run {
 /// What a run reads.
 struct Snapshot {
     files: Vec<DataFile>,
+    /// What they are.
+    input: Input,
     /// Where the bookmark stood.
     from: Option<i64>,
     /// Where it moves to.
     to: i64,
+}
+
+/// What the files are that a run reads.
+#[derive(Debug, Clone, Default)]
+struct Input {
+    format: String,
+    columns: Vec<Column>,
+    /// The columns in the keys.
+    keys: Vec<Column>,
 }
 
 /// What a run did.
@@ -125,6 +139,7 @@ impl Run {
                 if changed == 1 {
                     let line = if state == JobRunState::Stopped { why.clone() } else { format!("ERROR {why}") };
                     logs::append(t, &run.resource.log_group, &run.id, &[(now, &line)])?;
+                    state_changes::job_ended(t, now, &run.job, &run.id, state, Some(&why))?;
                 }
                 Ok(changed == 1)
             })
@@ -164,7 +179,7 @@ impl Run {
             let rows_out;
             (outputs, rows_out, done.rows_in) = match self.transform(&snapshot, table.as_ref(), &counters).await {
                 Ok(transformed) => transformed,
-                Err(e) => return Err(self.located(e, snapshot.files).await),
+                Err(e) => return Err(self.located(e, snapshot.files, &snapshot.input.format).await),
             };
             done.rows_out = rows_out;
         }
@@ -180,8 +195,12 @@ impl Run {
         counters: &Arc<Counters>,
     ) -> Result<(Vec<Output>, u64, u64)> {
         let job = &self.resource;
-        let input =
-            FileTable::of_files(snapshot.files.clone(), &job.input_format, &job.input_columns, counters.clone())?;
+        let Input { format, columns, keys } = &snapshot.input;
+        let (files, counted) = (snapshot.files.clone(), counters.clone());
+        let input = match job.input_table {
+            Some(_) => FileTable::of_crawled(files, format, columns, keys, counted)?,
+            None => FileTable::of_files(files, format, columns, counted)?,
+        };
         let context = input_session(INPUT, Arc::new(input))?;
         let state = context.state();
         let query = statement::parse_job(&job.sql)?;
@@ -211,7 +230,7 @@ impl Run {
         }
         let rows_out = writer.rows();
         let outputs = blocking(move || writer.finish()).await?;
-        let rows_in = if job.input_format == "parquet" { scanned_rows(&plan) } else { counters.rows() };
+        let rows_in = if format == "parquet" { scanned_rows(&plan) } else { counters.rows() };
         Ok((outputs, rows_out, rows_in))
     }
 
@@ -278,7 +297,8 @@ impl Run {
             params![self.id, now, done.rows_in, done.rows_out, done.files_in, done.bytes_in],
         )
         .map_err(sql)?;
-        logs::append(t, &job.log_group, &self.id, &[(now, "SUCCEEDED")])
+        logs::append(t, &job.log_group, &self.id, &[(now, "SUCCEEDED")])?;
+        state_changes::job_ended(t, now, &self.job, &self.id, JobRunState::Succeeded, None)
     }
 
     fn register(&self, t: &Transaction<'_>, now: i64, outputs: &[Output]) -> Result<()> {
@@ -333,13 +353,13 @@ impl Run {
     }
 
     /// Adds to the error of a cast where the value stands in the input.
-    async fn located(&self, error: Error, files: Vec<DataFile>) -> Error {
+    async fn located(&self, error: Error, files: Vec<DataFile>, format: &str) -> Error {
         let Error::Failed(text) = &error else { return error };
-        if text.contains("s3://") || self.resource.input_format == "parquet" {
+        if text.contains("s3://") || format == "parquet" {
             return error;
         }
         let Some(value) = quoted(text).map(str::to_owned) else { return error };
-        let csv = self.resource.input_format == "csv";
+        let csv = format == "csv";
         match blocking(move || Ok(locate(&files, &value, csv))).await {
             Ok(Some((uri, line))) => Error::Failed(format!("{uri} line {line}: {text}")),
             _ => error,
@@ -368,31 +388,64 @@ fn snapshot(connection: &Connection, store: &Store, run: &Run) -> Result<Snapsho
     let job = &run.resource;
     lookup::one(connection, "bucket", &job.from)?;
     let from = bookmark(connection, run)?;
+    let (input, most) = input(connection, job)?;
+    let schema = types::schema(&input.keys)?;
     let mut statement = connection
         .prepare_cached(
             "select seq, key, blob, size from objects where bucket = ?1 and key >= ?2 and (?3 is null or key < ?3) \
-             and seq > ?4 and latest = 1 and delete_marker = 0 and blob is not null order by seq",
+             and seq > ?4 and seq <= ?5 and latest = 1 and delete_marker = 0 and blob is not null order by seq",
         )
         .map_err(sql)?;
     let mut rows = statement
-        .query(params![job.from, job.from_prefix, after_prefix(&job.from_prefix), from.unwrap_or(0)])
+        .query(params![job.from, job.from_prefix, after_prefix(&job.from_prefix), from.unwrap_or(0), most])
         .map_err(sql)?;
     let (mut files, mut to) = (Vec::new(), from.unwrap_or(0));
-    let partition: Arc<[_]> = Arc::new([]);
     while let Some(row) = rows.next().map_err(sql)? {
         to = row.get(0).map_err(sql)?;
         let key: String = row.get(1).map_err(sql)?;
         let blob: String = row.get(2).map_err(sql)?;
         let size: u64 = row.get(3).map_err(sql)?;
+        let mut partition = Vec::new();
+        if job.input_table.is_some() {
+            // As the crawler took it: what is empty or hidden is no data.
+            let inner = key.get(job.from_prefix.len()..).unwrap_or_default();
+            if size == 0 || !visible(inner) {
+                continue;
+            }
+            let values: Vec<String> = parts(inner).into_iter().map(|(_, value)| value).collect();
+            partition = partition_values(&schema, &values)?;
+        }
         files.push(DataFile {
             uri: format!("s3://{}/{key}", job.from),
             path: store.blob_path(&blob),
             blob: blob.into(),
             size,
-            partition: partition.clone(),
+            partition: partition.into(),
         });
     }
-    Ok(Snapshot { files, from, to })
+    Ok(Snapshot { files, input, from, to })
+}
+
+/// What the files of a job are: as it says itself, or as the table tells that a crawler made; then with the newest object
+/// that the crawler has seen, since only what was crawled has its columns there.
+fn input(connection: &Connection, job: &resources::Job) -> Result<(Input, i64)> {
+    let Some((database, name)) = &job.input_table else {
+        let (format, columns) = (job.input_format.clone(), job.input_columns.clone());
+        return Ok((Input { format, columns, keys: Vec::new() }, i64::MAX));
+    };
+    let Some(deployed) = lookup::crawled(connection, database, name)? else {
+        // Nothing was crawled, so there is nothing to read.
+        return Ok((Input::default(), 0));
+    };
+    let Some(table) = as_table(&deployed).cloned() else { return Ok((Input::default(), 0)) };
+    let most: Option<i64> = connection
+        .prepare_cached(
+            "select max(position) from crawls where state = 'SUCCEEDED' and crawler = \
+             (select crawler from crawled_tables where database = ?1 and tbl = ?2)",
+        )
+        .and_then(|mut s| s.query_row([database, name], |r| r.get(0)))
+        .map_err(sql)?;
+    Ok((Input { format: table.format, columns: table.columns, keys: table.partition_keys }, most.unwrap_or(0)))
 }
 
 fn table(connection: &Connection, job: &resources::Job) -> Result<Option<resources::Table>> {

@@ -44,6 +44,7 @@ pub(crate) fn clean_job() -> resources::Job {
         sql: CLEAN.into(),
         from: "landing".into(),
         from_prefix: String::new(),
+        input_table: None,
         input_format: "json".into(),
         input_columns: columns(&[
             ("base", "varchar"),
@@ -59,6 +60,7 @@ pub(crate) fn clean_job() -> resources::Job {
         timeout_minutes: 10,
         role: "role".into(),
         log_group: "/aws-glue/jobs/clean".into(),
+        on_ended: Vec::new(),
     }
 }
 
@@ -362,9 +364,9 @@ async fn endless() -> (TempDir, Local) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_beyond_its_timeout_is_ended() {
     let (_dir, local) = endless().await;
-    let (started, resource) = local.begin_run("clean", "test").await.unwrap();
+    let (started, resource) = local.begin_run("clean", "test", None).await.unwrap();
     let timeout = std::time::Duration::from_millis(30);
-    super::run::supervise(local.clone(), started.id.clone(), "clean".into(), resource, timeout).await;
+    super::run::supervise(local.clone(), started.id.clone(), "clean".into(), resource.unwrap(), timeout).await;
     let ended = Jobs::run(&local, "clean", &started.id).await.unwrap();
     assert_eq!(ended.state, JobRunState::Timeout);
     assert_eq!(ended.error.as_deref(), Some("it took longer than its timeout, 0.03 s"));

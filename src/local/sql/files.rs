@@ -169,12 +169,17 @@ fn data_file(store: &Store, bucket: &str, key: &str, blob: &str, size: u64, part
 }
 
 /// Engines do not read files whose names, or folders below the table, begin with `_` or `.`.
-fn visible(relative: &str) -> bool {
+pub(crate) fn visible(relative: &str) -> bool {
     !relative.is_empty() && relative.split('/').all(|part| !part.starts_with('_') && !part.starts_with('.'))
 }
 
 /// Calls `each` with the key, blob and size of each current object that is not empty, in order of the keys.
-fn under(connection: &Connection, bucket: &str, prefix: &str, mut each: impl FnMut(&str, &str, u64)) -> Result<()> {
+pub(crate) fn under(
+    connection: &Connection,
+    bucket: &str,
+    prefix: &str,
+    mut each: impl FnMut(&str, &str, u64),
+) -> Result<()> {
     let mut statement = connection
         .prepare_cached(
             "select key, blob, size from objects where bucket = ?1 and key >= ?2 and (?3 is null or key < ?3) \

@@ -60,8 +60,11 @@ pub(crate) fn catalog_session(
     let catalog = MemoryCatalogProvider::new();
     for name in databases.iter().map(|d| d.resource.physical_name.as_str()) {
         let schema = MemorySchemaProvider::new();
-        for table in tables.iter().filter_map(|t| as_table(t)).filter(|t| t.database == name) {
-            let provider = FileTable::catalog(store.clone(), table.clone(), counters.clone())?;
+        for (deployed, table) in
+            tables.iter().filter_map(|t| Some((t, as_table(t)?))).filter(|(_, t)| t.database == name)
+        {
+            let crawled = is_crawled(deployed);
+            let provider = FileTable::catalog(store.clone(), table.clone(), crawled, counters.clone())?;
             schema.register_table(table.table.to_lowercase(), Arc::new(provider)).map_err(Error::storage)?;
         }
         catalog.register_schema(&name.to_lowercase(), Arc::new(schema)).map_err(Error::storage)?;
@@ -78,6 +81,11 @@ pub(crate) fn input_session(name: &str, table: Arc<dyn TableProvider>) -> Result
     catalog.register_schema(NO_DATABASE, Arc::new(schema)).map_err(Error::storage)?;
     context.register_catalog(CATALOG, Arc::new(catalog));
     Ok(context)
+}
+
+/// Whether a crawler made a table.
+pub(crate) fn is_crawled(deployed: &Deployed) -> bool {
+    deployed.resource.name.starts_with("crawler.")
 }
 
 /// The table that a deployed resource is.

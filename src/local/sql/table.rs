@@ -80,6 +80,7 @@ pub(crate) struct FileTable {
     keys: SchemaRef,
     schema: SchemaRef,
     counters: Arc<Counters>,
+    crawled: bool,
     scanned: AtomicBool,
 }
 
@@ -94,11 +95,36 @@ impl FileTable {
     pub(crate) fn catalog(
         store: Store,
         table: resources::Table,
+        crawled: bool,
         counters: Arc<Counters>,
     ) -> std::result::Result<Self, Error> {
         let (columns, keys) = (types::schema(&table.columns)?, types::schema(&table.partition_keys)?);
         let format = Format::named(&table.format)?;
+        if crawled {
+            let written = types::schema_as_written(&table.columns)?;
+            return Ok(
+                Self::new(Source::Catalog(store, Box::new(table)), format, columns, keys, counters).crawled(written)
+            );
+        }
         Ok(Self::new(Source::Catalog(store, Box::new(table)), format, columns, keys, counters))
+    }
+
+    /// A table of these files that a crawler made.
+    pub(crate) fn of_crawled(
+        files: Vec<DataFile>,
+        format: &str,
+        columns: &[Column],
+        keys: &[Column],
+        counters: Arc<Counters>,
+    ) -> std::result::Result<Self, Error> {
+        let written = types::schema_as_written(columns)?;
+        let (format, columns, keys) = (Format::named(format)?, types::schema(columns)?, types::schema(keys)?);
+        Ok(Self::new(Source::Files(files), format, columns, keys, counters).crawled(written))
+    }
+
+    /// The table's columns are in lower case; in the files they are as they are written there.
+    fn crawled(self, written: SchemaRef) -> Self {
+        Self { file_schema: written, crawled: true, ..self }
     }
 
     /// A table of these files; its columns have the names that the files have.
@@ -122,6 +148,7 @@ impl FileTable {
             file_schema: columns,
             keys,
             counters,
+            crawled: false,
             scanned: AtomicBool::new(false),
         }
     }
@@ -235,6 +262,7 @@ impl FileTable {
                 Arc::new(TextPartition {
                     format,
                     by_place: matches!(self.source, Source::Catalog(..)),
+                    crawled: self.crawled,
                     files,
                     file_schema: self.file_schema.clone(),
                     schema: self.schema.clone(),

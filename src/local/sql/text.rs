@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, RecordBatch},
+        array::{ArrayRef, RecordBatch, new_null_array},
         csv,
         datatypes::{DataType, Field, Schema, SchemaRef},
         error::ArrowError,
@@ -40,6 +40,8 @@ pub(crate) struct TextPartition {
     pub(crate) format: TextFormat,
     /// Whether the columns of CSV are those of a catalog table, which takes them in their order, whatever the header says.
     pub(crate) by_place: bool,
+    /// Whether they are those of a table that a crawler made: in lower case, and a file need not have all of them.
+    pub(crate) crawled: bool,
     pub(crate) files: Vec<DataFile>,
     /// The columns in the files.
     pub(crate) file_schema: SchemaRef,
@@ -61,6 +63,7 @@ impl PartitionStream for TextPartition {
         let reader = Reader {
             format: self.format,
             by_place: self.by_place,
+            crawled: self.crawled,
             file_schema: self.file_schema.clone(),
             schema: self.schema.clone(),
             counters: self.counters.clone(),
@@ -78,6 +81,7 @@ impl PartitionStream for TextPartition {
 struct Reader {
     format: TextFormat,
     by_place: bool,
+    crawled: bool,
     file_schema: SchemaRef,
     schema: SchemaRef,
     counters: Arc<Counters>,
@@ -215,7 +219,11 @@ impl Reader {
         let bad = |e: ArrowError| Error::failed(format!("{}: {}", file.uri, from_one(&without_kind(&e))));
         let open = || fs::File::open(&file.path).map_err(|e| unreadable(file, e));
         let mut header = read_header(open()?, file)?;
-        if self.by_place {
+        if self.crawled {
+            for name in &mut header {
+                *name = name.to_lowercase();
+            }
+        } else if self.by_place {
             for (name, field) in header.iter_mut().zip(self.file_schema.fields()) {
                 name.clone_from(field.name());
             }
@@ -235,7 +243,8 @@ impl Reader {
         let mut places = Vec::with_capacity(self.file_schema.fields().len());
         for field in self.file_schema.fields() {
             match header.iter().position(|name| name == field.name()) {
-                Some(place) => places.push(place),
+                Some(place) => places.push(Some(place)),
+                None if self.crawled => places.push(None),
                 None if header.is_empty() => {
                     return Err(Error::failed(format!("{}: the file has no header", file.uri)));
                 }
@@ -256,8 +265,14 @@ impl Reader {
             .build(content)
             .map_err(bad)?;
         for batch in reader {
-            let batch = batch.map_err(bad)?.project(&places).map_err(bad)?;
-            let batch = RecordBatch::try_new(self.file_schema.clone(), batch.columns().to_vec()).map_err(bad)?;
+            let batch = batch.map_err(bad)?;
+            let column =
+                |(place, field): (&Option<usize>, &Arc<Field>)| match place.and_then(|p| batch.columns().get(p)) {
+                    Some(column) => column.clone(),
+                    None => new_null_array(field.data_type(), batch.num_rows()),
+                };
+            let columns = places.iter().zip(self.file_schema.fields()).map(column).collect();
+            let batch = RecordBatch::try_new(self.file_schema.clone(), columns).map_err(bad)?;
             if !self.emit(batch, file, sink)? {
                 return Ok(false);
             }
