@@ -5,6 +5,7 @@
 
 pub mod bls_quest;
 pub mod crypto_stream;
+pub mod dataops;
 
 use crate::cloud::functions::Handler;
 
@@ -15,6 +16,9 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("crypto_stream::alert_on_price", crypto_stream::alert_on_price),
     ("crypto_stream::fetch_prices", crypto_stream::fetch_prices),
     ("crypto_stream::query_prices", crypto_stream::query_prices),
+    ("dataops::start_crawler", dataops::start_crawler),
+    ("dataops::start_job", dataops::start_job),
+    ("dataops::start_job_again", dataops::start_job_again),
 ];
 
 /// Finds a handler by the name that a pipeline.toml gives: `crypto_stream::fetch_prices`.

@@ -4,6 +4,7 @@
 #[cfg(feature = "local")]
 mod bls_quest;
 #[cfg(feature = "local")]
+mod dataops;
 mod docs;
 #[cfg(feature = "local")]
 mod end_to_end;

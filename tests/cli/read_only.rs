@@ -39,6 +39,9 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("jobs start", Change, &["crypto-stream/clean_prices", "--wait"]),
     ("jobs stop", Change, &["crypto-stream/clean_prices", "jr_1", "--yes"]),
     ("jobs reset-bookmark", Change, &["crypto-stream/clean_prices", "--yes"]),
+    ("crawlers list", Read, &[]),
+    ("crawlers crawls", Read, &["dataops/input"]),
+    ("crawlers start", Change, &["dataops/input", "--wait"]),
     ("logs groups", Read, &[]),
     ("logs tail", Read, &["crypto-stream/fetch_prices"]),
     ("logs search", Read, &["BTC"]),
@@ -94,6 +97,7 @@ fn args<'a>(name: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn what_changes_anything_is_refused_and_what_reads_works() {
     let p = Pumphouse::deployed();
+    p.ok(&["deploy", "dataops", "--yes"]);
     p.with_stdin(&["buckets", "put", "crypto-stream/landing", "notes.txt", "-"], b"a note\n");
     let before = snapshot(&p.state());
     for (name, does, rest) in COMMANDS {
@@ -135,6 +139,7 @@ const FRESH: &[&[&str]] = &[
     &["pipelines"],
     &["plan", "crypto-stream"],
     &["jobs", "list"],
+    &["crawlers", "list"],
     &["logs", "groups"],
     &["logs", "search", "BTC"],
     &["buckets", "list"],
