@@ -96,13 +96,15 @@ fn no_key_lets_a_change_out_where_there_is_something_to_change() {
     let fake = Fake::start(filled);
     let (mut term, _dir) = open(&fake.url(), &["--read-only"]);
     term.wait_for("123456789012 eu-west-1 user/ada");
+    // Others may come before it in the list.
+    term.send(":overview crypto-stream\r");
     term.wait_for("fetch_prices");
     let letters = ('a'..='z').chain('A'..='Z').map(String::from).filter(|key| !"qRZ".contains(key.as_str()));
     let keys: Vec<String> = letters.chain(["\r", "\x1b[15~", " "].map(str::to_owned)).collect();
     // A pane, the way into what it shows, and what is seen there.
     let ways: &[(u8, &str, &str)] = &[
         (1, "", "crypto-stream"),
-        (1, "\r", "fetch_prices"),
+        (1, ":overview crypto-stream\r", "fetch_prices"),
         (2, "", "notes"),
         (2, ":buckets notes\r", "a.json"),
         (2, ":buckets notes\rv", "a.json"),
@@ -117,9 +119,9 @@ fn no_key_lets_a_change_out_where_there_is_something_to_change() {
         (6, "\x1b[Z", "lake"),
         (6, "h\t\t\t", "select 2"),
         (6, "w", "analysts"),
-        (7, "", "CREATE_COMPLETE"),
-        (7, "\t", "Plan of"),
-        (7, "\t\t", "CREATE_COMPLETE"),
+        (7, ":deploy crypto-stream\r", "CREATE_COMPLETE"),
+        (7, ":deploy crypto-stream\r\t", "Plan of"),
+        (7, ":deploy crypto-stream\r\t\t", "CREATE_COMPLETE"),
     ];
     for (n, (pane, way, seen)) in ways.iter().enumerate() {
         // Out of what an earlier key has opened, then from the pane's beginning.
