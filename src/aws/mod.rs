@@ -118,7 +118,8 @@ impl Aws {
             queries: port.clone(),
             queues: port.clone(),
             secrets: port.clone(),
-            streams: port,
+            streams: port.clone(),
+            tables: port,
         }
     }
 

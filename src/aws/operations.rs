@@ -94,9 +94,12 @@ pub const ALL: &[Operation] = &[
     //
     write("DynamoDB", "BatchWriteItem", "dynamodb:BatchWriteItem"),
     write("DynamoDB", "DeleteItem", "dynamodb:DeleteItem"),
+    read("DynamoDB", "DescribeContinuousBackups", "dynamodb:DescribeContinuousBackups"),
     read("DynamoDB", "DescribeTable", "dynamodb:DescribeTable"),
+    read("DynamoDB", "DescribeTimeToLive", "dynamodb:DescribeTimeToLive"),
     read("DynamoDB", "GetItem", "dynamodb:GetItem"),
     read("DynamoDB", "ListTables", "dynamodb:ListTables"),
+    read("DynamoDB", "Query", "dynamodb:Query"),
     read("DynamoDB", "Scan", "dynamodb:Scan"),
     //
     read("Firehose", "DescribeDeliveryStream", "firehose:DescribeDeliveryStream"),

@@ -3,7 +3,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType, PutRequest, TableDescription, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeySchemaElement, KeyType, PutRequest, Select, TableDescription, WriteRequest,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Number, Value};
@@ -11,7 +13,7 @@ use serde_json::{Map, Number, Value};
 use super::{Aws, error::failed};
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    tables::{ItemPage, KeyTable, Tables},
+    tables::{ItemPage, KeyIndex, KeyTable, Query, Tables},
 };
 
 /// Descriptions that are asked for at once.
@@ -38,6 +40,28 @@ impl Tables for Aws {
                 .await?;
             Ok((page, answer.last_evaluated_table_name))
         })
+    }
+
+    async fn describe(&self, table: &str) -> Result<KeyTable> {
+        let found = Box::pin(self.table(table.to_owned())).await?;
+        let mut found = found.ok_or_else(|| Error::not_found("key-value table", table))?;
+        // What may not be read is not known; the rest is.
+        let asked = self.client.dynamodb().await?.describe_time_to_live().table_name(table).send().await;
+        if let Ok(answer) = asked {
+            let on = answer.time_to_live_description.filter(|t| {
+                t.time_to_live_status.as_ref().is_some_and(|s| matches!(s.as_str(), "ENABLED" | "ENABLING"))
+            });
+            found.ttl = on.and_then(|t| t.attribute_name);
+        }
+        let asked = self.client.dynamodb().await?.describe_continuous_backups().table_name(table).send().await;
+        if let Ok(answer) = asked {
+            let recovery = answer
+                .continuous_backups_description
+                .and_then(|c| c.point_in_time_recovery_description)
+                .and_then(|p| p.point_in_time_recovery_status);
+            found.point_in_time_recovery = recovery.map(|status| status.as_str() == "ENABLED");
+        }
+        Ok(found)
     }
 
     async fn put(&self, permit: &Permit, table: &str, items: &[Value]) -> Result<()> {
@@ -76,6 +100,51 @@ impl Tables for Aws {
         Ok(ItemPage { items, next: after.as_ref().map(object) })
     }
 
+    async fn query(&self, table: &str, asked: &Query) -> Result<ItemPage> {
+        let described = Box::pin(self.table(table.to_owned())).await?;
+        let described = described.ok_or_else(|| Error::not_found("key-value table", table))?;
+        let hash_key = match &asked.index {
+            None => described.hash_key,
+            Some(name) => {
+                let index = described.indexes.into_iter().find(|i| i.name == *name);
+                index.ok_or_else(|| Error::not_found("index", format!("{table} {name}")))?.hash_key
+            }
+        };
+        let mut items = Vec::new();
+        let mut after = asked.after.as_ref().map(attributes).transpose()?;
+        while items.len() < asked.limit {
+            let wanted = i32::try_from(asked.limit - items.len()).unwrap_or(i32::MAX);
+            let call = self.client.dynamodb().await?.query().table_name(table).limit(wanted);
+            let call = call
+                .set_index_name(asked.index.clone())
+                .key_condition_expression("#hash = :hash")
+                .expression_attribute_names("#hash", &hash_key)
+                .expression_attribute_values(":hash", attribute(&asked.hash))
+                .set_exclusive_start_key(after);
+            let answer = call.send().await.map_err(failed("dynamodb:Query", "key-value table", table))?;
+            items.extend(answer.items.unwrap_or_default().iter().map(object));
+            after = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(ItemPage { items, next: after.as_ref().map(object) })
+    }
+
+    async fn count(&self, table: &str) -> Result<u64> {
+        let (mut count, mut after) = (0_u64, None);
+        loop {
+            let call = self.client.dynamodb().await?.scan().table_name(table).select(Select::Count);
+            let answer = call.consistent_read(true).set_exclusive_start_key(after).send().await;
+            let answer = answer.map_err(failed("dynamodb:Scan", "key-value table", table))?;
+            count += u64::try_from(answer.count).unwrap_or(0);
+            after = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
     async fn delete(&self, permit: &Permit, table: &str, key: &Value) -> Result<()> {
         permit.check("dynamodb:DeleteItem", table)?;
         let asked = self.client.dynamodb().await?.delete_item().table_name(table).set_key(Some(attributes(key)?));
@@ -95,9 +164,17 @@ impl Aws {
         let Some(table) = answer.table else { return Ok(None) };
         Ok(Some(KeyTable {
             pipeline: self.owners().await.pipeline(&name),
-            hash_key: key(&table, &KeyType::Hash).unwrap_or_default(),
-            range_key: key(&table, &KeyType::Range),
+            hash_key: key(table.key_schema.as_deref(), &KeyType::Hash).unwrap_or_default(),
+            range_key: key(table.key_schema.as_deref(), &KeyType::Range),
             items: table.item_count.and_then(|n| u64::try_from(n).ok()),
+            indexes: indexes(&table),
+            ttl: None,
+            point_in_time_recovery: None,
+            stream: table
+                .stream_specification
+                .filter(|s| s.stream_enabled)
+                .and_then(|s| s.stream_view_type)
+                .map(|s| s.as_str().to_owned()),
             name,
         }))
     }
@@ -117,9 +194,19 @@ impl Aws {
     }
 }
 
-fn key(table: &TableDescription, kind: &KeyType) -> Option<String> {
-    let keys = table.key_schema.as_deref().unwrap_or_default();
-    keys.iter().find(|k| k.key_type == *kind).map(|k| k.attribute_name.clone())
+fn indexes(table: &TableDescription) -> Vec<KeyIndex> {
+    let index = |i: &aws_sdk_dynamodb::types::GlobalSecondaryIndexDescription| {
+        Some(KeyIndex {
+            name: i.index_name.clone()?,
+            hash_key: key(i.key_schema.as_deref(), &KeyType::Hash)?,
+            range_key: key(i.key_schema.as_deref(), &KeyType::Range),
+        })
+    };
+    table.global_secondary_indexes.as_deref().unwrap_or_default().iter().filter_map(index).collect()
+}
+
+fn key(keys: Option<&[KeySchemaElement]>, kind: &KeyType) -> Option<String> {
+    keys.unwrap_or_default().iter().find(|k| k.key_type == *kind).map(|k| k.attribute_name.clone())
 }
 
 /// An item or a key: a JSON object as attributes.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
-use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength};
+use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength, uploads};
 use crate::{
     cloud::{
         Error as CloudError,
@@ -41,7 +41,9 @@ impl Backend {
 
     /// What deploying the pipeline would do.
     pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
-        self.planned(&self.request(pipeline).await?).await
+        let mut plan = self.planned(&self.request(pipeline).await?).await?;
+        plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
+        Ok(plan)
     }
 
     /// What applying a request would do. CloudFormation makes a change set for that, and what it refers to is uploaded
@@ -59,7 +61,12 @@ impl Backend {
 
     /// What deploying the pipeline would probably do, at the price of reading alone: for a face that shows it unasked.
     pub async fn estimate(&self, pipeline: &str) -> Result<ChangeSet> {
-        Ok(self.cloud.stacks.estimate(&self.request(pipeline).await?).await?)
+        let mut plan = self.cloud.stacks.estimate(&self.request(pipeline).await?).await?;
+        // On AWS that would be a request a file, each time.
+        if !self.cloud.stacks.takes_templates() {
+            plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
+        }
+        Ok(plan)
     }
 
     /// What deploying the pipeline means, and how much confirmation that deserves: a yes; its stack's name, typed, in a
@@ -74,9 +81,10 @@ impl Backend {
         self.gate.check("deploy", &stack)?;
         let mut request = self.request(pipeline).await?;
         request.revert_drift = revert_drift;
-        let plan = self.planned(&request).await?;
-        let effect = self.effect_of(pipeline, &plan);
+        let mut plan = self.planned(&request).await?;
         request.confirmed = Some(plan.clone());
+        plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
+        let effect = self.effect_of(pipeline, &plan);
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(stack, request);
         Ok((plan, effect))
     }
@@ -126,14 +134,21 @@ impl Backend {
             self.judge_deploy(pipeline, false).await?;
             request = judged(self);
         }
-        let Some((request, plan)) = request.and_then(|r| Some((r.clone(), r.confirmed?))) else {
+        let Some((request, mut plan)) = request.and_then(|r| Some((r.clone(), r.confirmed?))) else {
             return Err(Error::Usage(format!("{stack}: there is no plan to deploy")));
         };
+        plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
         let effect = self.effect_of(pipeline, &plan);
         self.no_run(&effect.target).await?;
         let stacks = self.cloud.stacks.clone();
         self.gate
-            .perform(&effect, consent, |permit| async move { stacks.apply(&permit, &request, progress).await })
+            .perform(&effect, consent, |permit| async move {
+                let stack = stacks.apply(&permit, &request, progress.clone()).await?;
+                let uploaded = self.upload_changed(&permit, pipeline, &progress).await;
+                uploaded.map(|()| stack).map_err(|e| {
+                    CloudError::failed(format!("the stack is as it should be, but not its files; deploy it again: {e}"))
+                })
+            })
             .await
     }
 

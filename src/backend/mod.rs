@@ -23,6 +23,7 @@ pub mod secrets;
 mod spared;
 pub mod stacks;
 pub mod transfers;
+mod uploads;
 
 use std::{
     collections::BTreeMap,

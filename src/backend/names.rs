@@ -28,6 +28,8 @@ pub enum Kind {
     Queue,
     /// A saved query.
     Query,
+    /// A key-value table.
+    KeyTable,
     /// A secret.
     Secret,
     /// An HTTP API.
@@ -47,6 +49,7 @@ impl Kind {
             Self::Topic => "topic",
             Self::Queue => "queue",
             Self::Query => "saved query",
+            Self::KeyTable => "key-value table",
             Self::Secret => "secret",
             Self::Api => "API",
         }
@@ -64,6 +67,7 @@ impl Kind {
             Self::Topic => &["topic"],
             Self::Queue => &["queue"],
             Self::Query => &["query"],
+            Self::KeyTable => &["dynamodb"],
             Self::Secret => &["secret"],
             Self::Api => &["api"],
         }
@@ -81,6 +85,7 @@ impl Kind {
             | (Self::Topic, Properties::Topic(_))
             | (Self::Queue, Properties::Queue(_))
             | (Self::Query, Properties::Query(_))
+            | (Self::KeyTable, Properties::KeyTable(_))
             | (Self::Secret, Properties::Secret(_))
             | (Self::Api, Properties::Api(_)) => own,
             (Self::LogGroup, Properties::Function(f)) => Some(&f.log_group),

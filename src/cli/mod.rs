@@ -35,6 +35,7 @@ mod serve;
 mod session;
 mod signals;
 mod stacks;
+mod tables;
 mod time;
 mod topics;
 
@@ -167,6 +168,9 @@ enum Command {
     /// Databases, tables and partitions
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Key-value tables and their items
+    #[command(subcommand)]
+    Tables(tables::Command),
     /// Execute SQL
     Query(queries::Execute),
     /// Executions of SQL and saved queries
@@ -242,6 +246,7 @@ impl Command {
             | Self::Bootstrap(_)
             | Self::Logs(_)
             | Self::Catalog(_)
+            | Self::Tables(_)
             | Self::Query(_)
             | Self::Export(_)
             | Self::Info
@@ -362,6 +367,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Logs(c) => c.run(s, backend).await,
         Command::Buckets(c) => c.run(s, backend).await,
         Command::Catalog(c) => c.run(s, backend).await,
+        Command::Tables(c) => c.run(s, backend).await,
         Command::Query(query) => query.run(s, backend).await,
         Command::Queries(c) => c.run(s, backend).await,
         Command::Queues(c) => c.run(s, backend).await,

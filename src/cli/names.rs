@@ -53,6 +53,7 @@ async fn list(backend: &Backend, kind: Kind) -> cloud::Result<Vec<String>> {
         Kind::Topic => cloud.alerts.topics().await?.into_iter().map(|x| x.name).collect(),
         Kind::Queue => cloud.queues.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Query => cloud.queries.saved().await?.into_iter().map(|x| x.name).collect(),
+        Kind::KeyTable => cloud.tables.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Secret => cloud.secrets.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Api => cloud.apis.list().await?.into_iter().map(|x| x.name).collect(),
     })

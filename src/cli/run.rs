@@ -28,7 +28,8 @@ use crate::{
 pub struct Run {
     /// The pipeline's name
     pub pipeline: String,
-    /// Replay a file instead of a source: on the embedded cloud alone
+    /// Replay a file instead of a source, on the embedded cloud alone; or upload a file, or those of a folder, instead of a
+    /// source's own files
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = input::pair)]
     sources: Vec<(String, String)>,
     /// Let sources answer from their real addresses, as they always do on AWS
@@ -89,6 +90,9 @@ async fn print(mut news: mpsc::UnboundedReceiver<RunProgress>) {
             }
             RunProgress::Restarted { run } => {
                 say(bars.as_ref(), &format!("giving up the interrupted run {run} and starting anew"));
+            }
+            RunProgress::Fed { source, uploaded, removed } => {
+                say(bars.as_ref(), &format!("{source}: {uploaded} files uploaded, {removed} others removed"));
             }
             RunProgress::Stage(stage) => match &mut bars {
                 Some(bars) => bars.stage(&stage),

@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn bucket(id: &str, expire_days: Option<u32>) -> Resource {
-        resource(id, Properties::Bucket(Bucket { versioning: false, expire_days, on_created: vec![] }))
+        resource(id, Properties::Bucket(Bucket { expire_days, ..Bucket::default() }))
     }
 
     fn table(kinds: &[(&str, &str)], partitions: &[(&str, &str)]) -> Resource {

@@ -11,7 +11,7 @@ use super::resources::{Crawler, Graph, Job, NotificationTarget, Properties, Reso
 pub struct Stage {
     /// Its name in pipeline.toml, without its kind: `fetch_prices`.
     pub name: String,
-    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `crawler`, `job`, `topic`, `table`, `query` or `api`.
+    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `dynamodb`, `crawler`, `job`, `topic`, `table`, `query` or `api`.
     pub kind: &'static str,
     /// The logical id of its resource.
     pub id: String,
@@ -24,10 +24,10 @@ pub struct Stage {
 /// The stages, each after what its data comes from, otherwise in the order of the graph.
 ///
 /// Data flows from a function to what its role may write, from a stream over its deliveries to a bucket, from a bucket to
-/// the functions, topics and queues that it tells and the crawlers and jobs that read it, from a queue to its function,
-/// from a function to what it may start, from a crawler to the jobs that read its table, from either to whom it tells how
-/// it ended, from a job to its bucket and its table, from a database's tables to its queries, from a query to the function
-/// that may execute it, and from a function to its API.
+/// the functions, topics and queues that it tells, the crawlers and jobs that read it, its copy and its logs, from a queue to
+/// its function, from a function to what it may start, from a crawler to the jobs that read its table, from either to whom it
+/// tells how it ended, from a job to its bucket and its table or its key-value table, from a database's tables to its queries,
+/// from a query or a key-value table to the function that may ask it, and from a function to its API.
 /// Where that would be a circle (a job that reads and writes one bucket), the link that closes it is left out.
 pub fn flow(graph: &Graph) -> Vec<Stage> {
     let stages: Vec<(&Resource, &'static str)> =
@@ -75,6 +75,7 @@ fn kind(properties: &Properties) -> Option<&'static str> {
         Properties::Delivery(_) => "delivery",
         Properties::Bucket(_) => "bucket",
         Properties::Crawler(_) => "crawler",
+        Properties::KeyTable(_) => "dynamodb",
         Properties::Job(_) => "job",
         Properties::Topic(_) => "topic",
         Properties::Table(_) => "table",
@@ -136,6 +137,8 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                     }
                     "sqs:SendMessage" => links.add(("function", name), ("queue", other)),
                     "sqs:ReceiveMessage" => links.add(("queue", other), ("function", name)),
+                    "dynamodb:BatchWriteItem" => links.add(("function", name), ("dynamodb", other)),
+                    "dynamodb:Scan" => links.add(("dynamodb", other), ("function", name)),
                     "sns:Publish" => links.add(("function", name), ("topic", other)),
                     "athena:StartQueryExecution" => links.add(("query", other), ("function", name)),
                     "glue:StartCrawler" => links.add(("function", name), ("crawler", other)),
@@ -149,6 +152,12 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
             links.add(("delivery", name), ("bucket", &delivery.to));
         }
         Properties::Bucket(bucket) => {
+            if let Some(logs) = &bucket.access_log {
+                links.add(("bucket", name), ("bucket", logs));
+            }
+            if let Some(replication) = &bucket.replication {
+                links.add(("bucket", name), ("bucket", &replication.to));
+            }
             for rule in &bucket.on_created {
                 match &rule.target {
                     NotificationTarget::Function(function) => links.add(("bucket", name), ("function", function)),
@@ -169,6 +178,12 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                 }
             }
             links.add(("job", name), ("bucket", &job.to));
+            if let Some(table) = &job.key_table {
+                links.add(("job", name), ("dynamodb", table));
+            }
+            if let Some((bucket, _)) = &job.rejects {
+                links.add(("job", name), ("bucket", bucket));
+            }
         }
         Properties::Table(table) => {
             links.add(("bucket", &table.bucket), ("table", name));
@@ -236,7 +251,7 @@ mod tests {
                 timeout_minutes: 1,
                 role: String::new(),
                 log_group: String::new(),
-                on_ended: vec![],
+                ..Job::default()
             }),
         )
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub use super::sources::{SourceResponse, Sources};
 use super::{
     alerts::Alerts, buckets::Buckets, crawlers::Crawlers, error::Result, jobs::Jobs, pages::Pages, permit::Permit,
-    queries::Queries, queues::Queues, secrets::Secrets, streams::Streams,
+    queries::Queries, queues::Queues, secrets::Secrets, streams::Streams, tables::Tables,
 };
 
 /// A function.
@@ -147,6 +147,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// Data streams.
     pub streams: Arc<dyn Streams>,
+    /// Key-value tables.
+    pub tables: Arc<dyn Tables>,
 }
 
 /// What a handler is given beside its event: the same on every cloud.

@@ -9,6 +9,7 @@ pub mod calls;
 pub mod catalog;
 pub mod changes;
 pub mod crawlers;
+pub mod delimited;
 pub mod diff;
 pub mod error;
 pub mod flow;

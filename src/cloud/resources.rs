@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{catalog::Column, permit::Grant};
+use super::{catalog::Column, delimited::Dialect, permit::Grant};
 
 /// Everything that one stack holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ pub enum OutputValue {
 pub enum Properties {
     /// A bucket.
     Bucket(Bucket),
+    /// A key that encrypts.
+    Key(Key),
+    /// A key-value table.
+    KeyTable(KeyTable),
     /// A data stream.
     Stream(Stream),
     /// A queue.
@@ -118,6 +122,132 @@ pub struct Bucket {
     pub expire_days: Option<u32>,
     /// What happens when an object is created.
     pub on_created: Vec<Notification>,
+    /// Days after which a version that is no longer current goes.
+    #[serde(default)]
+    pub expire_versions_days: Option<u32>,
+    /// When objects move to another storage class.
+    #[serde(default)]
+    pub transition: Option<Transition>,
+    /// The key that its objects are encrypted with; none: S3's own.
+    #[serde(default)]
+    pub encryption: Option<String>,
+    /// Which pages of other origins may read it.
+    #[serde(default)]
+    pub cors: Vec<CorsRule>,
+    /// The bucket that its access log is written to, below `NAME/`.
+    #[serde(default)]
+    pub access_log: Option<String>,
+    /// Where its objects are copied to.
+    #[serde(default)]
+    pub replication: Option<Replication>,
+}
+
+/// When objects move to another storage class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Days after their creation.
+    pub days: u32,
+    /// The class, in S3's word: `GLACIER_IR`.
+    pub class: String,
+}
+
+/// Which pages of other origins may read a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorsRule {
+    /// The origins: `https://example.com`.
+    pub origins: Vec<String>,
+    /// The HTTP methods.
+    pub methods: Vec<String>,
+    /// The request headers.
+    pub headers: Vec<String>,
+    /// Seconds that a browser may remember it.
+    pub max_age_seconds: Option<u32>,
+}
+
+/// Where a bucket's objects are copied to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replication {
+    /// The other bucket.
+    pub to: String,
+    /// The execution role that S3 copies with.
+    pub role: String,
+}
+
+/// A key that encrypts (AWS KMS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// What it is for, in words.
+    pub description: String,
+    /// Whether its material changes each year.
+    pub rotation: bool,
+    /// Days between its removal and its end: 7 to 30.
+    pub deletion_days: u32,
+}
+
+/// A key-value table (Amazon DynamoDB).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyTable {
+    /// The attribute that is the hash key.
+    pub hash_key: KeyAttribute,
+    /// The attribute that is the range key.
+    pub range_key: Option<KeyAttribute>,
+    /// Other keys that items are found by.
+    pub indexes: Vec<KeyIndex>,
+    /// The attribute that says when an item is over, in seconds since 1970.
+    pub ttl: Option<String>,
+    /// Whether it can be brought back as it was at any second of the last 35 days.
+    pub point_in_time_recovery: bool,
+    /// What its stream of changes holds, in DynamoDB's word: `NEW_AND_OLD_IMAGES`.
+    pub stream: Option<String>,
+}
+
+/// An attribute that is part of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyAttribute {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: KeyKind,
+}
+
+/// What a key's attribute may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyKind {
+    /// A text.
+    #[serde(rename = "string")]
+    Text,
+    /// A number.
+    #[serde(rename = "number")]
+    Number,
+}
+
+impl KeyKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "string",
+            Self::Number => "number",
+        }
+    }
+}
+
+/// A global secondary index of a key-value table, with all attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyIndex {
+    /// Its name.
+    pub name: String,
+    /// The attribute that is its hash key.
+    pub hash_key: KeyAttribute,
+    /// The attribute that is its range key.
+    pub range_key: Option<KeyAttribute>,
+}
+
+impl KeyTable {
+    /// The attributes of an item that are its key.
+    pub fn key_attributes(&self, item: &Value) -> Value {
+        let parts = [Some(&self.hash_key), self.range_key.as_ref()].into_iter().flatten();
+        parts.filter_map(|part| Some((part.name.clone(), item.get(&part.name)?.clone()))).collect()
+    }
 }
 
 /// One rule of a bucket's notifications.
@@ -355,7 +485,7 @@ pub struct Crawler {
 }
 
 /// A job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The SQL: it reads `input`, its result is written.
     pub sql: String,
@@ -366,11 +496,26 @@ pub struct Job {
     /// The catalog table that a crawler makes of what it reads: database and table. It tells the format and the columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_table: Option<(String, String)>,
-    /// The format of what it reads: `json`, `csv` or `parquet`; empty where a table tells.
+    /// The format of what it reads: `json`, `csv`, `pipe` or `parquet`; empty where a table tells.
     pub input_format: String,
     /// The columns that it reads.
     pub input_columns: Vec<Column>,
-    /// The bucket it writes to.
+    /// How its CSV is written, where that is not the usual way.
+    #[serde(default)]
+    pub dialect: Option<Dialect>,
+    /// The column of the input that holds the name of a row's file.
+    #[serde(default)]
+    pub file_column: Option<String>,
+    /// The bucket and the prefix where bad rows go; without it, a bad row fails the run.
+    #[serde(default)]
+    pub rejects: Option<(String, String)>,
+    /// The key-value table that it writes instead of a bucket.
+    #[serde(default)]
+    pub key_table: Option<String>,
+    /// Whether what that table holds and a run does not give is deleted.
+    #[serde(default)]
+    pub replace: bool,
+    /// The bucket it writes to; empty where it writes a key-value table.
     pub to: String,
     /// What its keys begin with: `prices/`.
     pub to_prefix: String,
@@ -535,6 +680,8 @@ impl Properties {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bucket(_) => "bucket",
+            Self::Key(_) => "key",
+            Self::KeyTable(_) => "key-value table",
             Self::Stream(_) => "stream",
             Self::Queue(_) => "queue",
             Self::EventSourceMapping(_) => "event source mapping",
@@ -560,7 +707,14 @@ impl Properties {
     pub fn stateful(&self) -> bool {
         matches!(
             self,
-            Self::Bucket(_) | Self::Stream(_) | Self::Queue(_) | Self::LogGroup(_) | Self::Secret(_) | Self::Topic(_)
+            Self::Bucket(_)
+                | Self::Key(_)
+                | Self::KeyTable(_)
+                | Self::Stream(_)
+                | Self::Queue(_)
+                | Self::LogGroup(_)
+                | Self::Secret(_)
+                | Self::Topic(_)
         )
     }
 
@@ -570,6 +724,7 @@ impl Properties {
             Self::Table(_) => path.starts_with("partition_keys") || path == "database" || path == "table",
             Self::Delivery(_) => path == "from",
             Self::EventSourceMapping(_) => path == "queue",
+            Self::KeyTable(_) => path.starts_with("hash_key") || path.starts_with("range_key"),
             _ => false,
         }
     }

@@ -142,6 +142,12 @@ impl Maker<'_> {
             let properties = Properties::Topic(r::Topic { email: topic.email.clone() });
             self.add(&topic.name, self.physical(&topic.name), vec![], properties);
         }
+        for (name, key) in &environment.keys {
+            self.add(name, self.physical(name), vec![], Properties::Key(key.clone()));
+        }
+        for (name, table) in &environment.key_tables {
+            self.add(name, self.physical(name), vec![], Properties::KeyTable(table.clone()));
+        }
         for stream in &environment.streams {
             let properties =
                 Properties::Stream(r::Stream { shards: stream.shards, retention_hours: stream.retention_hours });
@@ -224,8 +230,23 @@ impl Maker<'_> {
 
     fn buckets(&mut self) {
         let environment = self.env;
-        for bucket in &environment.buckets {
+        // Each after those that it names.
+        let mut waiting: Vec<&spec::Bucket> = environment.buckets.iter().collect();
+        let mut sorted: Vec<&spec::Bucket> = Vec::new();
+        while !waiting.is_empty() {
+            let there = |name: &Option<String>| name.as_ref().is_none_or(|n| sorted.iter().any(|b| b.name == *n));
+            let next = waiting.iter().position(|b| there(&b.access_log) && there(&b.replicate_to)).unwrap_or(0);
+            let next = waiting.remove(next);
+            sorted.push(next);
+        }
+        for bucket in sorted {
             let mut depends_on = Vec::new();
+            depends_on.extend(bucket.encryption.as_ref().map(|key| names::logical_id(key, "Key")));
+            for other in [&bucket.access_log, &bucket.replicate_to].into_iter().flatten() {
+                depends_on.push(names::logical_id(other, "Bucket"));
+            }
+            let owner = ("bucket", bucket.name.as_str());
+            depends_on.extend(bucket.replicate_to.as_ref().map(|_| part_id(owner, "Role")));
             let mut rules = Vec::new();
             for rule in &bucket.on_created {
                 let (id, target) = match &rule.target {
@@ -248,6 +269,15 @@ impl Maker<'_> {
                 versioning: bucket.versioning,
                 expire_days: bucket.expire_days,
                 on_created: rules,
+                expire_versions_days: bucket.expire_versions_days,
+                transition: bucket.transition.clone(),
+                encryption: bucket.encryption.as_ref().map(|key| self.physical(key)),
+                cors: bucket.cors.clone(),
+                access_log: bucket.access_log.as_ref().map(|logs| self.bucket_name(logs)),
+                replication: bucket.replicate_to.as_ref().map(|copy| r::Replication {
+                    to: self.bucket_name(copy),
+                    role: role_name(owner, &self.bucket_name(&bucket.name)),
+                }),
             });
             self.add(&bucket.name, self.bucket_name(&bucket.name), depends_on, properties);
         }
@@ -277,6 +307,19 @@ impl Maker<'_> {
             });
             let depends_on = vec![DATABASE_ID.into(), names::logical_id(&job.to, "Bucket")];
             self.add(table, format!("{database}.{table}"), depends_on, properties);
+        }
+        for table in &environment.tables {
+            let properties = Properties::Table(r::Table {
+                database: database.clone(),
+                table: table.name.clone(),
+                bucket: self.bucket_name(&table.from),
+                prefix: table.prefix.clone(),
+                format: table.format.clone(),
+                columns: table.columns.clone(),
+                partition_keys: vec![],
+            });
+            let depends_on = vec![DATABASE_ID.into(), names::logical_id(&table.from, "Bucket")];
+            self.add(&table.name, format!("{database}.{}", table.name), depends_on, properties);
         }
     }
 
@@ -366,9 +409,15 @@ impl Maker<'_> {
                 part_id(owner, "Role"),
                 part_id(owner, "LogGroup"),
                 names::logical_id(&job.from, "Bucket"),
-                names::logical_id(&job.to, "Bucket"),
+                match &job.key_table {
+                    Some(table) => names::logical_id(table, "Dynamodb"),
+                    None => names::logical_id(&job.to, "Bucket"),
+                },
             ];
-            depends_on.dedup();
+            let rejects = job.rejects.as_ref().map(|(bucket, _)| names::logical_id(bucket, "Bucket"));
+            depends_on.extend(rejects);
+            let mut seen = std::collections::BTreeSet::new();
+            depends_on.retain(|id| seen.insert(id.clone()));
             depends_on.extend(job.table.as_ref().map(|t| names::logical_id(t, "Table")));
             depends_on.extend(job.crawler.as_ref().map(|c| names::logical_id(c, "Crawler")));
             let (on_ended, told) = self.told(&job.on_ended);
@@ -380,7 +429,12 @@ impl Maker<'_> {
                 input_table: database.clone().zip(self.crawled(job).map(str::to_owned)),
                 input_format: job.format.clone(),
                 input_columns: job.input.clone(),
-                to: self.bucket_name(&job.to),
+                dialect: job.csv.clone(),
+                file_column: job.file_column.clone(),
+                rejects: job.rejects.as_ref().map(|(bucket, prefix)| (self.bucket_name(bucket), prefix.clone())),
+                key_table: job.key_table.as_ref().map(|table| self.physical(table)),
+                replace: job.replace,
+                to: if job.key_table.is_some() { String::new() } else { self.bucket_name(&job.to) },
                 to_prefix: job.prefix.clone(),
                 partition_by: job.partition_by.iter().map(|c| c.name.clone()).collect(),
                 table: database.clone().zip(job.table.clone()),
@@ -479,6 +533,7 @@ impl Maker<'_> {
             let id = resource.logical_id.clone();
             let (suffix, what, value) = match &resource.properties {
                 Properties::Bucket(_) => ("Name", "The bucket", OutputValue::Name(id)),
+                Properties::KeyTable(_) => ("Name", "The key-value table", OutputValue::Name(id)),
                 Properties::Stream(_) => ("Name", "The data stream", OutputValue::Name(id)),
                 Properties::Topic(_) => ("Name", "The topic", OutputValue::Name(id)),
                 Properties::Queue(_) => ("Name", "The queue", OutputValue::Name(id)),

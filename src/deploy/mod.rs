@@ -7,6 +7,7 @@ pub mod names;
 pub mod package;
 mod roles;
 mod template;
+mod uploads;
 
 pub use diagram::{mermaid, with_diagram};
 pub use graph::{Error, graph};
@@ -14,3 +15,4 @@ pub use names::stack as stack_name;
 pub use template::{
     ARTIFACT_BUCKET, BOOTSTRAP_STACK, Fault, TemplateError, TemplateOptions, bootstrap_template, is_emulated, template,
 };
+pub use uploads::{Upload, uploads};

@@ -61,6 +61,8 @@ pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option
         | GrantKind::QueueSend
         | GrantKind::TopicPublish
         | GrantKind::QueryExecute
+        | GrantKind::DynamodbRead
+        | GrantKind::DynamodbWrite
         | GrantKind::CrawlerRead
         | GrantKind::CrawlerStart
         | GrantKind::JobStart => Some(physical(pipeline, env, name)),
@@ -91,6 +93,8 @@ pub fn logical_id(name: &str, kind: &str) -> String {
 pub fn suffix(properties: &Properties) -> &'static str {
     match properties {
         Properties::Bucket(_) => "Bucket",
+        Properties::Key(_) => "Key",
+        Properties::KeyTable(_) => "Dynamodb",
         Properties::Stream(_) => "Stream",
         Properties::Queue(_) => "Queue",
         Properties::EventSourceMapping(_) => "EventSourceMapping",

@@ -22,9 +22,14 @@ impl Maker<'_> {
             let mut grants = log_grants(&group);
             for grant in &function.grants {
                 let name = names::granted(&self.pipeline.name, &self.env.name, grant.kind, &grant.name);
-                if let (Some(action), Some(name)) = (action(grant.kind), name) {
-                    let resource = if grant.prefix.is_empty() { name } else { format!("{name}/{}", grant.prefix) };
-                    grants.push(Grant { action: action.into(), resource });
+                let Some(physical) = name else { continue };
+                let resource = if grant.prefix.is_empty() { physical } else { format!("{physical}/{}", grant.prefix) };
+                let allow = |action: &&str| Grant { action: (*action).into(), resource: resource.clone() };
+                grants.extend(actions(grant.kind).iter().map(allow));
+                match grant.kind {
+                    GrantKind::BucketRead => grants.extend(self.decrypt(&grant.name)),
+                    GrantKind::BucketWrite => grants.extend(self.encrypt(&grant.name)),
+                    _ => {}
                 }
             }
             if let Some(queue) = &function.from {
@@ -57,13 +62,24 @@ impl Maker<'_> {
         for job in &environment.jobs {
             let physical = self.physical(&job.name);
             let group = names::job_log_group(&physical);
-            let (from, to) = (self.bucket_name(&job.from), self.bucket_name(&job.to));
+            let from = self.bucket_name(&job.from);
             let mut grants = log_grants(&group);
             grants.extend([
                 Grant { action: "s3:ListBucket".into(), resource: from.clone() },
                 Grant { action: "s3:GetObject".into(), resource: from },
-                Grant { action: "s3:PutObject".into(), resource: to },
             ]);
+            grants.extend(self.decrypt(&job.from));
+            let rejects = job.rejects.as_ref().map(|(bucket, _)| bucket);
+            for to in [Some(&job.to).filter(|_| job.key_table.is_none()), rejects].into_iter().flatten() {
+                grants.push(Grant { action: "s3:PutObject".into(), resource: self.bucket_name(to) });
+                grants.extend(self.encrypt(to));
+            }
+            if let Some(table) = &job.key_table {
+                let mut actions = vec!["dynamodb:BatchWriteItem", "dynamodb:DescribeTable"];
+                actions.extend(job.replace.then_some("dynamodb:Scan"));
+                let resource = self.physical(table);
+                grants.extend(actions.iter().map(|a| Grant { action: (*a).into(), resource: resource.clone() }));
+            }
             if let (Some(database), Some(table)) = (self.database(), &job.table) {
                 let resource = format!("{database}.{table}");
                 grants.push(Grant { action: "glue:GetTable".into(), resource: resource.clone() });
@@ -82,9 +98,40 @@ impl Maker<'_> {
             let mut grants: Vec<Grant> =
                 reads.iter().map(|a| Grant { action: format!("kinesis:{a}"), resource: from.clone() }).collect();
             grants.push(Grant { action: "s3:PutObject".into(), resource: to });
+            grants.extend(self.encrypt(&delivery.to));
             let physical = self.physical(&delivery.name);
             self.role(("delivery", &delivery.name), &physical, "firehose.amazonaws.com", grants);
         }
+        for bucket in &environment.buckets {
+            let Some(copy) = &bucket.replicate_to else { continue };
+            let physical = self.bucket_name(&bucket.name);
+            let mut grants = vec![
+                Grant { action: "s3:GetReplicationConfiguration".into(), resource: physical.clone() },
+                Grant { action: "s3:ReplicateObject".into(), resource: self.bucket_name(copy) },
+            ];
+            grants.extend(self.key_of(&bucket.name).map(|resource| Grant { action: "kms:Decrypt".into(), resource }));
+            grants.extend(self.key_of(copy).map(|resource| Grant { action: "kms:Encrypt".into(), resource }));
+            self.role(("bucket", &bucket.name), &physical, "s3.amazonaws.com", grants);
+        }
+    }
+
+    /// The key that encrypts a bucket.
+    fn key_of(&self, bucket: &str) -> Option<String> {
+        let bucket = self.env.buckets.iter().find(|b| b.name == bucket)?;
+        bucket.encryption.as_ref().map(|key| self.physical(key))
+    }
+
+    /// What reading an encrypted bucket takes.
+    fn decrypt(&self, bucket: &str) -> Option<Grant> {
+        self.key_of(bucket).map(|resource| Grant { action: "kms:Decrypt".into(), resource })
+    }
+
+    /// What writing an encrypted bucket takes; the parts of a large object are read again.
+    fn encrypt(&self, bucket: &str) -> Vec<Grant> {
+        let actions = self.key_of(bucket).map(|key| {
+            ["kms:Decrypt", "kms:GenerateDataKey"].map(|a| Grant { action: a.into(), resource: key.clone() })
+        });
+        actions.into_iter().flatten().collect()
     }
 
     fn role(&mut self, owner: (&str, &str), physical: &str, service: &str, mut grants: Vec<Grant>) {
@@ -106,29 +153,32 @@ pub(super) fn role_name((section, _): (&str, &str), physical: &str) -> String {
     match section {
         "job" => format!("{physical}.job"),
         "crawler" => format!("{physical}.crw"),
+        "bucket" => format!("{physical}.s3"),
         "delivery" => format!("{physical}.dlv"),
         _ => physical.to_owned(),
     }
 }
 
-fn action(kind: GrantKind) -> Option<&'static str> {
-    Some(match kind {
-        GrantKind::SourceRead => return None,
-        GrantKind::SecretRead => "secretsmanager:GetSecretValue",
-        GrantKind::StreamWrite => "kinesis:PutRecords",
-        GrantKind::BucketRead => "s3:GetObject",
-        GrantKind::BucketWrite => "s3:PutObject",
-        GrantKind::BucketList => "s3:ListBucket",
-        GrantKind::BucketDelete => "s3:DeleteObject",
-        GrantKind::QueueSend => "sqs:SendMessage",
-        GrantKind::ThresholdRead => "ssm:GetParameter",
-        GrantKind::ThresholdMeasure => "cloudwatch:PutMetricData",
-        GrantKind::TopicPublish => "sns:Publish",
-        GrantKind::QueryExecute => "athena:StartQueryExecution",
-        GrantKind::CrawlerRead => "glue:GetCrawler",
-        GrantKind::CrawlerStart => "glue:StartCrawler",
-        GrantKind::JobStart => "glue:StartJobRun",
-    })
+fn actions(kind: GrantKind) -> &'static [&'static str] {
+    match kind {
+        GrantKind::SourceRead => &[],
+        GrantKind::SecretRead => &["secretsmanager:GetSecretValue"],
+        GrantKind::StreamWrite => &["kinesis:PutRecords"],
+        GrantKind::BucketRead => &["s3:GetObject"],
+        GrantKind::BucketWrite => &["s3:PutObject"],
+        GrantKind::BucketList => &["s3:ListBucket"],
+        GrantKind::BucketDelete => &["s3:DeleteObject"],
+        GrantKind::QueueSend => &["sqs:SendMessage"],
+        GrantKind::ThresholdRead => &["ssm:GetParameter"],
+        GrantKind::ThresholdMeasure => &["cloudwatch:PutMetricData"],
+        GrantKind::TopicPublish => &["sns:Publish"],
+        GrantKind::QueryExecute => &["athena:StartQueryExecution"],
+        GrantKind::CrawlerRead => &["glue:GetCrawler"],
+        GrantKind::CrawlerStart => &["glue:StartCrawler"],
+        GrantKind::JobStart => &["glue:StartJobRun"],
+        GrantKind::DynamodbRead => &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"],
+        GrantKind::DynamodbWrite => &["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem"],
+    }
 }
 
 fn log_grants(group: &str) -> Vec<Grant> {

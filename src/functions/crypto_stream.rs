@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::files::files;
 use crate::cloud::{
     Error, Result,
     alerts::{Publish, Sample},
@@ -15,7 +16,6 @@ use crate::cloud::{
     queries::{Query, QueryResult},
     secrets::SecretValue,
     streams::Record,
-    urlcode::decode,
 };
 
 const SOURCE: &str = "coinbase";
@@ -200,30 +200,6 @@ fn message(crossings: &[Value], threshold: f64, key: &str) -> Publish {
     }
 }
 
-/// A file that S3's event tells of.
-#[derive(Debug, PartialEq, Eq)]
-struct NewFile {
-    bucket: String,
-    key: String,
-    version: Option<String>,
-}
-
-fn files(event: &Value) -> Result<Vec<NewFile>> {
-    let wrong = || Error::Invalid("the event is none of S3's: {\"Records\":[{\"s3\":{\"bucket\":…".into());
-    let records = event.get("Records").and_then(Value::as_array).ok_or_else(wrong)?;
-    records
-        .iter()
-        .map(|record| {
-            let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str);
-            Ok(NewFile {
-                bucket: text("/s3/bucket/name").ok_or_else(wrong)?.to_owned(),
-                key: decode(text("/s3/object/key").ok_or_else(wrong)?),
-                version: text("/s3/object/versionId").map(str::to_owned),
-            })
-        })
-        .collect()
-}
-
 /// The watched base's prices in JSON lines, in order, with their amounts as numbers.
 fn watched(content: &[u8], mut complain: impl FnMut(&str)) -> Vec<(Price, f64)> {
     let mut found = Vec::new();
@@ -362,15 +338,6 @@ mod tests {
         assert!(complaints[0].starts_with("line 5 ") && complaints[1].starts_with("line 6 "), "{complaints:?}");
         assert_eq!(newest(&found), Some(("2020-01-01T00:00:00Z".parse().unwrap(), 1.5)));
         assert_eq!(newest(&found[..1]), None);
-    }
-
-    #[test]
-    fn the_event_s_keys_are_decoded() {
-        let event = json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a+b/%C3%A9.json"}}}]});
-        let expected = NewFile { bucket: "b".into(), key: "a b/é.json".into(), version: None };
-        assert_eq!(files(&event).unwrap(), [expected]);
-        assert!(files(&json!({})).is_err());
-        assert!(files(&json!({"Records": [{"s3": {}}]})).is_err());
     }
 
     #[test]

@@ -6,6 +6,8 @@
 pub mod bls_quest;
 pub mod crypto_stream;
 pub mod dataops;
+mod files;
+pub mod water_quality;
 
 use crate::cloud::functions::Handler;
 
@@ -19,6 +21,8 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("dataops::start_crawler", dataops::start_crawler),
     ("dataops::start_job", dataops::start_job),
     ("dataops::start_job_again", dataops::start_job_again),
+    ("water_quality::alert_on_turbidity", water_quality::alert_on_turbidity),
+    ("water_quality::count", water_quality::count),
 ];
 
 /// Finds a handler by the name that a pipeline.toml gives: `crypto_stream::fetch_prices`.

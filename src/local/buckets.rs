@@ -272,6 +272,17 @@ fn summary(connection: &Connection, deployed: &Deployed) -> Result<Bucket> {
     })
 }
 
+fn lifecycle(bucket: &resources::Bucket) -> Vec<String> {
+    let moves = bucket.transition.as_ref().map(|t| format!("objects move to {} after {} days", t.class, t.days));
+    let versions = bucket.expire_versions_days.map(|d| format!("versions that are not current go after {d} days"));
+    let expire = bucket.expire_days.map(|d| format!("all objects expire after {d} days"));
+    [expire, versions, moves].into_iter().flatten().collect()
+}
+
+fn cors_in_words(rule: &resources::CorsRule) -> String {
+    format!("{} from {}", rule.methods.join(", "), rule.origins.join(", "))
+}
+
 fn in_words(rule: &Notification) -> String {
     let (kind, name) = match &rule.target {
         NotificationTarget::Function(name) => ("function", name),
@@ -374,14 +385,30 @@ impl Buckets for Local {
                 let settings = bucket_of(deployed)?;
                 let notifications: Vec<String> = settings.on_created.iter().map(in_words).collect();
                 let versioning = if settings.versioning { "on" } else { "off" };
-                let lifecycle = settings.expire_days.map(|d| format!("all objects expire after {d} days"));
                 Ok(BucketDetail {
                     bucket,
                     versioning: Some(settings.versioning),
                     expire_days: settings.expire_days,
                     settings: vec![
                         Setting::new("versioning", vec![versioning.into()]),
-                        Setting::new("lifecycle", lifecycle.into_iter().collect()),
+                        Setting::new("lifecycle", lifecycle(&settings)),
+                        Setting::new(
+                            "encryption",
+                            settings.encryption.iter().map(|key| format!("key {key}")).collect(),
+                        ),
+                        Setting::new("CORS", settings.cors.iter().map(cors_in_words).collect()),
+                        Setting::new(
+                            "access log",
+                            settings.access_log.iter().map(|to| format!("bucket {to}")).collect(),
+                        ),
+                        Setting::new(
+                            "replication",
+                            settings
+                                .replication
+                                .iter()
+                                .map(|r| format!("each new version to bucket {}", r.to))
+                                .collect(),
+                        ),
                         Setting::new("notifications", notifications.clone()),
                     ],
                     notifications,

@@ -20,6 +20,7 @@ fn bucket_with_rules() -> resources::Resource {
                 rule(".json", NotificationTarget::Function("f".into())),
                 rule("", NotificationTarget::Topic("t".into())),
             ],
+            ..resources::Bucket::default()
         }),
     )
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Local,
-    buckets::delete_object,
+    buckets::{delete_object, remove_row},
     crawlers,
     deliveries::{self, Take},
     jobs, logs, lookup,
@@ -229,6 +229,7 @@ impl Local {
 
         let next_ms = round.part("queues", self.receive_messages(None, false));
         round.at(next_ms);
+        round.part("replication", self.replicate());
 
         let waiting = round.part("invocations", store.read_now(next_pending));
         round.pending = waiting.is_some_and(|time_ms| time_ms <= now_ms);
@@ -248,8 +249,11 @@ impl Local {
         round.part("retention of streams", self.trim_streams());
         round.part("retention of queues", self.trim_queues());
         round.part("retention of logs", self.trim_logs());
+        round.part("access logs", self.log_access());
         if expire_objects {
             round.part("expiry of objects", self.expire_objects());
+            round.part("expiry of versions", self.expire_versions());
+            round.part("expiry of items", self.expire_items());
         }
         round.part("files", self.inner.store.collect_garbage(GARBAGE));
     }
@@ -271,6 +275,33 @@ impl Local {
             };
             while settings.retention_days > 0 && store.read_now(any)? {
                 store.write_now(|t| logs::expire(t, name, before_ms, BATCH))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes versions that have not been current for longer than their bucket keeps them.
+    pub(crate) fn expire_versions(&self) -> Result<()> {
+        let store = &self.inner.store;
+        let now_ms = self.inner.clock.now_ms();
+        for bucket in store.read_now(|c| lookup::all(c, "bucket"))? {
+            let Properties::Bucket(settings) = &bucket.resource.properties else { continue };
+            let Some(days) = settings.expire_versions_days else { continue };
+            let name = &bucket.resource.physical_name;
+            let before_ms = now_ms - i64::from(days) * DAY_MS;
+            // A version is old since the next one of its key was made.
+            let old = |c: &Connection| -> Result<Vec<(i64, Option<String>)>> {
+                c.prepare_cached(
+                    "select seq, blob from objects o where bucket = ?1 and latest = 0 and (select modified from objects n \
+                     where n.bucket = o.bucket and n.key = o.key and n.seq > o.seq order by n.seq limit 1) < ?2 limit ?3",
+                )
+                .and_then(|mut s| {
+                    s.query_map(rusqlite::params![name, before_ms, BATCH], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+                })
+                .map_err(sql)
+            };
+            while !store.read_now(old)?.is_empty() {
+                store.write_now(|t| old(t)?.iter().try_for_each(|(seq, blob)| remove_row(t, *seq, blob.as_deref())))?;
             }
         }
         Ok(())

@@ -104,6 +104,7 @@ fn missing(kind: &'static str, physical_name: &str) -> Error {
         "log_group" => "log group",
         "delivery" => "delivery stream",
         "api" => "API",
+        "key_table" => "key-value table",
         other => other,
     };
     Error::not_found(spoken, physical_name)

@@ -11,6 +11,7 @@ mod buckets_streaming;
 pub mod catalog;
 pub mod changes;
 pub mod clock;
+pub(crate) mod copies;
 pub mod crawlers;
 #[cfg(test)]
 mod crypto_stream_tests;

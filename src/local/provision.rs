@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::{
-    logs, schedules,
+    copies, logs, schedules,
     store::{Store, sql},
 };
 use crate::cloud::{
@@ -18,6 +18,7 @@ const BATCH: usize = 10_000;
 pub(crate) fn create(t: &Transaction<'_>, now_ms: i64, resource: &Resource) -> Result<()> {
     let name = &resource.physical_name;
     match &resource.properties {
+        Properties::Bucket(bucket) => copies::begin(t, name, None, bucket),
         Properties::Schedule(schedule) => schedules::arm(t, name, schedule, now_ms),
         Properties::Api(api) if api.api_key => make_api_key(t, name),
         _ => Ok(()),
@@ -28,6 +29,7 @@ pub(crate) fn create(t: &Transaction<'_>, now_ms: i64, resource: &Resource) -> R
 pub(crate) fn change(t: &Transaction<'_>, now_ms: i64, old: &Resource, new: &Resource) -> Result<()> {
     let name = &new.physical_name;
     match (&old.properties, &new.properties) {
+        (Properties::Bucket(before), Properties::Bucket(after)) => copies::begin(t, name, Some(before), after),
         (Properties::Schedule(before), Properties::Schedule(after)) if before.expression != after.expression => {
             schedules::arm(t, name, after, now_ms)
         }
@@ -89,6 +91,7 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
             "insert or ignore into garbage select blob, 0 from objects where bucket = ?1 and blob is not null",
             "delete from objects where bucket = ?1",
             "delete from bucket_usage where bucket = ?1",
+            "delete from deliveries where name in ('access_log:' || ?1, 'replication:' || ?1)",
         ],
         Properties::Stream(_) => {
             &["delete from records where stream = ?1", "delete from spent_tokens where stream = ?1"]
@@ -131,7 +134,12 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
         Properties::Alarm(_) => &["delete from thresholds where name = ?1", "delete from alarms where name = ?1"],
         Properties::Secret(_) => &["delete from secrets where name = ?1"],
         Properties::Api(_) => &["delete from api_keys where name = ?1", "delete from api_usage where name = ?1"],
-        Properties::Role(_) | Properties::Database(_) | Properties::Query(_) | Properties::EventSourceMapping(_) => &[],
+        Properties::KeyTable(_) => &["delete from items where tbl = ?1"],
+        Properties::Key(_)
+        | Properties::Role(_)
+        | Properties::Database(_)
+        | Properties::Query(_)
+        | Properties::EventSourceMapping(_) => &[],
     };
     statements.iter().try_for_each(|statement| delete(t, statement, name))
 }

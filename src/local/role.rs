@@ -15,6 +15,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Local;
@@ -28,6 +29,7 @@ use crate::cloud::{
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
     queues::{Queue, QueueMessage, Queues, Redriven},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
+    tables::{self, ItemPage, KeyTable, Tables},
     uploads::{ByteStream, PutStream, Streamed},
 };
 
@@ -73,7 +75,8 @@ pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Ports
         queries: seen.clone(),
         queues: seen.clone(),
         secrets,
-        streams: seen,
+        streams: seen.clone(),
+        tables: seen,
     }
 }
 
@@ -313,5 +316,46 @@ impl Streams for Seen {
 
     async fn drain(&self, permit: &Permit, delivery: &str, since: Timestamp) -> Result<Drained> {
         self.local.drain(permit, delivery, since).await
+    }
+}
+
+#[async_trait]
+impl Tables for Seen {
+    fn list(&self) -> Pages<'_, KeyTable> {
+        Tables::list(&self.local)
+    }
+
+    async fn describe(&self, table: &str) -> Result<KeyTable> {
+        self.local.describe(table).await
+    }
+
+    async fn put(&self, permit: &Permit, table: &str, items: &[Value]) -> Result<()> {
+        Tables::put(&self.local, permit, table, items).await?;
+        self.meter.add_written(items.len());
+        Ok(())
+    }
+
+    async fn get(&self, table: &str, key: &Value) -> Result<Option<Value>> {
+        self.permit.check("dynamodb:GetItem", table)?;
+        Tables::get(&self.local, table, key).await
+    }
+
+    async fn scan(&self, table: &str, after: Option<&Value>, limit: usize) -> Result<ItemPage> {
+        self.permit.check("dynamodb:Scan", table)?;
+        self.local.scan(table, after, limit).await
+    }
+
+    async fn query(&self, table: &str, asked: &tables::Query) -> Result<ItemPage> {
+        self.permit.check("dynamodb:Query", table)?;
+        self.local.query(table, asked).await
+    }
+
+    async fn count(&self, table: &str) -> Result<u64> {
+        self.permit.check("dynamodb:Scan", table)?;
+        self.local.count(table).await
+    }
+
+    async fn delete(&self, permit: &Permit, table: &str, key: &Value) -> Result<()> {
+        Tables::delete(&self.local, permit, table, key).await
     }
 }

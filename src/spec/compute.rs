@@ -11,15 +11,15 @@ use super::{
     read::Context,
     sections::{column_name, each, key_prefix},
     tree::{At, Section, Table},
-    types::{Alarm, Api, Column, Crawler, Function, Grant, GrantKind, Job, Metric, Quota, Runtime, Throttle},
+    types::{Alarm, Api, Column, Crawler, Dialect, Function, Grant, GrantKind, Job, Metric, Quota, Runtime, Throttle},
 };
 
 const CODE_BYTES: u64 = 50 * 1024 * 1024;
 /// The types of columns, in Athena's words.
-const TYPES: [&str; 7] = ["varchar", "double", "bigint", "integer", "boolean", "timestamp", "date"];
+pub(super) const TYPES: [&str; 7] = ["varchar", "double", "bigint", "integer", "boolean", "timestamp", "date"];
 /// Those that a part of a key can hold.
 const PARTITION_TYPES: [&str; 4] = ["varchar", "integer", "bigint", "date"];
-const FORMATS: [&str; 3] = ["json", "csv", "parquet"];
+const FORMATS: [&str; 4] = ["json", "csv", "pipe", "parquet"];
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const PERIODS: [&str; 3] = ["day", "week", "month"];
 
@@ -197,6 +197,11 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
             c.m.add(text.at, format!("there is no {section} {}", quote(name)), help);
             continue;
         }
+        if kind == GrantKind::SourceRead && c.uploads.iter().any(|u| u == name) {
+            let help = "its files are uploaded to a bucket: grant `bucket.NAME:read`";
+            c.m.add(text.at, format!("no function asks the source {}", quote(name)), help);
+            continue;
+        }
         let scoped = matches!(kind, GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketDelete);
         if !scoped && text.value.contains('/') {
             let help =
@@ -261,6 +266,7 @@ fn job(
     let sql = c.sql(path, true);
     let from = s.required(c.m, "from", "\"bucket.NAME\"");
     let to = s.required(c.m, "to", "\"bucket.NAME\"");
+    let in_table = to.as_ref().is_some_and(|t| t.value.starts_with("dynamodb."));
     let from_prefix = s.text(c.m, "from_prefix", "\"raw/\"").map(|p| key_prefix(c, p)).unwrap_or_default();
     let prefix = s.text(c.m, "prefix", "\"prices/\"").map(|p| key_prefix(c, p));
     let prefix = prefix.unwrap_or_else(|| format!("{}/", table.as_deref().unwrap_or(&name)));
@@ -274,6 +280,7 @@ fn job(
         crawl::told_by_table(c, s);
     }
     let input = columns(c, s, "input", &TYPES);
+    let reading = reading(c, s, format.as_ref(), &input);
     if input.is_empty() && s.node("input").is_none() && !crawled {
         s.missing(c.m, "input", "{ name = \"varchar\", amount = \"double\" }");
     }
@@ -297,7 +304,7 @@ fn job(
     let schedule = c.schedule(schedule);
     let timeout_minutes = s.count(c.m, "timeout_minutes", 1..=2_880).unwrap_or(60);
     let on_ended = crawl::on_ended(c, s, &format!("job.{name}"));
-    let to = to.and_then(|t| c.dotted("bucket", t));
+    let to = to.and_then(|t| c.dotted(if in_table { "dynamodb" } else { "bucket" }, t));
     let (from, from_prefix, crawler) = if crawled {
         let from = from.and_then(|f| c.dotted("crawler", f));
         // One that is wrong itself was told of already.
@@ -307,6 +314,20 @@ fn job(
     } else {
         (from.and_then(|f| c.dotted("bucket", f)), from_prefix, None)
     };
+    let replace = s.boolean(c.m, "replace").unwrap_or(false);
+    if let Some(at) = s.node("replace").map(|n| n.at.clone()).filter(|_| replace && (bookmark || !in_table)) {
+        let help = "`replace` is for a job that writes a key-value table and reads all of its input: no `bookmark`";
+        c.m.add(at, "what this job does not give cannot be told from what it did not read", help);
+    }
+    for key in ["prefix", "table", "columns", "partition_by"].iter().filter(|_| in_table) {
+        if let Some(at) = s.node(key).map(|n| n.at.clone()) {
+            c.m.add(
+                at,
+                format!("`{key}` of a job that writes a key-value table"),
+                "remove it: each row becomes an item",
+            );
+        }
+    }
     let (from, to) = (from?, to?);
     let link = |bucket: &str, prefix: &str, at| Link {
         who: format!("job.{name}"),
@@ -315,7 +336,12 @@ fn job(
         at,
     };
     c.links.reads.push(link(&from.value, &from_prefix, from.at));
-    c.links.writes.push(link(&to.value, &prefix, to.at.clone()));
+    if let Some((bucket, prefix, at)) = &reading.rejects {
+        c.links.writes.push(link(bucket, prefix, at.clone()));
+    }
+    if !in_table {
+        c.links.writes.push(link(&to.value, &prefix, to.at.clone()));
+    }
     c.links.reads.push(Link { place: crawl::start_of("job", &name), ..link("", "", to.at) });
     let plain = |all: Vec<At<Column>>| all.into_iter().map(|c| c.value).collect();
     Some(Job {
@@ -326,7 +352,12 @@ fn job(
         format: if crawled { String::new() } else { format.map_or_else(|| "json".into(), |f| f.value) },
         crawler,
         input: plain(input),
-        to: to.value,
+        csv: reading.csv,
+        file_column: reading.file_column,
+        rejects: reading.rejects.map(|(bucket, prefix, _)| (bucket, prefix)),
+        key_table: in_table.then(|| to.value.clone()),
+        replace,
+        to: if in_table { String::new() } else { to.value },
         prefix,
         table,
         columns: plain(output),
@@ -338,8 +369,67 @@ fn job(
     })
 }
 
+/// How a job reads its input, beside the format and the columns.
+struct Reading {
+    csv: Option<Dialect>,
+    file_column: Option<String>,
+    rejects: Option<(String, String, std::ops::Range<usize>)>,
+}
+
+fn reading(c: &mut Context<'_>, s: &mut Section<'_>, format: Option<&At<String>>, input: &[At<Column>]) -> Reading {
+    let format = format.map_or("json", |f| f.value.as_str());
+    let csv = s.section(c.m, "csv", "{ delimiter = \";\", trim = true }").map(|mut csv| {
+        if format != "csv" {
+            c.m.add(
+                csv.at.clone(),
+                format!("`csv` of a job that reads {format}"),
+                "add `format = \"csv\"`, or remove it",
+            );
+        }
+        let delimiter = csv.text(c.m, "delimiter", "\";\"");
+        if let Some(d) = delimiter.as_ref().filter(|d| {
+            let mut all = d.value.chars();
+            all.next().is_none_or(|one| !one.is_ascii() || "\"\r\n".contains(one)) || all.next().is_some()
+        }) {
+            let help = "one ASCII character, but no quote: `\",\"`, `\"\\t\"`";
+            c.m.add(d.at.clone(), format!("{} is no delimiter", quote(&d.value)), help);
+        }
+        let delimiter = delimiter.and_then(|d| d.value.chars().next()).unwrap_or(',');
+        let trim = csv.boolean(c.m, "trim").unwrap_or(false);
+        let header = csv.boolean(c.m, "header").unwrap_or(true);
+        csv.finish(c.m);
+        Dialect { delimiter, trim, header, pipes: false }
+    });
+    let file_column = s.text(c.m, "file_column", "\"file\"");
+    if let Some(column) = &file_column {
+        if !column_name(&column.value) {
+            let help = "lower-case letters, digits and `_`, the first no digit";
+            c.m.add(column.at.clone(), format!("{} is no name for a column", quote(&column.value)), help);
+        }
+        if input.iter().any(|i| i.value.name.to_lowercase() == column.value) {
+            let message = format!("{} stands in `input`, too", quote(&column.value));
+            c.m.add(column.at.clone(), message, "give the column of the files' names another name");
+        }
+    }
+    let rejects = s.text(c.m, "rejects", "\"bucket.NAME/rejects/\"");
+    if let Some(rejects) = rejects.as_ref().filter(|_| !matches!(format, "csv" | "pipe")) {
+        let help = "rows of `csv` and `pipe` can be set aside; of other formats, a bad one fails the run";
+        c.m.add(rejects.at.clone(), format!("`rejects` of a job that reads {format}"), help);
+    }
+    let rejects = rejects.and_then(|text| {
+        let (bucket, prefix) = text.value.split_once('/').unwrap_or((&text.value, ""));
+        let bucket = c.dotted("bucket", At { value: bucket.to_owned(), at: text.at.clone() })?;
+        if prefix.is_empty() {
+            c.m.add(text.at.clone(), "`rejects` has no prefix", "write `rejects = \"bucket.NAME/rejects/\"`");
+        }
+        let prefix = key_prefix(c, At { value: prefix.to_owned(), at: text.at.clone() });
+        Some((bucket.value, prefix, text.at))
+    });
+    Reading { csv, file_column: file_column.map(|f| f.value), rejects }
+}
+
 /// A table of columns and their types, in the order of the file.
-fn columns(c: &mut Context<'_>, s: &mut Section<'_>, key: &'static str, types: &[&str]) -> Vec<At<Column>> {
+pub(super) fn columns(c: &mut Context<'_>, s: &mut Section<'_>, key: &'static str, types: &[&str]) -> Vec<At<Column>> {
     let mut found = Vec::new();
     for (name, kind) in s.pairs(c.m, key, "{ name = \"varchar\", amount = \"double\" }") {
         // What a job reads was named by others; what it writes has names that every engine takes.

@@ -70,6 +70,33 @@ impl Files {
         Ok(files)
     }
 
+    /// The files that a pattern names, by their path after its folders without a `*`: `*` and `?` stand for characters
+    /// within a name. At most `most` bytes together. The error is a half sentence.
+    pub(super) fn matching(&self, pattern: &str, most: u64) -> Result<BTreeMap<String, Bytes>, String> {
+        inside(pattern)?;
+        let parts: Vec<&str> = pattern.split('/').collect();
+        let last = parts.len() - 1;
+        let plain = parts.iter().take(last).take_while(|part| !part.contains(['*', '?'])).count();
+        let (folder, rest) = parts.split_at(plain);
+        let folder = folder.join("/");
+        if folder.is_empty() {
+            return Err("names no folder: put the files into one beside pipeline.toml".into());
+        }
+        let mut files = BTreeMap::new();
+        let mut left = most;
+        for name in self.names_below(&format!("{folder}/"))? {
+            let there: Vec<&str> = name.split('/').collect();
+            if there.len() != rest.len() || !there.iter().zip(rest).all(|(name, part)| wildcard(part, name)) {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            let content = self.read(&path, left).map_err(|why| format!("names `{path}`, which {why}"))?;
+            left -= content.len() as u64;
+            files.insert(name, content);
+        }
+        if files.is_empty() { Err("names no file".into()) } else { Ok(files) }
+    }
+
     fn names_below(&self, prefix: &str) -> Result<Vec<String>, String> {
         let below = |all: &mut dyn Iterator<Item = String>| -> Vec<String> {
             all.filter_map(|p| p.strip_prefix(prefix).map(str::to_owned))
@@ -97,6 +124,17 @@ fn inside(path: &str) -> Result<(), String> {
         && !path.contains(['\\', '\0'])
         && Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
     if fine { Ok(()) } else { Err("is no path inside of the pipeline's folder".into()) }
+}
+
+/// Whether a name is what a pattern with `*` and `?` stands for.
+fn wildcard(pattern: &str, name: &str) -> bool {
+    let Some(first) = pattern.chars().next() else { return name.is_empty() };
+    let rest = &pattern[first.len_utf8()..];
+    match first {
+        '*' => name.char_indices().map(|(i, _)| i).chain([name.len()]).any(|i| wildcard(rest, &name[i..])),
+        '?' => name.chars().next().is_some_and(|c| wildcard(rest, &name[c.len_utf8()..])),
+        _ => name.strip_prefix(first).is_some_and(|name| wildcard(rest, name)),
+    }
 }
 
 fn too_big(most: u64) -> String {
@@ -170,6 +208,14 @@ mod tests {
         assert_eq!(files.read("code", 10).unwrap_err(), "is no file");
         assert_eq!(files.folder("code", 10).unwrap().into_keys().collect::<Vec<_>>(), ["app.py"]);
         assert!(files.folder("empty", 10).is_err());
+        assert_eq!(files.matching("code/*.p?", 10).unwrap().into_keys().collect::<Vec<_>>(), ["app.py"]);
+        assert_eq!(
+            files.matching("c*/app.py", 10).unwrap_err(),
+            "names no folder: put the files into one beside pipeline.toml"
+        );
+        assert_eq!(files.matching("code/*.txt", 10).unwrap_err(), "names no file");
+        assert!(files.matching("code/../../*", 10).unwrap_err().contains("inside"));
+        assert!(files.matching("code/*", 4).unwrap_err().contains("too big"));
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();

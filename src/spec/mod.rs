@@ -13,6 +13,7 @@ pub mod load;
 mod read;
 mod rename;
 mod sections;
+mod storage;
 mod tree;
 pub mod types;
 

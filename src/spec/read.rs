@@ -13,7 +13,7 @@ use super::{
 use crate::cloud::schedule::Schedule;
 
 /// The sections of resources, each `[section.name]`.
-pub(super) const SECTIONS: [&str; 14] = [
+pub(super) const SECTIONS: [&str; 17] = [
     "source",
     "secret",
     "threshold",
@@ -28,6 +28,9 @@ pub(super) const SECTIONS: [&str; 14] = [
     "alarm",
     "query",
     "api",
+    "key",
+    "dynamodb",
+    "table",
 ];
 
 /// What the reading of sections needs.
@@ -42,6 +45,8 @@ pub(super) struct Context<'a> {
     pub(super) links: Links,
     /// Per queue, the seconds that a message has that was received.
     pub(super) visibility: BTreeMap<String, u32>,
+    /// The sources that are files, which no function can ask.
+    pub(super) uploads: Vec<String>,
 }
 
 /// Reads a pipeline from the text of its file.
@@ -88,8 +93,16 @@ pub(super) fn pipeline(
         }
         section.finish(&mut m);
         let names = declared(&merged);
-        let mut context =
-            Context { m: &mut m, source, files, handlers, names, links: Links::default(), visibility: BTreeMap::new() };
+        let mut context = Context {
+            m: &mut m,
+            source,
+            files,
+            handlers,
+            names,
+            links: Links::default(),
+            visibility: BTreeMap::new(),
+            uploads: vec![],
+        };
         let environment = sections::environment(&mut context, &merged, name, region, protected);
         flow::check(&mut context);
         environments.push(environment);

@@ -10,8 +10,11 @@ use super::{
     directory,
     flow::Link,
     read::Context,
+    storage,
     tree::{At, Section, Table, Value, map},
-    types::{Bucket, Delivery, Environment, Query, Queue, Rule, Secret, Source, Stream, Target, Threshold, Topic},
+    types::{
+        Bucket, Delivery, Environment, Query, Queue, Rule, Secret, Source, Stream, Target, Threshold, Topic, Upload,
+    },
 };
 
 pub(super) use super::flow::Links;
@@ -26,7 +29,19 @@ pub(super) fn environment(
     region: Option<String>,
     protected: bool,
 ) -> Environment {
-    let sources = each(c, root, "source", source);
+    let (mut sources, mut uploads) = (Vec::new(), Vec::new());
+    for read in each(c, root, "source", |c, s, name| match s.node("files") {
+        Some(_) => {
+            c.uploads.push(name.clone());
+            storage::upload(c, s, name).map(Read::Files)
+        }
+        None => source(c, s, name).map(Read::Address),
+    }) {
+        match read {
+            Read::Address(source) => sources.push(source),
+            Read::Files(upload) => uploads.push(upload),
+        }
+    }
     let mut secrets = each(c, root, "secret", secret);
     for source in &sources {
         if let Some(name) = source.secret.as_ref().filter(|s| secrets.iter().all(|k| k.name != **s)) {
@@ -37,19 +52,25 @@ pub(super) fn environment(
     c.visibility = queues.iter().map(|q| (q.name.clone(), q.visibility_seconds)).collect();
     let crawlers = crawl::crawlers(c, root);
     let jobs = compute::jobs(c, root, &crawlers);
-    let database = catalog(c, root, !crawlers.is_empty() || jobs.iter().any(|j| j.table.is_some()));
+    let tables = storage::tables(c, root, &jobs);
+    let wanted = !crawlers.is_empty() || !tables.is_empty() || jobs.iter().any(|j| j.table.is_some());
+    let database = catalog(c, root, wanted);
     Environment {
         name,
         region,
         protected,
         database,
         sources,
+        uploads,
+        keys: each(c, root, "key", storage::key),
+        key_tables: each(c, root, "dynamodb", storage::key_table),
+        tables,
         secrets,
         thresholds: each(c, root, "threshold", threshold),
         streams: each(c, root, "stream", stream),
         queues,
         deliveries: each(c, root, "delivery", delivery),
-        buckets: each(c, root, "bucket", bucket),
+        buckets: storage::buckets(c, root),
         functions: each(c, root, "function", compute::function),
         crawlers,
         jobs,
@@ -58,6 +79,12 @@ pub(super) fn environment(
         queries: each(c, root, "query", query),
         apis: compute::apis(c, root),
     }
+}
+
+/// A source: an address, or files.
+enum Read {
+    Address(Source),
+    Files(Upload),
 }
 
 /// Reads each `[section.name]`, in the order of the file.
@@ -347,7 +374,8 @@ pub(super) fn key_prefix(c: &mut Context<'_>, prefix: At<String>) -> String {
     prefix.value
 }
 
-fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Bucket> {
+/// What a bucket says of itself; its settings that name others are read by `storage`.
+pub(super) fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Bucket> {
     let versioning = s.boolean(c.m, "versioning").unwrap_or(false);
     let expire_days = s.count(c.m, "expire_days", 1..=36_500);
     let example = "[{ suffix = \".json\", function = \"NAME\" }]";
@@ -399,7 +427,18 @@ fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Buck
         }
         on_created.push(rule);
     }
-    Some(Bucket { name, versioning, expire_days, on_created })
+    Some(Bucket {
+        name,
+        versioning,
+        expire_days,
+        on_created,
+        expire_versions_days: None,
+        transition: None,
+        encryption: None,
+        cors: Vec::new(),
+        access_log: None,
+        replicate_to: None,
+    })
 }
 
 fn topic(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Topic> {

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 pub use crate::cloud::{
     catalog::Column,
-    resources::{End, Quota, Runtime, Throttle},
+    delimited::Dialect,
+    resources::{CorsRule, End, Key, KeyAttribute, KeyIndex, KeyKind, KeyTable, Quota, Runtime, Throttle, Transition},
 };
 
 /// A pipeline.
@@ -46,6 +47,14 @@ pub struct Environment {
     pub database: Option<String>,
     /// Sources of data.
     pub sources: Vec<Source>,
+    /// Sources of files.
+    pub uploads: Vec<Upload>,
+    /// Keys that encrypt.
+    pub keys: Vec<(String, Key)>,
+    /// Key-value tables.
+    pub key_tables: Vec<(String, KeyTable)>,
+    /// Catalog tables that no job fills.
+    pub tables: Vec<Table>,
     /// Secrets, those that a source names among them.
     pub secrets: Vec<Secret>,
     /// Thresholds.
@@ -109,6 +118,34 @@ pub struct Source {
     pub time: Option<String>,
     /// The key under which an observation stands in an answer.
     pub wrap: Option<String>,
+}
+
+/// A source of files, which are uploaded to a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its name.
+    pub name: String,
+    /// The files by their path after the prefix.
+    pub files: BTreeMap<String, Bytes>,
+    /// The bucket that they are uploaded to.
+    pub to: String,
+    /// What their keys begin with.
+    pub prefix: String,
+}
+
+/// A catalog table over files that no job writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// The bucket that holds the files.
+    pub from: String,
+    /// What their keys begin with.
+    pub prefix: String,
+    /// `csv`, `json` or `parquet`.
+    pub format: String,
+    /// The columns in the files.
+    pub columns: Vec<Column>,
 }
 
 /// A secret, without its value.
@@ -185,6 +222,18 @@ pub struct Bucket {
     pub expire_days: Option<u32>,
     /// What happens when an object is created.
     pub on_created: Vec<Rule>,
+    /// Days after which a version that is no longer current goes.
+    pub expire_versions_days: Option<u32>,
+    /// When objects move to another storage class.
+    pub transition: Option<Transition>,
+    /// The key that encrypts its objects.
+    pub encryption: Option<String>,
+    /// Which pages of other origins may read it.
+    pub cors: Vec<CorsRule>,
+    /// The bucket for its access log.
+    pub access_log: Option<String>,
+    /// The bucket that its objects are copied to.
+    pub replicate_to: Option<String>,
 }
 
 /// What happens when an object is created.
@@ -280,11 +329,15 @@ pub enum GrantKind {
     CrawlerStart,
     /// `job.X:start`
     JobStart,
+    /// `dynamodb.X:read`
+    DynamodbRead,
+    /// `dynamodb.X:write`
+    DynamodbWrite,
 }
 
 impl GrantKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::SourceRead,
         Self::SecretRead,
         Self::StreamWrite,
@@ -300,6 +353,8 @@ impl GrantKind {
         Self::CrawlerRead,
         Self::CrawlerStart,
         Self::JobStart,
+        Self::DynamodbRead,
+        Self::DynamodbWrite,
     ];
 
     /// The section that it is about: `stream`.
@@ -315,6 +370,7 @@ impl GrantKind {
             Self::QueryExecute => "query",
             Self::CrawlerRead | Self::CrawlerStart => "crawler",
             Self::JobStart => "job",
+            Self::DynamodbRead | Self::DynamodbWrite => "dynamodb",
         }
     }
 
@@ -332,6 +388,7 @@ impl GrantKind {
             Self::QueryExecute => "QUERY",
             Self::CrawlerRead | Self::CrawlerStart => "CRAWLER",
             Self::JobStart => "JOB",
+            Self::DynamodbRead | Self::DynamodbWrite => "DYNAMODB",
         };
         Some(format!("{prefix}_{}", name.to_ascii_uppercase()))
     }
@@ -339,8 +396,13 @@ impl GrantKind {
     /// What it allows: `write`.
     pub fn verb(self) -> &'static str {
         match self {
-            Self::SourceRead | Self::SecretRead | Self::BucketRead | Self::ThresholdRead | Self::CrawlerRead => "read",
-            Self::StreamWrite | Self::BucketWrite => "write",
+            Self::SourceRead
+            | Self::SecretRead
+            | Self::BucketRead
+            | Self::ThresholdRead
+            | Self::CrawlerRead
+            | Self::DynamodbRead => "read",
+            Self::StreamWrite | Self::BucketWrite | Self::DynamodbWrite => "write",
             Self::BucketList => "list",
             Self::BucketDelete => "delete",
             Self::QueueSend => "send",
@@ -393,11 +455,21 @@ pub struct Job {
     pub from_prefix: String,
     /// The crawler whose table it reads; `from`, `from_prefix` are that crawler's then, `format` and `input` empty.
     pub crawler: Option<String>,
-    /// What it reads: `json`, `csv` or `parquet`.
+    /// What it reads: `json`, `csv`, `pipe` or `parquet`.
     pub format: String,
+    /// How its CSV is written, where that is not the usual way.
+    pub csv: Option<Dialect>,
     /// The columns that it reads.
     pub input: Vec<Column>,
-    /// The bucket that it writes to.
+    /// The column of the input that holds the name of a row's file.
+    pub file_column: Option<String>,
+    /// Where bad rows go: a bucket and a prefix.
+    pub rejects: Option<(String, String)>,
+    /// The key-value table that it writes instead of a bucket.
+    pub key_table: Option<String>,
+    /// Whether what that table holds and a run does not give is deleted.
+    pub replace: bool,
+    /// The bucket that it writes to; empty where it writes a key-value table.
     pub to: String,
     /// What its keys begin with.
     pub prefix: String,

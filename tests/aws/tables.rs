@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
+use pumphouse::cloud::tables::Query;
+
 use crate::{
     fake::{Answer, Fake},
     harness,
@@ -61,4 +63,62 @@ async fn a_scan_goes_on_where_a_page_ended() {
     assert_eq!(page.items, [json!({"id": 1, "tags": ["x"]}), json!({"id": 2, "tags": ["x"]})]);
     let next = tables.scan("t", page.next.as_ref(), 1).await.unwrap();
     assert_eq!(next.items, [json!({"id": 3, "tags": ["x"]})]);
+}
+
+#[tokio::test]
+async fn a_table_is_described_with_its_indexes_and_settings() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "DescribeTable" => Answer::json(&json!({"Table": {
+            "TableName": "t", "ItemCount": 5,
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            "GlobalSecondaryIndexes": [{"IndexName": "by_name", "KeySchema": [
+                {"AttributeName": "name", "KeyType": "HASH"}, {"AttributeName": "n", "KeyType": "RANGE"}]}]}})),
+        "DescribeTimeToLive" => {
+            Answer::json(&json!({"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "over"}}))
+        }
+        "DescribeContinuousBackups" => Answer::json(&json!({"ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}}})),
+        _ => Answer::xml("<DescribeStacksResponse><DescribeStacksResult/></DescribeStacksResponse>"),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let table = harness::cloud(&fake, &state).tables.describe("t").await.unwrap();
+    assert_eq!((table.ttl.as_deref(), table.point_in_time_recovery), (Some("over"), Some(false)));
+    assert_eq!(table.stream.as_deref(), Some("NEW_AND_OLD_IMAGES"));
+    let index = &table.indexes[0];
+    assert_eq!(
+        (index.name.as_str(), index.hash_key.as_str(), index.range_key.as_deref()),
+        ("by_name", "name", Some("n"))
+    );
+}
+
+#[tokio::test]
+async fn items_are_counted_page_by_page_and_looked_for_in_an_index() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "Scan" => {
+            assert_eq!(asked.json()["Select"], "COUNT");
+            let first = asked.json()["ExclusiveStartKey"].is_null();
+            let page = json!({"Count": if first { 20 } else { 10 }});
+            let last = json!({"LastEvaluatedKey": {"id": {"N": "20"}}});
+            Answer::json(&if first { json!({"Count": 20, "LastEvaluatedKey": last["LastEvaluatedKey"]}) } else { page })
+        }
+        "Query" => Answer::json(&json!({"Items": [{"id": {"N": "1"}, "name": {"S": "oak"}}]})),
+        "DescribeTable" => Answer::json(&json!({"Table": {"TableName": "t",
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "GlobalSecondaryIndexes": [
+                {"IndexName": "by_name", "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}]}]}})),
+        _ => Answer::xml("<DescribeStacksResponse><DescribeStacksResult/></DescribeStacksResponse>"),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let tables = harness::cloud(&fake, &state).tables;
+    assert_eq!(tables.count("t").await, Ok(30));
+    let asked = Query { index: Some("by_name".into()), hash: json!("oak"), after: None, limit: 10 };
+    let page = tables.query("t", &asked).await.unwrap();
+    assert_eq!((page.items, page.next), (vec![json!({"id": 1, "name": "oak"})], None));
+    let sent = fake.asked().into_iter().find(|a| a.operation == "Query").unwrap().json();
+    assert_eq!((&sent["IndexName"], &sent["ExpressionAttributeNames"]["#hash"]), (&json!("by_name"), &json!("name")));
+    assert_eq!(sent["ExpressionAttributeValues"][":hash"], json!({"S": "oak"}));
+    let nothing = Query { index: Some("nope".into()), ..asked };
+    assert!(tables.query("t", &nothing).await.unwrap_err().to_string().contains("nope"));
 }

@@ -26,3 +26,5 @@ mod signals;
 mod slim;
 #[cfg(feature = "local")]
 mod usage;
+#[cfg(feature = "local")]
+mod water_quality;

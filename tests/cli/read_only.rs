@@ -57,6 +57,10 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("catalog databases", Read, &[]),
     ("catalog tables", Read, &["crypto_stream"]),
     ("catalog show", Read, &["crypto_stream.prices"]),
+    ("tables list", Read, &[]),
+    ("tables show", Read, &["water-quality/species"]),
+    ("tables items", Read, &["water-quality/species"]),
+    ("tables get", Read, &["water-quality/species", r#"{"UniqueID": 9001, "SpeciesName": "Silver Minnow"}"#]),
     ("query", Read, &["select count(*) from crypto_stream.prices"]),
     ("queries history", Read, &[]),
     ("queries saved", Read, &[]),
@@ -99,6 +103,8 @@ fn what_changes_anything_is_refused_and_what_reads_works() {
     let p = Pumphouse::deployed();
     p.ok(&["deploy", "dataops", "--yes"]);
     p.with_stdin(&["buckets", "put", "crypto-stream/landing", "notes.txt", "-"], b"a note\n");
+    p.ok(&["deploy", "water-quality", "--yes"]);
+    p.ok(&["jobs", "start", "water-quality/load_species", "--wait"]);
     let before = snapshot(&p.state());
     for (name, does, rest) in COMMANDS {
         let said = p.run(&args(name, rest));

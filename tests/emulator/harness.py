@@ -95,6 +95,10 @@ class Emulator:
             aws_secret_access_key="test",
         )
 
+    def resource(self, service):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.resource(service, endpoint_url=self.url, region_name=REGION, **keys)
+
     def stop(self):
         self.process.terminate()
         try:

@@ -69,6 +69,7 @@ class GlueJob:
         self.root = pathlib.Path(self.dir.name)
         self.job, self.name, self._frame = job, name, None
         self.input, self.output = self.root / "landing", self.root / "staging" / "out"
+        self.rejects = self.root / "rejects"
         self.input.mkdir()
         self.sql = self.root / "job.sql"
         self.sql.write_text(job["sql"], encoding="utf-8")
@@ -86,7 +87,12 @@ class GlueJob:
             },
         }
         self.catalog = self.root / "catalog.json"
-        self.catalog.write_text(json.dumps({f"db.{self.table}": {"table": table, "partitions": []}}))
+        catalog = {f"db.{self.table}": {"table": table, "partitions": []}}
+        # A job that writes a key-value table: its name and its keys.
+        self.items_of, keys = job.get("dynamodb") or (None, None)
+        if self.items_of:
+            catalog[self.items_of] = {"keys": keys, "items": []}
+        self.catalog.write_text(json.dumps(catalog))
 
     def arguments(self):
         columns = [{"name": n, "type": t} for n, t in self.job["input"].items()]
@@ -94,7 +100,18 @@ class GlueJob:
         given = ["runner.py", "--JOB_NAME", self.name, "--JOB_ID", "j_1", "--JOB_RUN_ID", f"jr_{uuid.uuid4().hex}"]
         given += ["--SQL_URI", self.sql.as_uri(), "--INPUT", self.input.as_uri() + "/"]
         given += ["--INPUT_FORMAT", self.job.get("format", "json"), "--INPUT_COLUMNS", json.dumps(columns)]
-        given += ["--OUTPUT", self.output.as_uri() + "/", "--job-bookmark-option", f"job-bookmark-{enabled}"]
+        given += ["--job-bookmark-option", f"job-bookmark-{enabled}"]
+        if self.items_of:
+            given += ["--DYNAMODB_TABLE", self.items_of]
+            given += ["--DYNAMODB_REPLACE", "true" if self.job.get("replace") else "false"]
+        else:
+            given += ["--OUTPUT", self.output.as_uri() + "/"]
+        if self.job.get("csv"):
+            given += ["--DIALECT", json.dumps(self.job["csv"])]
+        if self.job.get("file_column"):
+            given += ["--FILE_COLUMN", self.job["file_column"]]
+        if self.job.get("rejects"):
+            given += ["--REJECTS", self.rejects.as_uri() + "/"]
         given += ["--enable-glue-datacatalog", "true"]
         if self.keys:
             given += ["--PARTITION_BY", ",".join(self.keys)]
@@ -138,6 +155,15 @@ class GlueJob:
 
     def partitions(self):
         return json.loads(self.catalog.read_text())[f"db.{self.table}"]["partitions"]
+
+    def items(self):
+        return sorted(json.loads(self.catalog.read_text())[self.items_of]["items"], key=json.dumps)
+
+    def rejected(self):
+        """What the bad rows' files say, each file by its path below the input."""
+        lines = [line for path in sorted(self.rejects.rglob("*.jsonl")) for line in path.read_text().splitlines()]
+        rows = [json.loads(line) for line in lines]
+        return [{**row, "file": row["file"].split("/landing/", 1)[1]} for row in rows]
 
     def written(self):
         return sorted(self.output.rglob("*.parquet"))

@@ -6,16 +6,17 @@ file of its sample's name, else over its sample. What then lies in the buckets t
 
 import json
 import math
+import pathlib
 import tomllib
 import unittest
 
 from pyspark.sql import functions as F
 
 import support
-from support import Embedded, GlueJob, ROOT, as_printed, shared, spark
+from support import Embedded, GlueJob, HIVE, ROOT, as_printed, shared, spark
 
 # What the parameters of a saved query are here.
-PARAMETERS = {("crypto-stream", "by_base"): ["BTC", 10]}
+PARAMETERS = {("crypto-stream", "by_base"): ["BTC", 10], ("water-quality", "turbid"): [5]}
 # The catalog's words for what Spark wrote.
 ATHENA = {"string": "varchar", "int": "integer"}
 
@@ -51,6 +52,10 @@ class Shipped(unittest.TestCase):
         jobs = {}
         for title, job in spec.get("job", {}).items():
             sql = (folder / job["sql"]).read_text(encoding="utf-8")
+            if job["to"].startswith("dynamodb."):
+                keys = spec["dynamodb"][job["to"].removeprefix("dynamodb.")]
+                keys = [*keys["hash_key"], *keys.get("range_key", {})]
+                job = {**job, "dynamodb": (f"{name}-dev-{title}-items", keys)}
             glue = GlueJob({**job, "sql": sql}, f"{name}-dev-{title}")
             place = (job["from"].removeprefix("bucket."), job.get("from_prefix", ""))
             files = cloud.download(f"{name}/{place[0]}", place[1], glue.input)
@@ -71,6 +76,16 @@ class Shipped(unittest.TestCase):
                 runs = cloud.json("jobs", "runs", f"{spec['name']}/{title}")
                 for number in ("rows_in", "rows_out", "files_in"):
                     self.assertEqual(done[number], sum(run[number] for run in runs), (title, number))
+                if glue.job.get("rejects"):
+                    self.rejects(cloud, spec, title, glue)
+                if glue.items_of:
+                    table = f"{spec['name']}/{spec['job'][title]['to'].removeprefix('dynamodb.')}"
+                    theirs = cloud.json("tables", "items", table, "--limit", "1000000")
+                    by_text = {"key": lambda item: json.dumps(item, sort_keys=True)}
+                    self.assertEqual(sorted(glue.items(), **by_text), sorted(theirs, **by_text), title)
+                    self.assertGreater(len(theirs), 0)
+                    compared += 1
+                    continue
                 if not glue.table:
                     self.without_table(cloud, spec, title, glue)
                     compared += 1
@@ -89,6 +104,16 @@ class Shipped(unittest.TestCase):
                 compared += 1
         self.assertGreater(compared, 0)
 
+    def rejects(self, cloud, spec, title, glue):
+        """The bad rows that are set aside, and why, are the same."""
+        bucket, _, prefix = spec["job"][title]["rejects"].removeprefix("bucket.").partition("/")
+        there = glue.root / "rejected"
+        cloud.download(f"{spec['name']}/{bucket}", prefix, there)
+        rows = [json.loads(line) for path in sorted(there.rglob("*.jsonl")) for line in path.read_text().splitlines()]
+        # s3://BUCKET/KEY there, a path that ends with the key here.
+        theirs = [{**row, "file": row["file"].split("/", 3)[3]} for row in rows]
+        self.assertEqual(glue.rejected(), theirs, title)
+
     def without_table(self, cloud, spec, title, glue):
         job = spec["job"][title]
         prefix = job.get("prefix", f"{title}/")
@@ -106,6 +131,8 @@ class Shipped(unittest.TestCase):
             for glue, _ in jobs.values():
                 if glue.table:
                     glue.frame().createOrReplaceTempView(glue.table)
+            for title, table in spec.get("table", {}).items():
+                self.register(cloud, spec, title, table)
             for title, query in spec.get("query", {}).items():
                 sql = (folder / query["sql"]).read_text(encoding="utf-8")
                 parameters = PARAMETERS.get((spec["name"], title))
@@ -124,6 +151,14 @@ class Shipped(unittest.TestCase):
                         # Engines may add doubles in another order.
                         close = isinstance(a, float) and isinstance(b, float) and math.isclose(a, b, rel_tol=1e-12)
                         self.assertTrue(a == b or close, (title, row, their))
+
+    def register(self, cloud, spec, title, table):
+        """A table that no job fills: its files as they are, the columns in their order."""
+        there = pathlib.Path(cloud.dir.name) / f"table-{title}"
+        cloud.download(f"{spec['name']}/{table['from'].removeprefix('bucket.')}", table["prefix"], there)
+        schema = ", ".join(f"`{name}` {HIVE.get(kind, kind)}" for name, kind in table["columns"].items())
+        reader = spark().read.schema(schema).option("recursiveFileLookup", "true").option("header", "true")
+        reader.format(table["format"]).load(there.as_uri()).createOrReplaceTempView(title)
 
     def test_crypto_stream_gives_the_known_numbers(self):
         folder = ROOT / "pipelines/crypto-stream"

@@ -200,6 +200,144 @@ class OtherFormats(unittest.TestCase):
         self.assertRegex(many, r"^a\.csv line 3: .*'many'")
         self.assertRegex(failure("Date,Deaths (all),Country/Region\n2020-03-01,1\n"), r"^a\.csv: .*MALFORMED")
 
+    SAMPLES = (
+        "| Sample | pH  | Temp (°C) |\n|---|---|---|\n| 1 | 7.2 | 25.6 |\n| 2 | acid | 24 |\n"
+        "| 3 | 7.0 |\nno row\n| 4 | 6.5 |  |\n"
+    )
+
+    def pipes(self, **changes):
+        job = dict(
+            sql="select replace(file, '.txt', '') as site, `Sample` as sample, `pH` as ph, `Temp (°C)` as temp "
+            "from input order by site, sample",
+            format="pipe",
+            input={"Sample": "integer", "Temp (°C)": "double", "pH": "double"},
+            file_column="file",
+            rejects="bucket.staging/rejects/",
+            columns={"site": "varchar", "sample": "integer", "ph": "double", "temp": "double"},
+            partition_by={},
+        )
+        return GlueJob({"table": "prices", **job, **changes})
+
+    def test_bad_rows_are_set_aside_with_their_file_line_and_reason(self):
+        j = self.pipes()
+        j.put("b/mill pond.txt", self.SAMPLES)
+        j.put("a.txt", "| pH | Sample | Temp (°C) |\r\n|--|--|--|\r\n| 8 | 9 | 1 |\r\n")
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["rows_out"]), (6, 3))
+        expected = [["a", 9, 8.0, 1.0], ["mill pond", 1, 7.2, 25.6], ["mill pond", 4, 6.5, None]]
+        self.assertEqual(j.rows("select * from prices order by site, sample"), expected)
+        file = "b/mill pond.txt"
+        self.assertEqual(
+            j.rejected(),
+            [
+                {"file": file, "line": 4, "reason": 'column "pH": "acid" is not a double', "text": "| 2 | acid | 24 |"},
+                {"file": file, "line": 5, "reason": "the row has 2 values, and the header has 3", "text": "| 3 | 7.0 |"},
+                {"file": file, "line": 6, "reason": "no row of a table: it stands in no pipes", "text": "no row"},
+            ],
+        )
+        # Again: the same. Mended: nothing is left of the bad rows.
+        j.run()
+        self.assertEqual((len(j.rejected()), j.rows("select count(*) from prices")), (3, [[3]]))
+        j.put("b/mill pond.txt", "| Sample | pH  | Temp (°C) |\n|---|---|---|\n| 1 | 7.2 | 25.6 |\n")
+        self.assertEqual(j.run()["rows_out"], 2)
+        self.assertEqual(j.rejected(), [])
+
+    def test_without_a_place_for_it_a_bad_row_fails_the_run(self):
+        j = self.pipes(
+            sql="select id, n from input",
+            format="csv",
+            csv={"delimiter": "\t", "trim": True, "header": False},
+            input={"id": "varchar", "n": "bigint"},
+            columns={"id": "varchar", "n": "bigint"},
+            rejects=None,
+            file_column=None,
+        )
+        j.put("a.tsv", "PRS1  \t  7\r\nPRS2\t 8\r\n")
+        j.run()
+        self.assertEqual(j.rows("select * from prices order by n"), [["PRS1", 7], ["PRS2", 8]])
+        j.put("b.tsv", "PRS3\t9\nPRS4\tmany\n")
+        with self.assertRaisesRegex(Failed, r'/b\.tsv line 2: column "n": "many" is not a bigint: PRS4\tmany$'):
+            j.run()
+        j = self.pipes()
+        j.put("c.txt", "| Sample | ph |\n|---|---|\n| 1 | 2 |\n")
+        with self.assertRaisesRegex(Failed, r'/c\.txt: column "Temp \(°C\)" is missing: the header has Sample, ph$'):
+            j.run()
+        self.assertEqual(j.rejected(), [])
+
+    def test_rows_and_values_are_what_the_embedded_cloud_takes_for_them(self):
+        import runner
+
+        def rows(text, **changes):
+            found = runner.records(text, {**runner.PLAIN, **changes})
+            return [(line, values if values is not None else why) for line, _, values, why in found]
+
+        text = '\ufeffa,b\r\n1,"x, ""y""\nz"\r\n\r\n2,\n'
+        self.assertEqual(rows(text), [(1, ["a", "b"]), (2, ["1", 'x, "y"\nz']), (5, ["2", ""])])
+        self.assertEqual(rows(" a,b "), [(1, [" a", "b "])])
+        text = 'id \t value\r\nPRS  \t  1.5 \r\n \r\n" x " \t y'
+        self.assertEqual(rows(text, delimiter="\t", trim=True), [(1, ["id", "value"]), (2, ["PRS", "1.5"]), (4, [" x ", "y"])])
+        self.assertEqual(rows('a,b\n1,"x\n2,y\n'), [(1, ["a", "b"]), (2, "a quote that is never closed")])
+        table = "| Sample | pH  |\n|:-------|----:|\n| 1      | 7.2 |\r\n\noops\n|--|--|\n"
+        found = rows(table, **runner.PIPES)
+        self.assertEqual([line for line, _ in found], [1, 3, 5, 6])
+        for kind, good, bad in [
+            ("bigint", ["1", "-9223372036854775808", "+7", ""], ["1.0", " 1", "9223372036854775808", "x", "+"]),
+            ("int", ["2147483647"], ["2147483648", "0x1"]),
+            ("double", ["1", "-1.5", "2.5e-3", "+1E5"], ["1.", ".5", "NaN", "inf", "1e999", "1,5", "e5"]),
+            ("boolean", ["true", "FALSE"], ["yes", "1"]),
+            ("date", ["2020-02-29"], ["2021-02-29", "2020-2-1", "20200201", "2020-02-29 "]),
+            (
+                "timestamp",
+                ["2020-02-29 10:00:00", "2020-02-29T10:00:00.123456Z"],
+                ["2020-02-29", "2020-02-29 24:00:00", "2020-02-29 10:00"],
+            ),
+        ]:
+            for value in good:
+                self.assertIsNone(runner.misfit(value, kind), (kind, value))
+            for value in bad:
+                self.assertIsNotNone(runner.misfit(value, kind), (kind, value))
+        self.assertEqual(runner.misfit("abc", "int"), '"abc" is not an integer')
+
+    def species(self, **changes):
+        return GlueJob(
+            dict(
+                sql="select `UniqueID`, `SpeciesName`, `PopulationCount` from input",
+                format="csv",
+                input={"UniqueID": "integer", "SpeciesName": "varchar", "PopulationCount": "integer"},
+                dynamodb=("species", ["UniqueID", "SpeciesName"]),
+                **changes,
+            )
+        )
+
+    def test_a_job_run_twice_leaves_the_same_items(self):
+        for replace in (False, True):
+            j = self.species(replace=replace)
+            j.put("a.csv", "UniqueID,SpeciesName,Habitat,PopulationCount\n2,Elm,wood,\n1,Oak,wood,1200\n3,Ash,x,5\n")
+            for _ in range(2):
+                done = j.run()
+                self.assertEqual((done["rows_in"], done["rows_out"]), (3, 3))
+                expected = [
+                    {"UniqueID": 1, "SpeciesName": "Oak", "PopulationCount": 1200},
+                    {"UniqueID": 2, "SpeciesName": "Elm"},
+                    {"UniqueID": 3, "SpeciesName": "Ash", "PopulationCount": 5},
+                ]
+                self.assertEqual(j.items(), expected)
+            j.put("a.csv", "UniqueID,SpeciesName,PopulationCount\n1,Oak,7\n")
+            j.run()
+            self.assertEqual(j.items()[0], {"UniqueID": 1, "SpeciesName": "Oak", "PopulationCount": 7})
+            self.assertEqual(len(j.items()), 1 if replace else 3)
+
+    def test_items_that_the_table_would_not_take_fail_the_run(self):
+        for rows, why in [
+            ("1,Oak,1\n1,Oak,2\n", "two rows have the key UniqueID 1, SpeciesName Oak"),
+            ("1,Oak,1\n2,,2\n", 'no value for the key attribute "SpeciesName"'),
+        ]:
+            j = self.species(replace=True)
+            j.put("a.csv", "UniqueID,SpeciesName,PopulationCount\n" + rows)
+            with self.assertRaisesRegex(Failed, why):
+                j.run()
+            self.assertEqual(j.items(), [])
+
     def test_parquet_is_read_by_names(self):
         j = job(
             sql="select a, b, c from input",

@@ -4,8 +4,10 @@
 /// it holds data that a deploy cannot bring back.
 struct Known(&'static str, &'static str, &'static str, &'static str, bool);
 
-const KNOWN: [Known; 21] = [
+const KNOWN: [Known; 23] = [
     Known("AWS::S3::Bucket", "bucket", "Bucket", "bucket", true),
+    Known("AWS::KMS::Key", "key", "Key", "key", true),
+    Known("AWS::DynamoDB::Table", "key-value table", "Dynamodb", "dynamodb", true),
     Known("AWS::Kinesis::Stream", "stream", "Stream", "stream", true),
     Known("AWS::SQS::Queue", "queue", "Queue", "queue", true),
     Known("AWS::Lambda::EventSourceMapping", "event source mapping", "EventSourceMapping", "event_source", false),
@@ -29,13 +31,11 @@ const KNOWN: [Known; 21] = [
 ];
 
 /// Types that no pipeline of ours makes, whose removal loses data nevertheless.
-const STATEFUL: [&str; 9] = [
-    "AWS::DynamoDB::Table",
+const STATEFUL: [&str; 7] = [
     "AWS::DynamoDB::GlobalTable",
     "AWS::EFS::FileSystem",
     "AWS::Cognito::UserPool",
     "AWS::EC2::Volume",
-    "AWS::KMS::Key",
     "AWS::OpenSearchService::Domain",
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",

@@ -15,7 +15,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Backend, Consent, Effect, Outcome, Result, Strength};
+use super::{
+    Backend, Consent, Effect, Outcome, Result, Strength,
+    uploads::{self, Fed, Feed},
+};
 use crate::cloud::{
     self, Cloud, Error, Permit,
     flow::{self, Stage},
@@ -24,6 +27,7 @@ use crate::cloud::{
     runs::{PipelineRun, StageRun},
     stacks::Stack,
 };
+use crate::deploy::Upload;
 
 /// How to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +54,15 @@ pub enum RunProgress {
     Restarted {
         /// The run that is given up.
         run: String,
+    },
+    /// A source of files was fed with others.
+    Fed {
+        /// The source.
+        source: String,
+        /// Files that are new or other than before.
+        uploaded: usize,
+        /// Objects that are no part of them, and that were removed.
+        removed: usize,
     },
     /// A stage has begun, gone on or ended.
     Stage(StageRun),
@@ -138,7 +151,9 @@ impl Backend {
     ) -> Result<RunReport> {
         self.gate.check("run", &self.stack_name(pipeline))?;
         let embedded = self.cloud.identity.known().cloud == "local";
-        if let Some(source) = options.sources.keys().next().filter(|_| !embedded) {
+        let uploads = self.uploads(pipeline);
+        let asked = options.sources.keys().find(|name| uploads.iter().all(|u| u.source != **name));
+        if let Some(source) = asked.filter(|_| !embedded) {
             let what = format!(
                 "replaying a file instead of the source {source:?}: functions on AWS ask the source itself (leave \
                  --source out, or replay on the embedded cloud with --local)"
@@ -152,7 +167,7 @@ impl Backend {
             self.pipeline(pipeline)?;
         }
         let (stack, graph) = runnable(stack, &stack_name, pipeline)?;
-        let inputs = Inputs::read(&graph, options, embedded)?;
+        let inputs = Inputs::read(&graph, &uploads, options, embedded)?;
         let earlier = self.cloud.runs.list(&stack.name, 1).await?.into_iter().next();
         let stages = movers(&graph);
         let now = self.cloud.clock.now();
@@ -164,6 +179,11 @@ impl Backend {
             .perform(&self.run_effect(pipeline), consent, |permit| async move {
                 let work = Work { cloud, permit, graph, stages, sources: inputs.modes, embedded, progress };
                 work.begin(&mut run).await?;
+                for feed in &inputs.feeds {
+                    let fed = feed.sync(&work.cloud, &work.permit).await?;
+                    let (source, Fed { uploaded, removed }) = (feed.source.clone(), fed);
+                    let _ = work.progress.send(RunProgress::Fed { source, uploaded, removed });
+                }
                 work.go(&mut run).await?;
                 Ok(run)
             })
@@ -253,7 +273,7 @@ impl Work {
 fn movers(graph: &Graph) -> Vec<Stage> {
     let mut stages = flow::flow(graph);
     stages.retain(|s| match s.kind {
-        "stream" | "queue" | "delivery" | "bucket" | "topic" | "crawler" | "job" => true,
+        "stream" | "queue" | "delivery" | "bucket" | "dynamodb" | "topic" | "crawler" | "job" => true,
         "function" => graph.by_id(&s.id).is_some_and(|r| stages::role(graph, &r.physical_name).is_some()),
         _ => false,
     });
@@ -354,11 +374,12 @@ fn next_run(
 /// What a run reads.
 struct Inputs {
     modes: BTreeMap<String, SourceMode>,
+    feeds: Vec<Feed>,
     words: String,
 }
 
 impl Inputs {
-    fn read(graph: &Graph, options: &RunOptions, embedded: bool) -> cloud::Result<Self> {
+    fn read(graph: &Graph, uploads: &[Upload], options: &RunOptions, embedded: bool) -> cloud::Result<Self> {
         let known: Vec<&str> = graph
             .resources
             .iter()
@@ -366,9 +387,17 @@ impl Inputs {
             .flat_map(|f| f.sources.keys().map(String::as_str))
             .collect();
         let mut modes = BTreeMap::new();
+        let mut feeds = Vec::new();
         let mut words = Vec::new();
         for (name, path) in &options.sources {
+            if let Some(upload) = uploads.iter().find(|u| u.source == *name) {
+                let (feed, word) = uploads::feed(upload, graph, &absolute(path)?)?;
+                feeds.push(feed);
+                words.push(word);
+                continue;
+            }
             if !known.contains(&name.as_str()) {
+                let known: Vec<&str> = known.iter().copied().chain(uploads.iter().map(|u| u.source.as_str())).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 return Err(Error::Invalid(format!("no source named {name:?}; {} has: {known}", graph.pipeline)));
             }
@@ -389,7 +418,7 @@ impl Inputs {
         if words.is_empty() {
             words.push("the pipeline's own sample".into());
         }
-        Ok(Self { modes, words: words.join(", ") })
+        Ok(Self { modes, feeds, words: words.join(", ") })
     }
 }
 
@@ -439,7 +468,7 @@ mod tests {
     use super::*;
 
     fn inputs(words: &str) -> Inputs {
-        Inputs { modes: BTreeMap::new(), words: words.into() }
+        Inputs { modes: BTreeMap::new(), feeds: Vec::new(), words: words.into() }
     }
 
     fn earlier(status: &str) -> PipelineRun {

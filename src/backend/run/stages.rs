@@ -418,6 +418,7 @@ impl Work {
                 let all = cloud.streams.deliveries().await?;
                 both(all.into_iter().find(|d| d.name == name).and_then(|d| d.delivered_records))
             }
+            "dynamodb" => both(Some(cloud.tables.count(&name).await?)),
             "bucket" => both(cloud.buckets.detail(&name).await?.bucket.objects),
             "topic" => both(cloud.alerts.topics().await?.into_iter().find(|t| t.name == name).and_then(|t| t.messages)),
             _ => (None, None),

@@ -1,11 +1,13 @@
 """Runs the SQL of one job on AWS Glue 5.1 (Spark 3.5.6).
 
 It does what the embedded cloud does with the same job: reads what is new under INPUT, executes the SQL over it as the
-table `input`, writes Parquet under OUTPUT, registers the partitions, and moves the bookmark last. docs/glue.md says
-how, and which permissions the job's role needs.
+table `input`, writes Parquet under OUTPUT, registers the partitions, and moves the bookmark last; or it puts the rows into
+the table DYNAMODB_TABLE. docs/glue.md says how, and which permissions the job's role needs.
 """
 
 import csv
+import datetime
+import decimal
 import json
 import re
 import sys
@@ -21,8 +23,9 @@ from pyspark import StorageLevel
 from pyspark.context import SparkContext
 from pyspark.sql import functions as F
 
-REQUIRED = ["JOB_NAME", "SQL_URI", "INPUT", "INPUT_FORMAT", "INPUT_COLUMNS", "OUTPUT"]
-OPTIONAL = ["PARTITION_BY", "DATABASE", "TABLE"]
+REQUIRED = ["JOB_NAME", "SQL_URI", "INPUT", "INPUT_FORMAT", "INPUT_COLUMNS"]
+OPTIONAL = ["OUTPUT", "PARTITION_BY", "DATABASE", "TABLE", "DIALECT", "REJECTS", "FILE_COLUMN"]
+OPTIONAL += ["DYNAMODB_TABLE", "DYNAMODB_REPLACE"]
 
 SETTINGS = {
     # Times are UTC, as everywhere in a pipeline.
@@ -55,6 +58,10 @@ REMEMBERED = 10000
 # Rows in a file, at most.
 FILE_ROWS = 5000000
 THREADS = 32
+# Rows that one run sets aside, at most.
+MOST_REJECTS = 1000000
+PLAIN = {"delimiter": ",", "trim": False, "header": True, "pipes": False}
+PIPES = {"delimiter": "|", "trim": True, "header": True, "pipes": True}
 
 
 class JobFailed(Exception):
@@ -81,10 +88,18 @@ def arguments(argv):
     args["keys"] = [name.strip() for name in args["PARTITION_BY"].split(",") if name.strip()]
     args["run"] = re.sub(r"[^0-9A-Za-z_]", "_", found.get("JOB_RUN_ID") or f"jr_{uuid.uuid4().hex}")
     args["bookmark"] = (found.get("job_bookmark_option") or "job-bookmark-disable") != "job-bookmark-disable"
-    for place in ("INPUT", "OUTPUT"):
-        args[place] = args[place].rstrip("/") + "/"
-    if args["INPUT_FORMAT"] not in ("json", "csv", "parquet"):
-        raise JobFailed(f"INPUT_FORMAT {args['INPUT_FORMAT']!r} is unknown: use json, csv or parquet")
+    for place in ("INPUT", "OUTPUT", "REJECTS"):
+        args[place] = args[place].rstrip("/") + "/" if args[place] else ""
+    if args["INPUT_FORMAT"] not in ("json", "csv", "pipe", "parquet"):
+        raise JobFailed(f"INPUT_FORMAT {args['INPUT_FORMAT']!r} is unknown: use json, csv, pipe or parquet")
+    if bool(args["OUTPUT"]) == bool(args["DYNAMODB_TABLE"]):
+        raise JobFailed("give OUTPUT or DYNAMODB_TABLE, one of them")
+    by_row = args["DIALECT"] or args["REJECTS"] or args["FILE_COLUMN"]
+    args["dialect"] = None
+    if args["INPUT_FORMAT"] == "pipe":
+        args["dialect"] = PIPES
+    elif args["INPUT_FORMAT"] == "csv" and by_row:
+        args["dialect"] = {**PLAIN, **json.loads(args["DIALECT"] or "{}")}
     return args
 
 
@@ -218,6 +233,11 @@ def no_constant(name):
     raise ValueError(f"{name} is no JSON")
 
 
+def file_name(path):
+    """The last part of a file's address."""
+    return unquote(path.rsplit("/", 1)[-1])
+
+
 def json_rows(columns):
     """A function from lines and their files to rows of text; a line that cannot be read gives its reason."""
 
@@ -237,28 +257,190 @@ def json_rows(columns):
                     values = [text_of(record.get(name), kind) for name, kind in columns]
                     if "\\ud" in line.lower():
                         "".join(v for v in values if v).encode()
-                    yield (*values, None)
+                    yield (*values, file_name(path), None)
                     while at < len(line) and line[at].isspace():
                         at += 1
             except ValueError as e:
-                yield (*([None] * len(columns)), json.dumps([path, str(e), line]))
+                yield (*([None] * len(columns)), None, json.dumps([path, str(e), line]))
 
     return rows
 
 
-def read_json(spark, files, paths, columns):
+def read_json(spark, files, paths, columns, args):
     lines = spark.read.option("lineSep", "\n").text([escaped(p) for p in paths])
     rows = lines.select("value", "_metadata.file_path").rdd.mapPartitions(json_rows(columns))
-    schema = ", ".join(f"`c{i}` string" for i in range(len(columns))) + f", {BAD} string"
+    return of_rows(spark, rows, columns, args)
+
+
+def of_rows(spark, rows, columns, args):
+    """Rows of text, each with the name of its file and why it is bad, as a frame."""
+    schema = ", ".join(f"`c{i}` string" for i in range(len(columns))) + f", {FILE} string, {BAD} string"
     frame = spark.createDataFrame(rows, schema, verifySchema=False)
-    return frame.select(*typed(columns, [f"c{i}" for i in range(len(columns))]), BAD)
+    held = typed(columns, [f"c{i}" for i in range(len(columns))])
+    if args["FILE_COLUMN"]:
+        held.append(F.col(FILE).alias(args["FILE_COLUMN"]))
+    return frame.select(*held, BAD)
+
+
+def records(text, dialect):
+    """The rows of a text: line, text, and values or why there are none. The embedded cloud's `delimited.rs` does the
+    same, character by character."""
+    text = text.removeprefix("\ufeff")
+    return in_pipes(text) if dialect["pipes"] else separated(text, dialect)
+
+
+def in_pipes(text):
+    seen = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r")
+        row = line.strip(" \t")
+        if not row:
+            continue
+        values = None
+        if len(row) > 1 and row[0] == "|" and row[-1] == "|":
+            values = [cell.strip(" \t") for cell in row[1:-1].split("|")]
+        # Below the names, and nowhere else.
+        if values and seen == 1 and all(re.fullmatch(":?-+:?", cell) for cell in values):
+            continue
+        seen += 1
+        yield number, line, values, None if values else "no row of a table: it stands in no pipes"
+
+
+def separated(text, dialect):
+    at, number = 0, 1
+    while at < len(text):
+        end, following, values, why = one_row(text, at, dialect)
+        row = text[at:end]
+        if row and not (dialect["trim"] and not row.strip(" \t")):
+            yield number, row, values, why
+        number += text.count("\n", at, following)
+        at = following
+
+
+def one_row(text, at, dialect):
+    """The row that begins at a place: where it ends, where the next begins, and its values."""
+    trim, begun = dialect["trim"], at
+    values, value, quoted, opened = [], "", False, False
+
+    def done():
+        return value.strip(" \t") if trim and not quoted else value
+
+    while at < len(text):
+        c = text[at]
+        at += 1
+        if opened:
+            if c != '"':
+                value += c
+            elif text[at : at + 1] == '"':
+                at += 1
+                value += '"'
+            else:
+                opened = False
+        elif c == dialect["delimiter"]:
+            values.append(done())
+            value, quoted = "", False
+        elif c == "\n":
+            end = at - 1
+            if end > begun and text[end - 1] == "\r":
+                end -= 1
+                value = value.removesuffix("\r")
+            values.append(done())
+            return end, at, values, None
+        elif c == '"' and not quoted and not (value.strip(" \t") if trim else value):
+            value, quoted, opened = "", True, True
+        elif not (quoted and trim and c in " \t"):
+            value += c
+    if opened:
+        return at, at, None, "a quote that is never closed"
+    values.append(done())
+    return at, at, values, None
+
+
+def misfit(value, kind):
+    """Why a text is none of a type; nothing where it is one. What is empty is null, and of every type."""
+    if value == "":
+        return None
+    fits, word = True, {"int": "integer"}.get(kind, kind)
+    if kind in ("int", "bigint"):
+        bits = 31 if kind == "int" else 63
+        fits = bool(re.fullmatch(r"[-+]?[0-9]+", value)) and -(1 << bits) <= int(value) < 1 << bits
+    elif kind == "double":
+        fits = bool(re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", value))
+        fits = fits and float(value) not in (float("inf"), float("-inf"))
+    elif kind == "boolean":
+        fits = value.lower() in ("true", "false")
+    elif kind in ("date", "timestamp"):
+        form = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+        if kind == "timestamp":
+            form += r"[ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z?"
+        found = re.fullmatch(form, value)
+        fits = bool(found)
+        try:
+            if found and found.group(1) != "0000":
+                datetime.date(*(int(part) for part in found.groups()[:3]))
+        except ValueError:
+            fits = False
+    if fits:
+        return None
+    short = value if len(value) <= 40 else value[:40] + "…"
+    return f'"{short}" is not {"an" if word.startswith("i") else "a"} {word}'
+
+
+def row_reader(columns, dialect):
+    """A function from a file to its rows of text; a bad one gives its line and why. What is wrong with a whole file
+    has no line."""
+
+    def read(file):
+        path, content = file
+        empty, name = [None] * len(columns), file_name(path)
+
+        def bad(line, why, text):
+            return (*empty, None, json.dumps([path, line, why, text]))
+
+        rows = list(records(bytes(content).decode("utf-8", "replace"), dialect))
+        places, width = list(range(len(columns))), len(columns)
+        if dialect["header"]:
+            if not rows:
+                return [bad(0, "the file has no header", "")]
+            line, _, names, why = rows.pop(0)
+            if why:
+                return [bad(line, f"the header: {why}", None)]
+            names = [given.strip() for given in names]
+            for wanted, _ in columns:
+                if wanted not in names:
+                    missing = f'column "{wanted}" is missing: the header has {", ".join(names)}'
+                    return [bad(0, missing, "")]
+            places, width = [names.index(wanted) for wanted, _ in columns], len(names)
+        found = []
+        for line, text, values, why in rows:
+            if not why and len(values) != width:
+                wanted = "the header has" if dialect["header"] else "the job reads"
+                why = f"the row has {len(values)} values, and {wanted} {width}"
+            if not why:
+                for (column, kind), place in zip(columns, places):
+                    wrong = misfit(values[place], kind)
+                    if wrong:
+                        why = f'column "{column}": {wrong}'
+                        break
+            if why:
+                found.append(bad(line, why, text))
+            else:
+                found.append((*[values[place] or None for place in places], name, None))
+        return found
+
+    return read
+
+
+def read_rows(spark, files, paths, columns, args):
+    whole = spark.read.format("binaryFile").load([escaped(p) for p in paths]).select("path", "content")
+    return of_rows(spark, whole.rdd.flatMap(row_reader(columns, args["dialect"])), columns, args)
 
 
 def header(line):
     return [name.strip() for name in next(csv.reader([line.lstrip("\ufeff")]), [])]
 
 
-def read_csv(spark, files, paths, columns):
+def read_csv(spark, files, paths, columns, args):
     """Files may have their columns in another order: those of one header are read together."""
     with ThreadPoolExecutor(THREADS) as pool:
         first = list(pool.map(files.first_line, paths))
@@ -292,7 +474,7 @@ def read_csv(spark, files, paths, columns):
     return joined.withColumn(BAD, F.lit(None).cast("string"))
 
 
-def read_parquet(spark, files, paths, columns):
+def read_parquet(spark, files, paths, columns, args):
     frame = spark.read.option("mergeSchema", "true").parquet(*[escaped(p) for p in paths])
     there = {name.lower(): name for name in frame.columns}
     selected = []
@@ -300,6 +482,8 @@ def read_parquet(spark, files, paths, columns):
         held = there.get(name.lower())
         value = F.lit(None) if held is None else F.col(quoted(held))
         selected.append(value.cast(kind).alias(name))
+    if args["FILE_COLUMN"]:
+        selected.append(F.udf(file_name)(F.col("_metadata.file_path")).alias(args["FILE_COLUMN"]))
     return frame.select(*selected).withColumn(BAD, F.lit(None).cast("string"))
 
 
@@ -326,7 +510,7 @@ def line_number(files, path, wanted):
 def located(spark, files, args, paths, message):
     """Adds to the error of a cast where the value stands in the input. Slow, and done only for a run that fails."""
     found = re.search(r"[Tt]he value '(.*?)' of the type", message, re.S)
-    if not found or args["INPUT_FORMAT"] == "parquet" or "://" in message:
+    if not found or args["INPUT_FORMAT"] not in ("json", "csv") or "://" in message:
         return message
     value = found.group(1)
     lines = spark.read.option("lineSep", "\n").text([escaped(p) for p in paths])
@@ -556,6 +740,95 @@ def reads_all(files, args, ledger, new):
     return True
 
 
+def set_aside(spark, files, args, source):
+    """The bad rows of the input: they fail the run, or are written down and left out."""
+    bad = source.where(F.col(BAD).isNotNull()).select(BAD)
+    if not args["dialect"]:
+        for row in bad.take(1):
+            path, why, line = json.loads(row[0])
+            path = unquote(path)
+            raise JobFailed(f"{path} line {line_number(files, path, line)}: {why}: {line[:80]}")
+        return source, 0
+    rows = sorted((json.loads(row[0]) for row in bad.take(MOST_REJECTS + 1)), key=lambda row: (row[0], row[1]))
+    for path, line, why, text in rows:
+        if line == 0 or text is None:
+            raise JobFailed(f"{path}: {why}" if line == 0 else f"{path} line {line}: {why}")
+        if not args["REJECTS"]:
+            short = text.strip()
+            raise JobFailed(f"{path} line {line}: {why}: {short if len(short) <= 80 else short[:80] + '…'}")
+    if len(rows) > MOST_REJECTS:
+        raise JobFailed(f"more than {MOST_REJECTS} rows are bad: is this the input that the job is for?")
+    if rows:
+        names = ("file", "line", "reason", "text")
+        lines = [json.dumps(dict(zip(names, row)), ensure_ascii=False, separators=(",", ":")) for row in rows]
+        files.write(rejects_of(args), "\n".join(lines) + "\n")
+        log(f"set {len(rows)} bad rows aside in {rejects_of(args)}")
+    return source.where(F.col(BAD).isNull()), len(rows)
+
+
+def rejects_of(args):
+    return f"{args['REJECTS']}part-00000-{args['JOB_NAME']}-{args['run']}.jsonl"
+
+
+def earlier_rejects(files, args):
+    """What earlier runs of this job set aside."""
+    if not args["REJECTS"]:
+        return []
+    name = re.compile(rf"part-\d+-{re.escape(args['JOB_NAME'])}-(jr_[0-9A-Za-z_]+)\.jsonl")
+    found = ((path, name.fullmatch(path.rsplit("/", 1)[-1])) for path in files.under(args["REJECTS"]))
+    return [path for path, match in found if match and match.group(1) != args["run"]]
+
+
+def attribute(value):
+    """A value as DynamoDB has it."""
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise JobFailed(f"{value} is no number that DynamoDB holds")
+        return decimal.Decimal(repr(value))
+    if isinstance(value, datetime.datetime):
+        text = value.strftime("%Y-%m-%d %H:%M:%S.%f")
+        return text.removesuffix("000")
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+def put_items(out, args):
+    """Puts each row into the table, as an item in place of the one with its key: done again, it changes nothing."""
+    import boto3
+
+    table = boto3.resource("dynamodb").Table(args["DYNAMODB_TABLE"])
+    keys = [key["AttributeName"] for key in table.key_schema]
+    items = {}
+    for row in out.toLocalIterator():
+        item = {name: attribute(value) for name, value in row.asDict().items() if value is not None}
+        missing = [key for key in keys if key not in item]
+        if missing:
+            raise JobFailed(f"a row has no value for the key attribute \"{missing[0]}\" of {args['DYNAMODB_TABLE']}")
+        key = tuple(item[key] for key in keys)
+        if key in items:
+            named = ", ".join(f"{name} {value}" for name, value in zip(keys, key))
+            raise JobFailed(f"two rows have the key {named}, and {args['DYNAMODB_TABLE']} holds one item a key: group them")
+        items[key] = item
+    with table.batch_writer() as batch:
+        for item in items.values():
+            batch.put_item(Item=item)
+    removed = 0
+    if args["DYNAMODB_REPLACE"] == "true":
+        names = {f"#k{i}": key for i, key in enumerate(keys)}
+        asked = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names, "ConsistentRead": True}
+        while True:
+            page = table.scan(**asked)
+            with table.batch_writer() as batch:
+                for item in page["Items"]:
+                    if tuple(item[key] for key in keys) not in items:
+                        batch.delete_item(Key={key: item[key] for key in keys})
+                        removed += 1
+            if not page.get("LastEvaluatedKey"):
+                break
+            asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    log(f"put {len(items)} items into {args['DYNAMODB_TABLE']}, removed {removed}")
+    return len(items)
+
+
 def execute(spark, sql):
     """The rows of one query; anything but a query is refused before it is executed."""
     text = sql.strip().rstrip(";")
@@ -595,10 +868,12 @@ def run(glue, job, args):
     spark = glue.spark_session
     for name, value in SETTINGS.items():
         spark.conf.set(name, value)
-    files, catalog, columns, descriptor = Files(spark), None, None, None
-    ledger = Ledger(files, args)
+    files = Files(spark)
+    # What is put into a table twice is there once: that needs no ledger.
+    ledger = Ledger(files, args) if args["OUTPUT"] else None
     new = new_files(glue, files, args)
-    ledger.settle(new)
+    if ledger:
+        ledger.settle(new)
     if not new:
         log(f"nothing new under {args['INPUT']}")
         job.commit()
@@ -606,47 +881,55 @@ def run(glue, job, args):
         return
     size = sum(f[2] for f in new)
     log(f"reading {len(new)} files ({size} bytes) under {args['INPUT']}")
-    everything = reads_all(files, args, ledger, new)
+    everything = reads_all(files, args, ledger, new) if ledger else not args["bookmark"]
+    catalog, columns, descriptor = None, None, None
     if args["TABLE"]:
         import boto3
 
         catalog = boto3.client("glue")
         columns, descriptor = declared(catalog, args)
     paths = [f[0] for f in new]
-    ledger.begin(new)
+    if ledger:
+        ledger.begin(new)
     try:
         try:
-            source = READERS[args["INPUT_FORMAT"]](spark, files, paths, args["columns"])
-            source = source.persist(StorageLevel.MEMORY_AND_DISK)
-            for bad in source.where(F.col(BAD).isNotNull()).select(BAD).take(1):
-                path, why, line = json.loads(bad[0])
-                path = unquote(path)
-                raise JobFailed(f"{path} line {line_number(files, path, line)}: {why}: {line[:80]}")
+            read = read_rows if args["dialect"] else READERS[args["INPUT_FORMAT"]]
+            source = read(spark, files, paths, args["columns"], args).persist(StorageLevel.MEMORY_AND_DISK)
             rows_in = source.count()
+            source, _ = set_aside(spark, files, args, source)
             source.drop(BAD).createOrReplaceTempView("input")
-            out = shaped(execute(spark, files.read(args["SQL_URI"])), columns, args)
-            out = out.persist(StorageLevel.MEMORY_AND_DISK)
+            out = execute(spark, files.read(args["SQL_URI"]))
+            out = (shaped(out, columns, args) if ledger else out).persist(StorageLevel.MEMORY_AND_DISK)
             rows_out = out.count()
-            partitions = write(out, files, args, ledger) if rows_out else []
+            if ledger:
+                partitions = write(out, files, args, ledger) if rows_out else []
+            else:
+                put_items(out, args)
+                partitions = []
         except Exception as e:
             raise JobFailed(located(spark, files, args, paths, reason(e))) from None
     except JobFailed:
         # Where this fails, too, the next run does it.
-        ledger.undo(args["run"])
+        if args["REJECTS"]:
+            files.delete([rejects_of(args)])
+        if ledger:
+            ledger.undo(args["run"])
         raise
     if catalog and partitions:
         register(catalog, args, descriptor, partitions)
     if everything:
-        earlier = ledger.written(besides=args["run"])
+        earlier = (ledger.written(besides=args["run"]) if ledger else []) + earlier_rejects(files, args)
         files.delete(earlier)
         if catalog and args["keys"]:
             unregister_others(catalog, args, partitions)
         if earlier:
             log(f"read everything: {len(earlier)} files of earlier runs replaced")
-    files.delete([ledger.aside])
-    ledger.finish()
+    if ledger:
+        files.delete([ledger.aside])
+        ledger.finish()
     job.commit()
-    ledger.commit()
+    if ledger:
+        ledger.commit()
     log(
         f"rows_in={rows_in} rows_out={rows_out} files_in={len(new)} bytes_in={size} partitions={len(partitions)} "
         f"seconds={time.monotonic() - begun:.1f}"

@@ -16,7 +16,7 @@ use crate::cloud::stacks::Template;
 /// The stack's name.
 pub const BOOTSTRAP_STACK: &str = "pumphouse-bootstrap";
 /// Raised with each change that a pipeline's template relies on.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 const BUCKET: &str = "ArtifactBucket";
 /// The names of all buckets of pipelines.
 const BUCKETS: &str = "arn:${AWS::Partition}:s3:::*-${AWS::AccountId}-${AWS::Region}";
@@ -117,7 +117,7 @@ fn deploy() -> Vec<Value> {
         "Resource": roles,
         "Condition": {
             "StringEquals": {
-                "iam:PassedToService": ["firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"],
+                "iam:PassedToService": ["firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com", "s3.amazonaws.com"],
             },
         },
     });
@@ -135,6 +135,10 @@ fn deploy() -> Vec<Value> {
             "Action": ["s3:Delete*", "s3:Put*"],
             "Resource": [j::bucket_arn(ARTIFACT_BUCKET, ""), j::bucket_arn(ARTIFACT_BUCKET, "/*")],
         }),
+        // A key has no name before it is there.
+        allow("NewKeys", &["kms:CreateKey", "kms:ListAliases"], vec![json!("*")]),
+        allow("Keys", &KEY_ACTIONS, vec![arn("kms", "key/*"), arn("kms", "alias/*")]),
+        allow("KeyTables", &KEY_TABLE_ACTIONS, vec![arn("dynamodb", "table/*")]),
         bounded,
         allow("Roles", &ROLE_ACTIONS, vec![roles.clone()]),
         passed,
@@ -202,10 +206,11 @@ fn deploy() -> Vec<Value> {
     ]
 }
 
-const BUCKET_ACTIONS: [&str; 22] = [
+const BUCKET_ACTIONS: [&str; 26] = [
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:DeleteBucketPolicy",
+    "s3:GetBucketCORS",
     "s3:GetBucketLocation",
     "s3:GetBucketLogging",
     "s3:GetBucketNotification",
@@ -216,6 +221,8 @@ const BUCKET_ACTIONS: [&str; 22] = [
     "s3:GetBucketVersioning",
     "s3:GetEncryptionConfiguration",
     "s3:GetLifecycleConfiguration",
+    "s3:GetReplicationConfiguration",
+    "s3:PutBucketCORS",
     "s3:PutBucketLogging",
     "s3:PutBucketNotification",
     "s3:PutBucketOwnershipControls",
@@ -225,6 +232,39 @@ const BUCKET_ACTIONS: [&str; 22] = [
     "s3:PutBucketVersioning",
     "s3:PutEncryptionConfiguration",
     "s3:PutLifecycleConfiguration",
+    "s3:PutReplicationConfiguration",
+];
+const KEY_ACTIONS: [&str; 14] = [
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+];
+const KEY_TABLE_ACTIONS: [&str; 14] = [
+    "dynamodb:CreateTable",
+    "dynamodb:DeleteTable",
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeContributorInsights",
+    "dynamodb:DescribeKinesisStreamingDestination",
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:GetResourcePolicy",
+    "dynamodb:ListTagsOfResource",
+    "dynamodb:TagResource",
+    "dynamodb:UntagResource",
+    "dynamodb:UpdateContinuousBackups",
+    "dynamodb:UpdateTable",
+    "dynamodb:UpdateTimeToLive",
 ];
 const ROLE_ACTIONS: [&str; 11] = [
     "iam:DeleteRole",

@@ -111,18 +111,31 @@ impl<'a> Body<'a> {
         let (script, sql) = job_assets(job);
         let artifact = |key: &str| sub(&format!("s3://{ARTIFACT_BUCKET}/{key}"));
         let from = self.id(resource, "bucket", &job.from)?;
-        let to = self.id(resource, "bucket", &job.to)?;
         let place = |bucket: &str, prefix: &str| sub(&format!("s3://${{{bucket}}}/{prefix}"));
         let mut arguments = json!({
             "--SQL_URI": artifact(&sql.key),
             "--INPUT": place(from, &job.from_prefix),
-            "--OUTPUT": place(to, &job.to_prefix),
         });
         if let Some((database, table)) = &job.input_table {
             arguments["--INPUT_TABLE"] = json!(format!("{database}.{table}"));
         } else {
             arguments["--INPUT_FORMAT"] = json!(job.input_format);
             arguments["--INPUT_COLUMNS"] = json!(serde_json::to_string(&job.input_columns).unwrap_or_default());
+        }
+        if let Some(table) = &job.key_table {
+            arguments["--DYNAMODB_TABLE"] = reference(self.id(resource, "key-value table", table)?);
+            arguments["--DYNAMODB_REPLACE"] = json!(job.replace.to_string());
+        } else {
+            arguments["--OUTPUT"] = place(self.id(resource, "bucket", &job.to)?, &job.to_prefix);
+        }
+        if let Some(dialect) = &job.dialect {
+            arguments["--DIALECT"] = json!(serde_json::to_string(dialect).unwrap_or_default());
+        }
+        if let Some(column) = &job.file_column {
+            arguments["--FILE_COLUMN"] = json!(column);
+        }
+        if let Some((bucket, prefix)) = &job.rejects {
+            arguments["--REJECTS"] = place(self.id(resource, "bucket", bucket)?, prefix);
         }
         if !job.partition_by.is_empty() {
             arguments["--PARTITION_BY"] = json!(job.partition_by.join(","));

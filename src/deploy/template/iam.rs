@@ -9,7 +9,7 @@ use super::{
     json::{bucket_name, reference, sub},
     statements::{self, Statement},
 };
-use crate::cloud::resources::{Crawler, Job, Properties, Resource, Role};
+use crate::cloud::resources::{Bucket, Crawler, Job, Properties, Resource, Role};
 
 /// Where our roles live, so that the deploy's own role can be held to them.
 pub(super) const ROLE_PATH: &str = "/pumphouse/";
@@ -24,6 +24,7 @@ pub(super) enum Owner<'a> {
     Crawler(&'a Crawler),
     Job(&'a Resource, &'a Job),
     Delivery(&'a Resource),
+    Replication,
 }
 
 impl<'a> Body<'a> {
@@ -63,6 +64,7 @@ impl<'a> Body<'a> {
             Properties::Crawler(c) if c.role == role => Some(Owner::Crawler(c)),
             Properties::Job(j) if j.role == role => Some(Owner::Job(r, j)),
             Properties::Delivery(d) if d.role == role => Some(Owner::Delivery(r)),
+            Properties::Bucket(b) if b.replication.as_ref().is_some_and(|c| c.role == role) => Some(Owner::Replication),
             _ => None,
         })
     }
@@ -73,7 +75,7 @@ impl<'a> Body<'a> {
             Owner::Function(resource) if self.asynchronous(&resource.physical_name) => {
                 vec![statements::dead_letters(&resource.logical_id)]
             }
-            Owner::Function(..) | Owner::Crawler(..) => Vec::new(),
+            Owner::Function(..) | Owner::Crawler(..) | Owner::Replication => Vec::new(),
             Owner::Job(resource, job) => statements::job(&resource.physical_name, job),
             Owner::Delivery(resource) => vec![statements::delivery_logs(&resource.logical_id)],
         }
@@ -112,9 +114,12 @@ impl<'a> Body<'a> {
                     Some(Owner::Job(_, job)) => statements::job_bucket(&place, name, job),
                     Some(Owner::Crawler(crawler)) => statements::read_files(place.id, &place.name, &crawler.prefix),
                     Some(Owner::Delivery(..)) => statements::delivery_bucket(&place),
+                    Some(Owner::Replication) => statements::replication_bucket(&place, actions),
                     _ => statements::bucket(&place, prefix, actions),
                 }
             }
+            "dynamodb" => vec![statements::key_table(id("key-value table")?, actions)],
+            "kms" => vec![statements::key(id("key")?, actions)],
             "ssm" => vec![statements::threshold(id("threshold")?)],
             "cloudwatch" => vec![statements::measure(name, self.options.emulated)],
             "sns" => vec![statements::topic(id("topic")?)],
@@ -160,6 +165,11 @@ impl<'a> Body<'a> {
             }
             all.push(statements::read_table(&resource.logical_id, &table.database, &table.table));
             all.extend(statements::read_files(&resource.logical_id, &bucket_name(&table.bucket), &table.prefix));
+            if let Properties::Bucket(Bucket { encryption: Some(key), .. }) =
+                &self.find(role, "bucket", &table.bucket)?.properties
+            {
+                all.push(statements::decrypt(&resource.logical_id, self.id(role, "key", key)?));
+            }
         }
         Ok(all)
     }

@@ -13,6 +13,7 @@ mod crawlers;
 mod events;
 mod iam;
 mod json;
+mod keys;
 mod queues;
 mod statements;
 mod storage;
@@ -145,6 +146,8 @@ impl<'a> Body<'a> {
     fn render(&mut self, resource: &'a Resource) -> Result<()> {
         match &resource.properties {
             Properties::Bucket(bucket) => self.bucket(resource, bucket)?,
+            Properties::Key(key) => self.key(resource, key),
+            Properties::KeyTable(table) => self.key_table(resource, table),
             Properties::Stream(stream) => self.stream(resource, stream),
             Properties::Queue(queue) => self.queue(resource, queue)?,
             Properties::EventSourceMapping(mapping) => self.event_source(resource, mapping)?,

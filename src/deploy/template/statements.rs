@@ -135,9 +135,45 @@ pub(super) fn delivery_bucket(place: &Place<'_>) -> Vec<Statement> {
     ]
 }
 
-/// What a job does with a bucket: reads below its input's prefix, writes below its output's.
+/// What S3 does with a bucket that it copies, or copies to.
+pub(super) fn replication_bucket(place: &Place<'_>, actions: &[&str]) -> Vec<Statement> {
+    let (bucket, objects) = (bucket_arn(&place.name, ""), bucket_arn(&place.name, "/*"));
+    if actions.contains(&"s3:ReplicateObject") {
+        let writes = ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"];
+        return vec![Statement::new(&format!("CopyTo{}", place.id), &writes, objects)];
+    }
+    let reads = ["s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"];
+    let own = ["s3:GetReplicationConfiguration", "s3:ListBucket"];
+    vec![
+        Statement::new(&format!("List{}", place.id), &own, bucket),
+        Statement::new(&format!("Copy{}", place.id), &reads, objects),
+    ]
+}
+
+/// What is granted on a key-value table, and on its indexes where items are looked for.
+pub(super) fn key_table(table: &str, actions: &[&str]) -> Statement {
+    let own = arn("dynamodb", &format!("table/${{{table}}}"));
+    let indexes = arn("dynamodb", &format!("table/${{{table}}}/index/*"));
+    let resources = if actions.contains(&"dynamodb:Query") { json!([own, indexes]) } else { own };
+    Statement::new(&format!("Use{table}"), actions, resources)
+}
+
+/// What is granted on a key.
+pub(super) fn key(key: &str, actions: &[&str]) -> Statement {
+    Statement::new(&format!("Use{key}"), actions, att(key, "Arn"))
+}
+
+/// Reading the encrypted files of a table.
+pub(super) fn decrypt(table: &str, key: &str) -> Statement {
+    Statement::new(&format!("Decrypt{table}"), &["kms:Decrypt"], att(key, "Arn"))
+}
+
+/// What a job does with a bucket: reads below its input's prefix, writes below those of its output and its bad rows.
 pub(super) fn job_bucket(place: &Place<'_>, name: &str, job: &Job) -> Vec<Statement> {
-    let (reads, writes) = (job.from == name, job.to == name);
+    let output = (job.to == name).then_some(job.to_prefix.as_str());
+    let rejects = job.rejects.as_ref().filter(|(bucket, _)| bucket == name).map(|(_, prefix)| prefix.as_str());
+    let prefixes: Vec<&str> = output.into_iter().chain(rejects).collect();
+    let (reads, writes) = (job.from == name, !prefixes.is_empty());
     let mut own = vec!["s3:GetBucketLocation", "s3:ListBucket"];
     if writes {
         own.push("s3:ListBucketMultipartUploads");
@@ -156,11 +192,14 @@ pub(super) fn job_bucket(place: &Place<'_>, name: &str, job: &Job) -> Vec<Statem
             "s3:ListMultipartUploadParts",
             "s3:PutObject",
         ];
-        let prefix = &job.to_prefix;
-        let objects = bucket_arn(&place.name, &format!("/{prefix}*"));
-        // Hadoop marks a folder with an object that is named like it.
-        let folder = bucket_arn(&place.name, &format!("/{}_$folder$", prefix.trim_end_matches('/')));
-        let places = if prefix.is_empty() { vec![objects] } else { vec![objects, folder] };
+        let mut places = Vec::new();
+        for prefix in prefixes {
+            places.push(bucket_arn(&place.name, &format!("/{prefix}*")));
+            if !prefix.is_empty() {
+                // Hadoop marks a folder with an object that is named like it.
+                places.push(bucket_arn(&place.name, &format!("/{}_$folder$", prefix.trim_end_matches('/'))));
+            }
+        }
         all.push(Statement::new(&format!("Write{}", place.id), &actions, Value::Array(places)));
     }
     all
@@ -327,6 +366,13 @@ pub(super) fn boundary() -> Value {
         "athena:ListNamedQueries",
         "athena:StartQueryExecution",
         "athena:StopQueryExecution",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:DescribeTable",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:Scan",
         "glue:BatchCreatePartition",
         "glue:BatchDeletePartition",
         "glue:BatchGetPartition",
@@ -351,6 +397,9 @@ pub(super) fn boundary() -> Value {
         "kinesis:GetShardIterator",
         "kinesis:ListShards",
         "kinesis:PutRecords",
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
         "logs:CreateLogGroup",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -363,7 +412,7 @@ pub(super) fn boundary() -> Value {
         "sqs:SendMessage",
         "ssm:GetParameter",
     ];
-    let services = ["athena", "glue", "kinesis", "logs", "secretsmanager", "sns", "sqs", "ssm"];
+    let services = ["athena", "dynamodb", "glue", "kinesis", "kms", "logs", "secretsmanager", "sns", "sqs", "ssm"];
     let own: Vec<Value> = services.iter().map(|service| arn(service, "*")).collect();
     let s3 = [
         "s3:AbortMultipartUpload",
@@ -371,10 +420,17 @@ pub(super) fn boundary() -> Value {
         "s3:GetBucketLocation",
         "s3:GetObject",
         "s3:GetObjectVersion",
+        "s3:GetObjectVersionAcl",
+        "s3:GetObjectVersionForReplication",
+        "s3:GetObjectVersionTagging",
+        "s3:GetReplicationConfiguration",
         "s3:ListBucket",
         "s3:ListBucketMultipartUploads",
         "s3:ListMultipartUploadParts",
         "s3:PutObject",
+        "s3:ReplicateDelete",
+        "s3:ReplicateObject",
+        "s3:ReplicateTags",
     ];
     let buckets = "arn:${AWS::Partition}:s3:::*-${AWS::AccountId}-${AWS::Region}";
     let all = [

@@ -7,7 +7,9 @@ use super::{
     json::{att, bucket_arn, bucket_name, function_arn, reference, sub, without_nulls},
     queues::queue_policy_id,
 };
-use crate::cloud::resources::{Bucket, Notification, NotificationTarget, Properties, Resource, Runtime};
+use crate::cloud::resources::{
+    Bucket, CorsRule, Notification, NotificationTarget, Properties, Replication, Resource, Runtime,
+};
 
 /// The bucket that all buckets of a stack write their access logs to.
 pub(super) const LOGS_BUCKET: &str = "S3LogsBucket";
@@ -82,21 +84,103 @@ impl<'a> Body<'a> {
     pub(super) fn bucket(&mut self, resource: &'a Resource, bucket: &'a Bucket) -> Result<()> {
         let id = &resource.logical_id;
         let told = self.told(resource, &bucket.on_created)?;
+        let keeps_logs = self.keeps_logs(&resource.physical_name);
         let settings = Settings {
             name: resource.physical_name.clone(),
             versioning: bucket.versioning,
             expire_days: bucket.expire_days,
-            logged: true,
+            logged: !keeps_logs,
             notifications: told.configuration,
         };
-        let entry = Entry::new("AWS::S3::Bucket", settings.properties())
+        let mut properties = settings.properties();
+        let logs = self.further(resource, bucket, &mut properties)?;
+        let entry = Entry::new("AWS::S3::Bucket", properties)
             .of(resource)
-            .after([format!("{LOGS_BUCKET}Policy")])
+            .after([format!("{logs}Policy")])
             .after(told.permissions)
             .stateful(self.graph.protected);
         self.add(id, entry);
-        self.bucket_policy(id, vec![]);
+        let statements = if keeps_logs { vec![log_delivery(id)] } else { Vec::new() };
+        self.bucket_policy(id, statements);
         Ok(())
+    }
+
+    /// Whether another bucket's access log is written to this one.
+    fn keeps_logs(&self, bucket: &str) -> bool {
+        let to_it = |p: &Properties| matches!(p, Properties::Bucket(b) if b.access_log.as_deref() == Some(bucket));
+        self.graph.resources.iter().any(|r| to_it(&r.properties))
+    }
+
+    /// Puts in what not every bucket has; gives the logical id of the bucket for its access log.
+    fn further(&self, resource: &'a Resource, bucket: &'a Bucket, properties: &mut Value) -> Result<&'a str> {
+        if let Some(key) = &bucket.encryption {
+            let key = self.id(resource, "key", key)?;
+            properties["BucketEncryption"] = json!({
+                "ServerSideEncryptionConfiguration": [{
+                    "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": att(key, "Arn")},
+                    "BucketKeyEnabled": true,
+                }],
+            });
+        }
+        if let Some(days) = bucket.expire_versions_days
+            && let Some(rules) = properties["LifecycleConfiguration"]["Rules"].as_array_mut()
+        {
+            for rule in rules.iter_mut().filter(|rule| rule["Id"] == "tidy") {
+                rule["NoncurrentVersionExpiration"]["NoncurrentDays"] = json!(days);
+            }
+        }
+        if let Some(transition) = &bucket.transition
+            && let Some(rules) = properties["LifecycleConfiguration"]["Rules"].as_array_mut()
+        {
+            rules.push(json!({
+                "Id": "transition",
+                "Status": "Enabled",
+                "Transitions": [{"StorageClass": transition.class, "TransitionInDays": transition.days}],
+            }));
+        }
+        if !bucket.cors.is_empty() {
+            let rule = |rule: &CorsRule| {
+                without_nulls(json!({
+                    "AllowedOrigins": rule.origins,
+                    "AllowedMethods": rule.methods,
+                    "AllowedHeaders": if rule.headers.is_empty() { Value::Null } else { json!(rule.headers) },
+                    "MaxAge": rule.max_age_seconds,
+                }))
+            };
+            properties["CorsConfiguration"] = json!({"CorsRules": bucket.cors.iter().map(rule).collect::<Vec<_>>()});
+        }
+        if let Some(replication) = &bucket.replication {
+            properties["ReplicationConfiguration"] = self.replication(resource, bucket, replication)?;
+        }
+        let Some(logs) = &bucket.access_log else { return Ok(LOGS_BUCKET) };
+        let logs = self.id(resource, "bucket", logs)?;
+        properties["LoggingConfiguration"] = json!({
+            "DestinationBucketName": reference(logs),
+            "LogFilePrefix": format!("{}/", resource.physical_name),
+        });
+        Ok(logs)
+    }
+
+    fn replication(&self, resource: &Resource, bucket: &Bucket, replication: &Replication) -> Result<Value> {
+        let copy = self.find(resource, "bucket", &replication.to)?;
+        let role = self.id(resource, "role", &replication.role)?;
+        let mut rule = json!({
+            "Id": "copy",
+            "Status": "Enabled",
+            "Priority": 1,
+            "Filter": {"Prefix": ""},
+            // What is deleted here stays there.
+            "DeleteMarkerReplication": {"Status": "Disabled"},
+            "Destination": {"Bucket": bucket_arn(&format!("${{{}}}", copy.logical_id), "")},
+        });
+        if let (Some(_), Properties::Bucket(Bucket { encryption: Some(key), .. })) =
+            (&bucket.encryption, &copy.properties)
+        {
+            let key = self.id(resource, "key", key)?;
+            rule["SourceSelectionCriteria"] = json!({"SseKmsEncryptedObjects": {"Status": "Enabled"}});
+            rule["Destination"]["EncryptionConfiguration"] = json!({"ReplicaKmsKeyID": att(key, "Arn")});
+        }
+        Ok(json!({"Role": att(role, "Arn"), "Rules": [rule]}))
     }
 
     pub(super) fn bucket_policy(&mut self, bucket: &str, mut statements: Vec<Value>) {
@@ -124,15 +208,7 @@ impl<'a> Body<'a> {
         };
         let entry = Entry::new("AWS::S3::Bucket", settings.properties()).stateful(self.graph.protected);
         self.add(LOGS_BUCKET, entry);
-        let write = json!({
-            "Sid": "AccessLogs",
-            "Effect": "Allow",
-            "Principal": {"Service": "logging.s3.amazonaws.com"},
-            "Action": "s3:PutObject",
-            "Resource": bucket_arn(&format!("${{{LOGS_BUCKET}}}"), "/*"),
-            "Condition": {"StringEquals": {"aws:SourceAccount": reference("AWS::AccountId")}},
-        });
-        self.bucket_policy(LOGS_BUCKET, vec![write]);
+        self.bucket_policy(LOGS_BUCKET, vec![log_delivery(LOGS_BUCKET)]);
     }
 
     /// Who is told by S3 itself, and who by EventBridge: S3 refuses rules that overlap.
@@ -226,6 +302,18 @@ impl<'a> Body<'a> {
         });
         self.add(id, Entry::new("AWS::Lambda::Permission", properties));
     }
+}
+
+/// Lets S3 write access logs. `bucket` is a logical id.
+fn log_delivery(bucket: &str) -> Value {
+    json!({
+        "Sid": "AccessLogs",
+        "Effect": "Allow",
+        "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": bucket_arn(&format!("${{{bucket}}}"), "/*"),
+        "Condition": {"StringEquals": {"aws:SourceAccount": reference("AWS::AccountId")}},
+    })
 }
 
 /// What a bucket's notifications come to.

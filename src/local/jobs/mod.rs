@@ -2,8 +2,12 @@
 
 #[cfg(test)]
 mod bookmark_tests;
+mod items;
 mod locate;
 mod output;
+mod place;
+#[cfg(test)]
+mod rows_tests;
 mod run;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,7 +4,7 @@
 //! partition and its bookmark where it was.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     fmt::Write,
     fs,
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +12,7 @@ use std::{
 };
 
 use datafusion::{
+    common::ScalarValue,
     execution::context::SQLOptions,
     physical_plan::{ExecutionPlan, execute_stream},
     prelude::DataFrame,
@@ -19,25 +20,29 @@ use datafusion::{
 };
 use futures::StreamExt;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
 
 use super::{
+    items,
     locate::{locate, quoted},
     output::Shape,
-    write::{Output, Writer},
+    place::Placed,
+    write::{Folder, Output, Writer},
 };
 use crate::{
     cloud::{Error, Result, catalog::Column, jobs::JobRunState, resources},
     local::{
-        Local,
-        buckets::{self, NewObject},
+        Local, buckets,
         crawlers::parts,
         logs, lookup,
         sql::{
             as_table,
             errors::trimmed,
             files::{Counters, DataFile, after_prefix, partition_values, visible},
-            input_session, runtime, statement,
-            table::FileTable,
+            input_session,
+            rows::Rejects,
+            runtime, statement,
+            table::{FileTable, Reading},
             types,
         },
         state_changes,
@@ -50,13 +55,28 @@ const INPUT: &str = "input";
 
 /// One run at work.
 #[derive(Clone)]
-struct Run {
+pub(super) struct Run {
     local: Local,
     id: String,
-    job: String,
+    /// The job's physical name.
+    pub(super) job: String,
     resource: resources::Job,
     /// Files written so far: removed unless the run succeeds.
     blobs: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a run has made of its input.
+#[derive(Default)]
+struct Made {
+    /// Files of rows.
+    outputs: Vec<Output>,
+    /// Items for a key-value table.
+    items: Vec<Value>,
+    /// The file of bad rows, where there were some.
+    rejects: Vec<Output>,
+    rows_in: u64,
+    rows_out: u64,
+    rejected: usize,
 }
 
 /// What a run reads.
@@ -163,7 +183,7 @@ impl Run {
             bytes_in: snapshot.files.iter().map(|f| f.size).sum(),
             ..Done::default()
         };
-        let mut outputs = Vec::new();
+        let mut made = Made::default();
         if snapshot.files.is_empty() {
             self.log(format!("Nothing new under s3://{}/{}", self.resource.from, self.resource.from_prefix)).await?;
         } else {
@@ -176,30 +196,32 @@ impl Run {
                 self.resource.from_prefix
             ))
             .await?;
-            let rows_out;
-            (outputs, rows_out, done.rows_in) = match self.transform(&snapshot, table.as_ref(), &counters).await {
-                Ok(transformed) => transformed,
+            made = match self.transform(&snapshot, table.as_ref(), &counters).await {
+                Ok(made) => made,
                 Err(e) => return Err(self.located(e, snapshot.files, &snapshot.input.format).await),
             };
-            done.rows_out = rows_out;
+            (done.rows_in, done.rows_out) = (made.rows_in, made.rows_out);
         }
         let (run, now) = (self.clone(), self.local.inner.clock.now_ms());
-        store.write(move |t| run.commit(t, now, &snapshot, &outputs, done)).await
+        store.write(move |t| run.commit(t, now, &snapshot, &made, done)).await
     }
 
-    /// Executes the SQL and writes its result to files: those, the rows in them and the rows read.
+    /// Executes the SQL, and writes its result to files where it is not for a key-value table.
     async fn transform(
         &self,
         snapshot: &Snapshot,
         table: Option<&resources::Table>,
         counters: &Arc<Counters>,
-    ) -> Result<(Vec<Output>, u64, u64)> {
+    ) -> Result<Made> {
         let job = &self.resource;
         let Input { format, columns, keys } = &snapshot.input;
+        let rejects = job.rejects.as_ref().map(|_| Rejects::default());
+        let reading =
+            Reading { dialect: job.dialect.clone(), rejects: rejects.clone(), file_column: job.file_column.clone() };
         let (files, counted) = (snapshot.files.clone(), counters.clone());
         let input = match job.input_table {
             Some(_) => FileTable::of_crawled(files, format, columns, keys, counted)?,
-            None => FileTable::of_files(files, format, columns, counted)?,
+            None => FileTable::of_files(files, format, columns, reading, counted)?,
         };
         let context = input_session(INPUT, Arc::new(input))?;
         let state = context.state();
@@ -208,9 +230,18 @@ impl Run {
         let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         reading.verify_plan(&plan).map_err(trimmed)?;
         let frame = DataFrame::new(state, plan);
-        let shape = Arc::new(Shape::new(frame.schema().as_arrow(), job, table)?);
+        let given = frame.schema().as_arrow().clone();
         let plan = frame.create_physical_plan().await.map_err(trimmed)?;
         let mut stream = execute_stream(plan.clone(), context.task_ctx()).map_err(trimmed)?;
+        let mut made = Made::default();
+        if job.key_table.is_some() {
+            while let Some(batch) = stream.next().await {
+                items::of_batch(&batch.map_err(trimmed)?, &mut made.items)?;
+            }
+            made.rows_out = made.items.len() as u64;
+            return self.finish(made, rejects, &plan, counters, format).await;
+        }
+        let shape = Arc::new(Shape::new(&given, job, table)?);
         let mut writer = Writer::new(
             self.local.inner.store.clone(),
             &job.to_prefix,
@@ -228,14 +259,47 @@ impl Run {
             })
             .await?;
         }
-        let rows_out = writer.rows();
-        let outputs = blocking(move || writer.finish()).await?;
-        let rows_in = if format == "parquet" { scanned_rows(&plan) } else { counters.rows() };
-        Ok((outputs, rows_out, rows_in))
+        made.rows_out = writer.rows();
+        made.outputs = blocking(move || writer.finish()).await?;
+        self.finish(made, rejects, &plan, counters, format).await
+    }
+
+    /// Writes down the bad rows, and counts what was read.
+    async fn finish(
+        &self,
+        mut made: Made,
+        rejects: Option<Rejects>,
+        plan: &Arc<dyn ExecutionPlan>,
+        counters: &Counters,
+        format: &str,
+    ) -> Result<Made> {
+        made.rows_in = if format == "parquet" { scanned_rows(plan) } else { counters.rows() };
+        let (Some(rejects), Some((_, prefix))) = (rejects, self.resource.rejects.clone()) else { return Ok(made) };
+        let (store, id, blobs) = (self.local.inner.store.clone(), self.id.clone(), self.blobs.clone());
+        let (rejected, count) = blocking(move || {
+            let (lines, count) = rejects.lines();
+            if count == 0 {
+                return Ok((None, 0));
+            }
+            let blob = store.write_blob(lines.as_bytes())?;
+            blobs.lock().unwrap_or_else(PoisonError::into_inner).push(blob.clone());
+            let output = Output {
+                key: format!("{prefix}part-00000-{id}.jsonl"),
+                blob,
+                size: lines.len() as u64,
+                etag: buckets::etag(lines.as_bytes()),
+                partition: Arc::new(Folder { values: Vec::new(), prefix }),
+            };
+            Ok((Some(output), count))
+        })
+        .await?;
+        made.rejects.extend(rejected);
+        made.rejected = count;
+        Ok(made)
     }
 
     /// Makes it all so: the objects, their partitions, the bookmark, the run's success.
-    fn commit(&self, t: &Transaction<'_>, now: i64, snapshot: &Snapshot, outputs: &[Output], done: Done) -> Result<()> {
+    fn commit(&self, t: &Transaction<'_>, now: i64, snapshot: &Snapshot, made: &Made, done: Done) -> Result<()> {
         let state: Option<(String, bool)> = t
             .query_row("select state, stop_requested from job_runs where id = ?1", [&self.id], |r| {
                 Ok((r.get(0)?, r.get(1)?))
@@ -255,19 +319,27 @@ impl Run {
         let job = &self.resource;
         if !snapshot.files.is_empty() {
             // Who reads everything writes everything.
-            let replaced = if snapshot.from.is_none() { self.remove_earlier(t, now)? } else { 0 };
-            for output in outputs {
-                let object = NewObject {
-                    bucket: &job.to,
-                    key: &output.key,
-                    blob: &output.blob,
-                    size: output.size,
-                    etag: &output.etag,
-                    content_type: Some("application/vnd.apache.parquet"),
-                };
-                buckets::insert_object(t, now, object)?;
+            let everything = snapshot.from.is_none();
+            let line = match &job.key_table {
+                Some(table) => {
+                    let put = items::put(t, table, &made.items, job.replace)?;
+                    let mut line = format!(
+                        "Read {} rows, put {} items into {table}: {} of them new or changed",
+                        done.rows_in,
+                        made.items.len(),
+                        put.changed
+                    );
+                    if put.removed > 0 {
+                        let _ = write!(line, ", {} others removed", put.removed);
+                    }
+                    line
+                }
+                None => self.place_outputs(t, now, made, everything, done)?,
+            };
+            if let Some((bucket, prefix)) = &job.rejects {
+                let place = (bucket.as_str(), prefix.as_str(), "application/jsonl");
+                self.place(t, now, place, &made.rejects, everything)?;
             }
-            self.register(t, now, outputs)?;
             if job.bookmark {
                 t.execute(
                     "insert into bookmarks (job, position, run, updated) values (?1, ?2, ?3, ?4) on conflict (job) \
@@ -276,20 +348,12 @@ impl Run {
                 )
                 .map_err(sql)?;
             }
-            let folders: BTreeSet<&str> = outputs.iter().map(|o| o.partition.prefix.as_str()).collect();
-            let mut line = format!(
-                "Read {} rows, wrote {} rows to {} objects in {} folders under s3://{}/{}",
-                done.rows_in,
-                done.rows_out,
-                outputs.len(),
-                folders.len(),
-                job.to,
-                job.to_prefix
-            );
-            if replaced > 0 {
-                let _ = write!(line, ", in place of {replaced} objects of earlier runs");
-            }
             logs::append(t, &job.log_group, &self.id, &[(now, &line)])?;
+            if let Some(rejects) = made.rejects.first() {
+                let bucket = job.rejects.as_ref().map_or("", |(bucket, _)| bucket);
+                let line = format!("Set {} bad rows aside in s3://{bucket}/{}", made.rejected, rejects.key);
+                logs::append(t, &job.log_group, &self.id, &[(now, &line)])?;
+            }
         }
         t.execute(
             "update job_runs set state = 'SUCCEEDED', ended = ?2, rows_in = ?3, rows_out = ?4, files_in = ?5, \
@@ -299,6 +363,44 @@ impl Run {
         .map_err(sql)?;
         logs::append(t, &job.log_group, &self.id, &[(now, "SUCCEEDED")])?;
         state_changes::job_ended(t, now, &self.job, &self.id, JobRunState::Succeeded, None)
+    }
+
+    /// Makes objects of a run's files, and tells in a line what was done.
+    fn place_outputs(
+        &self,
+        t: &Transaction<'_>,
+        now: i64,
+        made: &Made,
+        everything: bool,
+        done: Done,
+    ) -> Result<String> {
+        let job = &self.resource;
+        let place = (job.to.as_str(), job.to_prefix.as_str(), "application/vnd.apache.parquet");
+        let Placed { replaced, same } = self.place(t, now, place, &made.outputs, everything)?;
+        if same {
+            let count = made.outputs.len();
+            return Ok(format!("Read {} rows: the {count} objects that are there say the same already", done.rows_in));
+        }
+        if let Some((database, table)) = &job.table
+            && replaced > 0
+        {
+            t.execute("delete from partitions where database = ?1 and tbl = ?2", [database, table]).map_err(sql)?;
+        }
+        self.register(t, now, &made.outputs)?;
+        let folders: BTreeSet<&str> = made.outputs.iter().map(|o| o.partition.prefix.as_str()).collect();
+        let mut line = format!(
+            "Read {} rows, wrote {} rows to {} objects in {} folders under s3://{}/{}",
+            done.rows_in,
+            done.rows_out,
+            made.outputs.len(),
+            folders.len(),
+            job.to,
+            job.to_prefix
+        );
+        if replaced > 0 {
+            let _ = write!(line, ", in place of {replaced} objects of earlier runs");
+        }
+        Ok(line)
     }
 
     fn register(&self, t: &Transaction<'_>, now: i64, outputs: &[Output]) -> Result<()> {
@@ -319,39 +421,6 @@ impl Run {
         Ok(())
     }
 
-    /// Deletes the objects that earlier runs of this job wrote, and the partitions that are empty then.
-    fn remove_earlier(&self, t: &Transaction<'_>, now: i64) -> Result<usize> {
-        let job = &self.resource;
-        let runs: HashSet<String> = t
-            .prepare_cached("select id from job_runs where job = ?1")
-            .map_err(sql)?
-            .query_map([&self.job], |r| r.get(0))
-            .map_err(sql)?
-            .collect::<rusqlite::Result<_>>()
-            .map_err(sql)?;
-        let keys: Vec<String> = t
-            .prepare_cached(
-                "select key from objects where bucket = ?1 and key >= ?2 and (?3 is null or key < ?3) \
-                 and latest = 1 and delete_marker = 0",
-            )
-            .map_err(sql)?
-            .query_map(params![job.to, job.to_prefix, after_prefix(&job.to_prefix)], |r| r.get(0))
-            .map_err(sql)?
-            .collect::<rusqlite::Result<_>>()
-            .map_err(sql)?;
-        let mut removed = 0;
-        for key in keys.iter().filter(|k| written_by(k).is_some_and(|run| runs.contains(run))) {
-            buckets::delete_object(t, now, &job.to, key, None)?;
-            removed += 1;
-        }
-        if let Some((database, table)) = &job.table
-            && removed > 0
-        {
-            t.execute("delete from partitions where database = ?1 and tbl = ?2", [database, table]).map_err(sql)?;
-        }
-        Ok(removed)
-    }
-
     /// Adds to the error of a cast where the value stands in the input.
     async fn located(&self, error: Error, files: Vec<DataFile>, format: &str) -> Error {
         let Error::Failed(text) = &error else { return error };
@@ -365,12 +434,6 @@ impl Run {
             _ => error,
         }
     }
-}
-
-/// The run that wrote the object with this key, `.../part-00000-jr_….snappy.parquet`.
-fn written_by(key: &str) -> Option<&str> {
-    let name = key.rsplit('/').next()?.strip_prefix("part-")?;
-    name.split_once('-')?.1.strip_suffix(".snappy.parquet")
 }
 
 fn bookmark(connection: &Connection, run: &Run) -> Result<Option<i64>> {
@@ -414,6 +477,9 @@ fn snapshot(connection: &Connection, store: &Store, run: &Run) -> Result<Snapsho
             }
             let values: Vec<String> = parts(inner).into_iter().map(|(_, value)| value).collect();
             partition = partition_values(&schema, &values)?;
+        }
+        if job.file_column.is_some() {
+            partition.push(ScalarValue::from(key.rsplit('/').next().unwrap_or(&key)));
         }
         files.push(DataFile {
             uri: format!("s3://{}/{key}", job.from),
@@ -490,17 +556,5 @@ pub(super) async fn die_before_commit(local: &Local, job: &str, resource: resour
         .read(move |c| Ok((snapshot(c, &inner.local.inner.store, &inner)?, table(c, &inner.resource)?)))
         .await
         .unwrap();
-    run.transform(&snapshot, table.as_ref(), &Arc::default()).await.unwrap();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_object_tells_which_run_wrote_it() {
-        assert_eq!(written_by("prices/base=BTC/part-00000-jr_1.snappy.parquet"), Some("jr_1"));
-        assert_eq!(written_by("part-00000-jr_1.snappy.parquet"), Some("jr_1"));
-        assert_eq!(written_by("prices/part-jr_1.csv"), None);
-    }
+    run.transform(&snapshot, table.as_ref(), &Arc::default()).await.map(drop).unwrap();
 }

@@ -60,7 +60,7 @@ pub(crate) fn clean_job() -> resources::Job {
         timeout_minutes: 10,
         role: "role".into(),
         log_group: "/aws-glue/jobs/clean".into(),
-        on_ended: Vec::new(),
+        ..resources::Job::default()
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn rows(local: &Local, text: &str) -> Vec<Vec<Value>> {
     local.execute(&query, CancellationToken::new()).await.unwrap().rows
 }
 
-async fn keys(local: &Local, bucket: &str) -> Vec<String> {
+pub(crate) async fn keys(local: &Local, bucket: &str) -> Vec<String> {
     let page = local.objects(bucket, &ListObjects { limit: 10_000, ..ListObjects::default() }).await.unwrap();
     page.objects.into_iter().map(|o| o.key).collect()
 }

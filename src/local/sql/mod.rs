@@ -4,6 +4,7 @@ pub(crate) mod columns;
 pub(crate) mod errors;
 pub(crate) mod files;
 mod parquet;
+pub(crate) mod rows;
 pub(crate) mod runtime;
 pub(crate) mod show;
 pub(crate) mod statement;

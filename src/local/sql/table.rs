@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use datafusion::{
     arrow::{
         array::{Array, AsArray, RecordBatch, RecordBatchOptions},
-        datatypes::{DataType, Schema, SchemaRef},
+        datatypes::{DataType, Field, Schema, SchemaRef},
     },
     catalog::{Session, TableProvider},
     common::{DFSchema, Result, ScalarValue, config::TableParquetOptions},
@@ -32,12 +32,13 @@ use datafusion::{
 use super::{
     files::{self, Counters, DataFile},
     parquet::Readers,
+    rows::{Rejects, RowFormat},
     runtime::STORE_URL,
     text::{TextFormat, TextPartition},
     types,
 };
 use crate::{
-    cloud::{Error, catalog::Column, resources},
+    cloud::{Error, catalog::Column, delimited::Dialect, resources},
     local::store::Store,
 };
 
@@ -45,7 +46,7 @@ use crate::{
 const SMALL: u64 = 64 * 1_024;
 
 /// The formats of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Format {
     /// Parquet.
     Parquet,
@@ -62,6 +63,30 @@ impl Format {
             "csv" => Ok(Self::Text(TextFormat::Csv)),
             _ => Err(Error::invalid(format!("format {name:?} is unknown: use parquet, json or csv"))),
         }
+    }
+}
+
+/// How the input of a job is read, beside its format and columns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// How CSV is written, where that is not the usual way.
+    pub(crate) dialect: Option<Dialect>,
+    /// Where bad rows are set aside.
+    pub(crate) rejects: Option<Rejects>,
+    /// The column that holds the name of a row's file: the one value in each file's `partition`.
+    pub(crate) file_column: Option<String>,
+}
+
+impl Reading {
+    fn format(&self, format: &str, columns: &[Column]) -> std::result::Result<Format, Error> {
+        let by_row = self.dialect.is_some() || self.rejects.is_some() || self.file_column.is_some();
+        let dialect = match format {
+            "pipe" => Dialect::pipes(),
+            "csv" if by_row => self.dialect.clone().unwrap_or_default(),
+            _ => return Format::named(format),
+        };
+        let rows = RowFormat { dialect, columns: columns.to_vec(), rejects: self.rejects.clone() };
+        Ok(Format::Text(TextFormat::Rows(Arc::new(rows))))
     }
 }
 
@@ -132,11 +157,13 @@ impl FileTable {
         files: Vec<DataFile>,
         format: &str,
         columns: &[Column],
+        reading: Reading,
         counters: Arc<Counters>,
     ) -> std::result::Result<Self, Error> {
+        let format = reading.format(format, columns)?;
         let columns = types::schema_as_written(columns)?;
-        let format = Format::named(format)?;
-        Ok(Self::new(Source::Files(files), format, columns, Arc::new(Schema::empty()), counters))
+        let keys: Vec<_> = reading.file_column.map(|name| Field::new(name, DataType::Utf8, true)).into_iter().collect();
+        Ok(Self::new(Source::Files(files), format, columns, Arc::new(Schema::new(keys)), counters))
     }
 
     fn new(source: Source, format: Format, columns: SchemaRef, keys: SchemaRef, counters: Arc<Counters>) -> Self {
@@ -154,7 +181,9 @@ impl FileTable {
     }
 
     fn of_keys_alone(&self, filter: &Expr) -> bool {
-        !filter.is_volatile()
+        // Files that were chosen beforehand are all read.
+        matches!(self.source, Source::Catalog(..))
+            && !filter.is_volatile()
             && filter.column_refs().iter().all(|c| self.keys.field_with_name(&c.name).is_ok())
             && !self.keys.fields().is_empty()
     }
@@ -250,7 +279,7 @@ impl FileTable {
 
     fn scan_text(
         &self,
-        format: TextFormat,
+        format: &TextFormat,
         groups: Vec<Vec<DataFile>>,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
@@ -260,7 +289,7 @@ impl FileTable {
             .into_iter()
             .map(|files| {
                 Arc::new(TextPartition {
-                    format,
+                    format: format.clone(),
                     by_place: matches!(self.source, Source::Catalog(..)),
                     crawled: self.crawled,
                     files,
@@ -291,7 +320,7 @@ impl TableProvider for FileTable {
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(filters
             .iter()
-            .map(|f| match self.format {
+            .map(|f| match &self.format {
                 _ if self.of_keys_alone(f) => TableProviderFilterPushDown::Exact,
                 Format::Parquet => TableProviderFilterPushDown::Inexact,
                 Format::Text(_) => TableProviderFilterPushDown::Unsupported,
@@ -315,7 +344,7 @@ impl TableProvider for FileTable {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let groups = split(files, state.config().target_partitions());
-        match self.format {
+        match &self.format {
             Format::Parquet => self.scan_parquet(groups, projection, limit),
             Format::Text(format) => self.scan_text(format, groups, projection, limit),
         }

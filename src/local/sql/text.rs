@@ -15,7 +15,10 @@ use datafusion::{
     physical_plan::{stream::RecordBatchReceiverStreamBuilder, streaming::PartitionStream},
 };
 
-use super::files::{Counters, DataFile};
+use super::{
+    files::{Counters, DataFile},
+    rows::RowFormat,
+};
 use crate::cloud::Error;
 
 /// Rows in a batch.
@@ -26,12 +29,14 @@ const CHUNK: usize = 1_024 * 1_024;
 const SHOWN: usize = 80;
 
 /// The text formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum TextFormat {
     /// One JSON object a line.
     Json,
     /// Comma separated values with a header.
     Csv,
+    /// Rows that are read one by one.
+    Rows(Arc<RowFormat>),
 }
 
 /// A share of a table's text files.
@@ -61,7 +66,7 @@ impl PartitionStream for TextPartition {
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema.clone(), 2);
         let sender = builder.tx();
         let reader = Reader {
-            format: self.format,
+            format: self.format.clone(),
             by_place: self.by_place,
             crawled: self.crawled,
             file_schema: self.file_schema.clone(),
@@ -93,8 +98,22 @@ type Sink<'a> = dyn FnMut(RecordBatch) -> bool + 'a;
 
 impl Reader {
     fn read(&self, files: &[DataFile], sink: &mut Sink<'_>) -> Result<(), Error> {
-        match self.format {
+        match &self.format {
             TextFormat::Json => self.read_json(files, sink),
+            TextFormat::Rows(format) => {
+                let bad = || {
+                    if self.count_rows {
+                        self.counters.add_rows(1);
+                    }
+                };
+                for file in files {
+                    let mut emit = |batch| self.emit(batch, file, sink);
+                    if !format.read(file, &self.file_schema, &self.counters, bad, &mut emit)? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
             TextFormat::Csv => {
                 for file in files {
                     if !self.read_csv(file, sink)? {
@@ -331,7 +350,7 @@ pub(crate) fn without_kind(error: &ArrowError) -> String {
     text
 }
 
-fn shown(line: &[u8]) -> String {
+pub(super) fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text.trim();
     let mut short: String = text.chars().take(SHOWN).collect();

@@ -339,6 +339,7 @@ fn node(stage: &StageView) -> Node {
         "stream" => "≋",
         "delivery" => "⇣",
         "bucket" => "▤",
+        "dynamodb" => "▥",
         "job" => "⚙",
         "topic" => "✉",
         "queue" => "≣",
@@ -475,6 +476,9 @@ impl Pane for OverviewPane {
         let doing = match progress {
             RunProgress::Resumed { stage, .. } => format!("an interrupted run is carried on at {stage}"),
             RunProgress::Restarted { .. } => "an interrupted run is given up for a new one".to_owned(),
+            RunProgress::Fed { source, uploaded, removed } => {
+                format!("{source}: {uploaded} files uploaded, {removed} others removed")
+            }
             RunProgress::Stage(stage) => {
                 let steps =
                     if stage.steps > 0 { format!(", {} of {}", stage.step, stage.steps) } else { String::new() };
