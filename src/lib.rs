@@ -1,7 +1,7 @@
 //! pumphouse: a terminal operations console for AWS data pipelines, and the backend that deploys and runs them.
 //!
 //! Arrows run one way: `tui` and `cli` call `backend`, which calls the ports in `cloud`; `aws` and `local` implement them.
-//! `functions` know `cloud` alone; `http`, `statement` and `text` know nobody. `main.rs` puts them together.
+//! `functions` know `cloud` alone; `http`, `postgres`, `statement` and `text` know at most that. `main.rs` puts them together.
 #![forbid(unsafe_code)]
 
 pub mod aws;
@@ -14,6 +14,7 @@ pub mod functions;
 pub mod http;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod postgres;
 pub mod spec;
 #[cfg(feature = "local")]
 pub mod statement;

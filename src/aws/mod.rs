@@ -24,6 +24,7 @@ mod metrics;
 pub mod operations;
 mod owners;
 pub mod policy;
+mod postgres;
 pub mod profiles;
 mod queries;
 mod queues;
@@ -115,6 +116,7 @@ impl Aws {
             buckets: port.clone(),
             crawlers: port.clone(),
             jobs: port.clone(),
+            postgres: port.clone(),
             queries: port.clone(),
             queues: port.clone(),
             secrets: port.clone(),

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod audit;
 pub mod buckets;
 pub mod crawlers;
+pub mod dashboards;
 pub mod deploy;
 pub mod error;
 pub mod functions;

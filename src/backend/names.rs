@@ -34,6 +34,8 @@ pub enum Kind {
     Secret,
     /// An HTTP API.
     Api,
+    /// A PostgreSQL database.
+    Postgres,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::KeyTable => "key-value table",
             Self::Secret => "secret",
             Self::Api => "API",
+            Self::Postgres => "PostgreSQL database",
         }
     }
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::KeyTable => &["dynamodb"],
             Self::Secret => &["secret"],
             Self::Api => &["api"],
+            Self::Postgres => &["postgres"],
         }
     }
 
@@ -87,7 +91,8 @@ impl Kind {
             | (Self::Query, Properties::Query(_))
             | (Self::KeyTable, Properties::KeyTable(_))
             | (Self::Secret, Properties::Secret(_))
-            | (Self::Api, Properties::Api(_)) => own,
+            | (Self::Api, Properties::Api(_))
+            | (Self::Postgres, Properties::Postgres(_)) => own,
             (Self::LogGroup, Properties::Function(f)) => Some(&f.log_group),
             (Self::LogGroup, Properties::Job(j)) => Some(&j.log_group),
             _ => None,

@@ -99,6 +99,7 @@ mod embedded {
             principal: principal(),
             handlers: functions::find,
             online: false,
+            database_url: crate::config::environment("DATABASE_URL"),
         })?)
     }
 

@@ -23,8 +23,9 @@ use super::{
     time::duration,
 };
 use crate::{
-    backend::{Backend, Consent, Refusal, Strength},
+    backend::{self, Backend, Consent, Refusal, Strength},
     cloud::{
+        self,
         jobs::JobRunState,
         queries::{Query, QueryResult},
         resources::{NotificationTarget, Properties},
@@ -60,12 +61,35 @@ struct Summary {
     speed: f64,
     seconds: f64,
     pipelines: Vec<String>,
+    /// Those that this machine cannot run, and what it lacks.
+    left_out: Vec<LeftOut>,
     files_landed: u64,
     buckets: Vec<Landed>,
     job_runs: Vec<Ran>,
     alerts: u64,
     topics: Vec<Heard>,
     queries: Vec<Answer>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct LeftOut {
+    pipeline: String,
+    why: String,
+}
+
+/// What a demo deployed.
+#[derive(Debug, Default)]
+struct Deployed {
+    pipelines: Vec<String>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Deployed {
+    fn say_what_is_missing(&self) {
+        for LeftOut { pipeline, why } in &self.left_out {
+            note(&format!("{pipeline} is left out: {why}"));
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -146,12 +170,14 @@ impl Demo {
         note(&format!("a demo in {}", s.settings.state_dir.value.display()));
         let begun = Instant::now();
         let driver = Driver::start(&connection);
+        let deployed = Mutex::new(Deployed::default());
         let work = async {
-            let pipelines = deploy(s, backend).await?;
+            let done = deploy(s, backend).await?;
+            done.say_what_is_missing();
+            *deployed.lock().unwrap_or_else(PoisonError::into_inner) = done;
             first_runs(backend).await;
-            Ok::<_, Failure>(pipelines)
+            Ok::<_, Failure>(())
         };
-        let mut pipelines = Vec::new();
         let mut failure = None;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failure::failed(format!("no signals: {e}")))?;
         let end = tokio::time::sleep(self.time);
@@ -161,9 +187,9 @@ impl Demo {
             tokio::select! {
                 done = &mut work, if working => {
                     working = false;
-                    match done {
-                        Ok(names) => pipelines = names,
-                        Err(e) => { failure = Some(e); break; }
+                    if let Err(e) = done {
+                        failure = Some(e);
+                        break;
                     }
                 }
                 () = &mut end => break,
@@ -175,7 +201,8 @@ impl Demo {
             driver.stop().await;
             return Err(failure);
         }
-        let summary = summary(backend, pipelines, begun).await?;
+        let deployed = std::mem::take(&mut *deployed.lock().unwrap_or_else(PoisonError::into_inner));
+        let summary = summary(backend, deployed, begun).await?;
         for wrong in driver.stop().await {
             note(&wrong);
         }
@@ -186,25 +213,30 @@ impl Demo {
 /// The console on a demo. What goes wrong behind it is said when it has closed.
 async fn shown(s: &Session) -> Result {
     let wrong: Arc<Mutex<Option<Failure>>> = Arc::default();
-    let (inner, kept) = (s.clone(), wrong.clone());
+    let missing: Arc<Mutex<Deployed>> = Arc::default();
+    let (inner, kept, told) = (s.clone(), wrong.clone(), missing.clone());
     let result = console::show(&s.settings, move |backend| {
-        let (s, kept) = (inner.clone(), kept.clone());
+        let (s, kept, told) = (inner.clone(), kept.clone(), told.clone());
         async move {
             match deploy(&s, &backend).await {
-                Ok(_) => first_runs(&backend).await,
+                Ok(deployed) => {
+                    *told.lock().unwrap_or_else(PoisonError::into_inner) = deployed;
+                    first_runs(&backend).await;
+                }
                 Err(e) => *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(e),
             }
         }
     })
     .await;
+    missing.lock().unwrap_or_else(PoisonError::into_inner).say_what_is_missing();
     let wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner).take();
     wrong.map_or(result, Err)
 }
 
 /// Deploys every pipeline. Asking for the demo is the consent, except where a state that was there would lose data.
-async fn deploy(s: &Session, backend: &Backend) -> Result<Vec<String>> {
+async fn deploy(s: &Session, backend: &Backend) -> Result<Deployed> {
     let own = !matches!(s.settings.state_dir.origin, Origin::Flag(_));
-    let mut names = Vec::new();
+    let mut deployed = Deployed::default();
     for pipeline in backend.list_pipelines().await? {
         let effect = backend.deploy_effect(&pipeline.name).await?;
         let consent = match &effect.strength {
@@ -216,15 +248,22 @@ async fn deploy(s: &Session, backend: &Backend) -> Result<Vec<String>> {
             Strength::Free | Strength::Confirm => Consent::Yes,
         };
         let (progress, mut events) = mpsc::unbounded_channel();
-        let stack = backend.deploy(&pipeline.name, &consent, progress).await?;
+        let stack = match backend.deploy(&pipeline.name, &consent, progress).await {
+            // What a pipeline needs of the machine is said before anything of it is made.
+            Err(backend::Error::Cloud(cloud::Error::Unavailable(why))) => {
+                deployed.left_out.push(LeftOut { pipeline: pipeline.name, why });
+                continue;
+            }
+            other => other?,
+        };
         events.close();
         if !stack.status.complete() {
             let why = stack.reason.unwrap_or_default();
             return Err(Failure::failed(format!("{} is {}: {why}", stack.name, stack.status.word())));
         }
-        names.push(pipeline.name);
+        deployed.pipelines.push(pipeline.name);
     }
-    Ok(names)
+    Ok(deployed)
 }
 
 /// Starts each job once, as soon as a file has landed: nobody wants to wait for the hour to be full.
@@ -245,7 +284,7 @@ async fn first_runs(backend: &Backend) {
     }
 }
 
-async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> Result<Summary> {
+async fn summary(backend: &Backend, deployed: Deployed, begun: Instant) -> Result<Summary> {
     let cloud = &backend.cloud;
     let mut queries = Vec::new();
     for saved in cloud.queries.saved().await?.into_iter().filter(|q| !q.sql.contains('?')) {
@@ -294,7 +333,8 @@ async fn summary(backend: &Backend, pipelines: Vec<String>, begun: Instant) -> R
     Ok(Summary {
         speed: cloud.clock.speed(),
         seconds: (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-        pipelines,
+        pipelines: deployed.pipelines,
+        left_out: deployed.left_out,
         files_landed: buckets.iter().filter(|b| landings.contains(&b.bucket)).map(|b| b.objects).sum(),
         buckets,
         job_runs,

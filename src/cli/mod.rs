@@ -11,6 +11,7 @@ mod completions;
 mod connect;
 mod console;
 mod crawlers;
+mod dashboards;
 mod demo;
 mod doctor;
 mod doctor_aws;
@@ -27,6 +28,7 @@ mod names;
 mod new;
 mod operations;
 mod out;
+mod postgres;
 mod queries;
 mod queues;
 mod run;
@@ -176,6 +178,12 @@ enum Command {
     /// Executions of SQL and saved queries
     #[command(subcommand)]
     Queries(queries::Command),
+    /// PostgreSQL databases, and queries on them
+    #[command(subcommand)]
+    Postgres(postgres::Command),
+    /// Dashboards, and what their charts show
+    #[command(subcommand)]
+    Dashboards(dashboards::Command),
     /// Thresholds and alarms
     #[command(subcommand)]
     Alerts(alerts::Command),
@@ -248,6 +256,8 @@ impl Command {
             | Self::Catalog(_)
             | Self::Tables(_)
             | Self::Query(_)
+            | Self::Postgres(_)
+            | Self::Dashboards(_)
             | Self::Export(_)
             | Self::Info
             | Self::Doctor
@@ -371,6 +381,8 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Query(query) => query.run(s, backend).await,
         Command::Queries(c) => c.run(s, backend).await,
         Command::Queues(c) => c.run(s, backend).await,
+        Command::Postgres(c) => c.run(s, backend).await,
+        Command::Dashboards(c) => c.run(s, backend).await,
         Command::Alerts(c) => c.run(s, backend).await,
         Command::Topics(c) => c.run(s, backend).await,
         Command::Secret(c) => c.run(s, backend).await,

@@ -55,6 +55,7 @@ async fn list(backend: &Backend, kind: Kind) -> cloud::Result<Vec<String>> {
         Kind::Query => cloud.queries.saved().await?.into_iter().map(|x| x.name).collect(),
         Kind::KeyTable => cloud.tables.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Secret => cloud.secrets.list().await?.into_iter().map(|x| x.name).collect(),
+        Kind::Postgres => cloud.postgres.list().await?.into_iter().map(|x| x.name).collect(),
         Kind::Api => cloud.apis.list().await?.into_iter().map(|x| x.name).collect(),
     })
 }

@@ -226,6 +226,9 @@ pub trait Alerts: Send + Sync {
     async fn set(&self, permit: &Permit, name: &str, value: f64) -> Result<()>;
     /// Records a measurement of a pipeline's own metric (`cloudwatch:PutMetricData`).
     async fn measure(&self, permit: &Permit, metric: &str, sample: Sample) -> Result<()>;
+    /// The newest measurements of pipelines' own metrics, each `namespace/name`, at most `limit` of each, oldest first. On AWS
+    /// the greatest of each day.
+    async fn samples(&self, metrics: &[String], limit: usize) -> Result<BTreeMap<String, Vec<Sample>>>;
     /// All topics, by name; an error among the pages as in [`Alerts::list`].
     fn topics(&self) -> Pages<'_, Topic>;
     /// Publishes a message (`sns:Publish`). Published again by the same invocation, it is not stored twice where the

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::resources::{Crawler, Graph, Job, NotificationTarget, Properties, Resource, Told};
+use super::resources::{ChartSource, Crawler, Graph, Job, NotificationTarget, Properties, Resource, Told};
 
 /// A stage of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stage {
     /// Its name in pipeline.toml, without its kind: `fetch_prices`.
     pub name: String,
-    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `dynamodb`, `crawler`, `job`, `topic`, `table`, `query` or `api`.
+    /// `function`, `stream`, `queue`, `delivery`, `bucket`, `dynamodb`, `crawler`, `job`, `topic`, `table`, `query`, `api`,
+    /// `postgres` or `dashboard`.
     pub kind: &'static str,
     /// The logical id of its resource.
     pub id: String,
@@ -81,6 +82,8 @@ fn kind(properties: &Properties) -> Option<&'static str> {
         Properties::Table(_) => "table",
         Properties::Query(_) => "query",
         Properties::Api(_) => "api",
+        Properties::Postgres(_) => "postgres",
+        Properties::Dashboard(_) => "dashboard",
         _ => return None,
     })
 }
@@ -139,6 +142,7 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
                     "sqs:ReceiveMessage" => links.add(("queue", other), ("function", name)),
                     "dynamodb:BatchWriteItem" => links.add(("function", name), ("dynamodb", other)),
                     "dynamodb:Scan" => links.add(("dynamodb", other), ("function", name)),
+                    "rds-db:connect" => links.add(("function", name), ("postgres", other)),
                     "sns:Publish" => links.add(("function", name), ("topic", other)),
                     "athena:StartQueryExecution" => links.add(("query", other), ("function", name)),
                     "glue:StartCrawler" => links.add(("function", name), ("crawler", other)),
@@ -198,6 +202,13 @@ fn own_links<'a>(links: &mut Links<'a>, graph: &'a Graph, resource: &'a Resource
             for table in &graph.resources {
                 if matches!(&table.properties, Properties::Table(t) if query.database.as_ref() == Some(&t.database)) {
                     links.add(("table", &table.physical_name), ("query", name));
+                }
+            }
+        }
+        Properties::Dashboard(dashboard) => {
+            for chart in &dashboard.charts {
+                if let ChartSource::Query { postgres, .. } = &chart.source {
+                    links.add(("postgres", postgres), ("dashboard", name));
                 }
             }
         }

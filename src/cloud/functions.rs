@@ -10,7 +10,7 @@ use serde_json::Value;
 pub use super::sources::{SourceResponse, Sources};
 use super::{
     alerts::Alerts, buckets::Buckets, crawlers::Crawlers, error::Result, jobs::Jobs, pages::Pages, permit::Permit,
-    queries::Queries, queues::Queues, secrets::Secrets, streams::Streams, tables::Tables,
+    postgres::Postgres, queries::Queries, queues::Queues, secrets::Secrets, streams::Streams, tables::Tables,
 };
 
 /// A function.
@@ -139,6 +139,8 @@ pub struct Ports {
     pub crawlers: Arc<dyn Crawlers>,
     /// Jobs.
     pub jobs: Arc<dyn Jobs>,
+    /// PostgreSQL databases.
+    pub postgres: Arc<dyn Postgres>,
     /// SQL queries.
     pub queries: Arc<dyn Queries>,
     /// Queues.

@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod logs;
 pub mod pages;
 pub mod permit;
+pub mod postgres;
 pub mod queries;
 pub mod queues;
 pub mod reading;
@@ -77,6 +78,8 @@ pub struct Cloud {
     pub jobs: Arc<dyn jobs::Jobs>,
     /// Logs.
     pub logs: Arc<dyn logs::Logs>,
+    /// PostgreSQL databases.
+    pub postgres: Arc<dyn postgres::Postgres>,
     /// SQL queries.
     pub queries: Arc<dyn queries::Queries>,
     /// Queues and messages.
@@ -109,6 +112,7 @@ impl Cloud {
             + functions::Functions
             + jobs::Jobs
             + logs::Logs
+            + postgres::Postgres
             + queries::Queries
             + queues::Queues
             + runs::Runs
@@ -131,6 +135,7 @@ impl Cloud {
             functions: port.clone(),
             jobs: port.clone(),
             logs: port.clone(),
+            postgres: port.clone(),
             queries: port.clone(),
             queues: port.clone(),
             runs: port.clone(),

@@ -63,6 +63,16 @@ pub enum OutputValue {
     Name(String),
     /// The address of an API, by its logical id.
     Url(String),
+    /// The connection string of a database without its password, by its logical id.
+    Connection(String),
+}
+
+impl OutputValue {
+    /// The logical id of the resource that it is about.
+    pub fn id(&self) -> &str {
+        let (Self::Name(id) | Self::Url(id) | Self::Connection(id)) = self;
+        id
+    }
 }
 
 /// A resource's kind and properties. References are physical names, unless said otherwise.
@@ -111,6 +121,14 @@ pub enum Properties {
     Query(SavedQuery),
     /// An HTTP API.
     Api(Api),
+    /// A network.
+    Network(Network),
+    /// A PostgreSQL database.
+    Postgres(Postgres),
+    /// A metric that functions measure.
+    Metric(Metric),
+    /// A dashboard.
+    Dashboard(Dashboard),
 }
 
 /// A bucket.
@@ -369,6 +387,9 @@ pub struct Function {
     pub log_group: String,
     /// The sources that it may read, by name.
     pub sources: BTreeMap<String, Source>,
+    /// The network that it runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// A function's runtime.
@@ -675,6 +696,75 @@ pub struct Quota {
     pub period: String,
 }
 
+/// A network: private subnets in two availability zones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its range of addresses.
+    pub cidr: String,
+    /// Whether what is in it reaches the internet, over a NAT gateway.
+    pub internet: bool,
+    /// The services of AWS that what is in it calls: without the internet, over endpoints of their own.
+    pub services: Vec<String>,
+}
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Postgres {
+    /// The database's own name on its server: letters, digits and `_`.
+    pub database: String,
+    /// The network that it is in.
+    pub network: String,
+    /// PostgreSQL's major version.
+    pub version: String,
+    /// The instance class.
+    pub instance: String,
+    /// GiB of storage.
+    pub storage_gib: u32,
+    /// Days that backups are kept.
+    pub backup_days: u32,
+    /// Whether a second instance stands by in another availability zone.
+    pub multi_az: bool,
+}
+
+/// A metric that functions measure. Its physical name is `namespace/name`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Its unit, in words.
+    pub unit: Option<String>,
+}
+
+/// A dashboard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dashboard {
+    /// Its charts.
+    pub charts: Vec<Chart>,
+}
+
+/// A chart of a dashboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chart {
+    /// Its title.
+    pub title: String,
+    /// What it shows.
+    #[serde(flatten)]
+    pub source: ChartSource,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChartSource {
+    /// A query's result: its first column is a date or a time, each other one a line.
+    Query {
+        /// The database.
+        postgres: String,
+        /// The SQL.
+        sql: String,
+    },
+    /// Metrics, each `namespace/name`.
+    Metrics(Vec<String>),
+}
+
 impl Properties {
     /// The kind, as a person reads it: "delivery stream".
     pub fn kind(&self) -> &'static str {
@@ -700,6 +790,10 @@ impl Properties {
             Self::Secret(_) => "secret",
             Self::Query(_) => "query",
             Self::Api(_) => "API",
+            Self::Network(_) => "network",
+            Self::Postgres(_) => "PostgreSQL database",
+            Self::Metric(_) => "metric",
+            Self::Dashboard(_) => "dashboard",
         }
     }
 
@@ -715,6 +809,7 @@ impl Properties {
                 | Self::LogGroup(_)
                 | Self::Secret(_)
                 | Self::Topic(_)
+                | Self::Postgres(_)
         )
     }
 
@@ -725,6 +820,8 @@ impl Properties {
             Self::Delivery(_) => path == "from",
             Self::EventSourceMapping(_) => path == "queue",
             Self::KeyTable(_) => path.starts_with("hash_key") || path.starts_with("range_key"),
+            Self::Network(_) => path == "cidr",
+            Self::Postgres(_) => path == "database" || path == "network",
             _ => false,
         }
     }

@@ -46,6 +46,7 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
     })?;
     let mut maker = Maker { pipeline, env: environment, resources: Vec::new() };
     maker.plain();
+    maker.databases();
     maker.roles_and_logs();
     maker.functions();
     maker.buckets();
@@ -56,6 +57,7 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
     maker.queries_and_apis();
     maker.alarms();
     maker.event_sources();
+    maker.dashboards();
     maker.schedules();
     let outputs = maker.outputs();
     Ok(Graph {
@@ -196,6 +198,63 @@ impl Maker<'_> {
         }
     }
 
+    /// Networks, what is in them, and metrics.
+    fn databases(&mut self) {
+        let (pipeline, env, environment) = (&self.pipeline.name, &self.env.name, self.env);
+        for network in &environment.networks {
+            let inside = environment.functions.iter().filter(|f| f.network.as_ref() == Some(&network.name));
+            let mut services: Vec<String> =
+                inside.flat_map(|f| &f.grants).filter_map(|g| g.kind.service()).map(str::to_owned).collect();
+            // Where its log lines go needs no way of its own: AWS Lambda takes them from its standard output.
+            services.sort();
+            services.dedup();
+            let properties =
+                Properties::Network(r::Network { cidr: network.cidr.clone(), internet: network.internet, services });
+            self.add(&network.name, self.physical(&network.name), vec![], properties);
+        }
+        for postgres in &environment.postgres {
+            let properties = Properties::Postgres(r::Postgres {
+                database: names::postgres_database(pipeline, env, &postgres.name),
+                network: self.physical(&postgres.network),
+                version: postgres.version.clone(),
+                instance: postgres.instance.clone(),
+                storage_gib: postgres.storage_gib,
+                backup_days: postgres.backup_days,
+                multi_az: postgres.multi_az,
+            });
+            let depends_on = vec![names::logical_id(&postgres.network, "Network")];
+            self.add(&postgres.name, names::postgres(pipeline, env, &postgres.name), depends_on, properties);
+        }
+        for metric in &environment.metrics {
+            let properties = Properties::Metric(r::Metric { unit: metric.unit.clone() });
+            self.add(&metric.name, names::metric(pipeline, env, &metric.name), vec![], properties);
+        }
+    }
+
+    fn dashboards(&mut self) {
+        let (pipeline, env, environment) = (&self.pipeline.name, &self.env.name, self.env);
+        for dashboard in &environment.dashboards {
+            let mut depends_on = Vec::new();
+            let mut charts = Vec::new();
+            for chart in &dashboard.charts {
+                let source = match &chart.source {
+                    spec::ChartSource::Query { postgres, sql } => {
+                        depends_on.push(names::logical_id(postgres, "Postgres"));
+                        r::ChartSource::Query { postgres: names::postgres(pipeline, env, postgres), sql: sql.clone() }
+                    }
+                    spec::ChartSource::Metrics(all) => {
+                        r::ChartSource::Metrics(all.iter().map(|m| names::metric(pipeline, env, m)).collect())
+                    }
+                };
+                charts.push(r::Chart { title: chart.title.clone(), source });
+            }
+            depends_on.sort();
+            depends_on.dedup();
+            let properties = Properties::Dashboard(r::Dashboard { charts });
+            self.add(&dashboard.name, self.physical(&dashboard.name), depends_on, properties);
+        }
+    }
+
     fn functions(&mut self) {
         let (pipeline, environment) = (self.pipeline, self.env);
         for function in &environment.functions {
@@ -222,8 +281,10 @@ impl Maker<'_> {
                 role: role_name(owner, &physical),
                 log_group: names::function_log_group(&physical),
                 sources,
+                network: function.network.as_ref().map(|n| self.physical(n)),
             });
-            let depends_on = vec![part_id(owner, "Role"), part_id(owner, "LogGroup")];
+            let mut depends_on = vec![part_id(owner, "Role"), part_id(owner, "LogGroup")];
+            depends_on.extend(function.network.as_ref().map(|n| names::logical_id(n, "Network")));
             self.add(&function.name, physical, depends_on, properties);
         }
     }
@@ -542,6 +603,11 @@ impl Maker<'_> {
                 Properties::Job(_) => ("Name", "The job", OutputValue::Name(id)),
                 Properties::Function(_) => ("Name", "The function", OutputValue::Name(id)),
                 Properties::Api(_) => ("Url", "The address of the API", OutputValue::Url(id)),
+                Properties::Postgres(_) => (
+                    "Connection",
+                    "Without the password, which the secret of the same name holds: the way to the database",
+                    OutputValue::Connection(id),
+                ),
                 _ => return None,
             };
             Some(Output {

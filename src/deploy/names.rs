@@ -22,6 +22,16 @@ pub fn bucket(pipeline: &str, env: &str, name: &str) -> String {
     physical(pipeline, env, name).replace('_', "-")
 }
 
+/// A PostgreSQL server and its secret, which have no `_` either: `covid-etl-dev-stats`.
+pub fn postgres(pipeline: &str, env: &str, name: &str) -> String {
+    physical(pipeline, env, name).replace('_', "-")
+}
+
+/// The database on a PostgreSQL server: `covid_etl_dev_stats`.
+pub fn postgres_database(pipeline: &str, env: &str, name: &str) -> String {
+    physical(pipeline, env, name).replace('-', "_")
+}
+
 /// A threshold, which is a parameter: `/crypto-stream/dev/btc_usd`.
 pub fn threshold(pipeline: &str, env: &str, name: &str) -> String {
     format!("/{pipeline}/{env}/{name}")
@@ -54,8 +64,9 @@ pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option
         GrantKind::BucketRead | GrantKind::BucketWrite | GrantKind::BucketList | GrantKind::BucketDelete => {
             Some(bucket(pipeline, env, name))
         }
+        GrantKind::PostgresWrite => Some(postgres(pipeline, env, name)),
         GrantKind::ThresholdRead => Some(threshold(pipeline, env, name)),
-        GrantKind::ThresholdMeasure => Some(metric(pipeline, env, name)),
+        GrantKind::ThresholdMeasure | GrantKind::MetricMeasure => Some(metric(pipeline, env, name)),
         GrantKind::SecretRead
         | GrantKind::StreamWrite
         | GrantKind::QueueSend
@@ -113,5 +124,9 @@ pub fn suffix(properties: &Properties) -> &'static str {
         Properties::Secret(_) => "Secret",
         Properties::Query(_) => "Query",
         Properties::Api(_) => "Api",
+        Properties::Network(_) => "Network",
+        Properties::Postgres(_) => "Postgres",
+        Properties::Metric(_) => "Metric",
+        Properties::Dashboard(_) => "Dashboard",
     }
 }

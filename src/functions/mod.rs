@@ -4,6 +4,7 @@
 //! allows what the function's grants in pipeline.toml name.
 
 pub mod bls_quest;
+pub mod covid_etl;
 pub mod crypto_stream;
 pub mod dataops;
 mod files;
@@ -15,6 +16,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("bls_quest::fetch_population", bls_quest::fetch_population),
     ("bls_quest::report", bls_quest::report),
     ("bls_quest::sync", bls_quest::sync),
+    ("covid_etl::load_daily", covid_etl::load_daily),
     ("crypto_stream::alert_on_price", crypto_stream::alert_on_price),
     ("crypto_stream::fetch_prices", crypto_stream::fetch_prices),
     ("crypto_stream::query_prices", crypto_stream::query_prices),

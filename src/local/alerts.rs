@@ -2,6 +2,8 @@
 //!
 //! No message leaves this machine: a topic's inbox holds what a subscriber would have got.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -204,6 +206,29 @@ impl Alerts for Local {
                 .and_then(|mut s| s.execute(params![metric, sample.time.as_millisecond(), sample.value, token]))
                 .map_err(sql)?;
                 Ok(())
+            })
+            .await
+    }
+
+    async fn samples(&self, metrics: &[String], limit: usize) -> Result<BTreeMap<String, Vec<Sample>>> {
+        let metrics = metrics.to_vec();
+        self.inner
+            .store
+            .read(move |c| {
+                let mut statement = c
+                    .prepare_cached("select time, value from metrics where metric = ?1 order by time desc limit ?2")
+                    .map_err(sql)?;
+                let mut found = BTreeMap::new();
+                for metric in metrics {
+                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                    let rows = statement.query_map(params![metric, limit], |r| {
+                        Ok(Sample { time: timestamp(r.get(0)?), value: r.get(1)? })
+                    });
+                    let mut samples: Vec<Sample> = rows.and_then(Iterator::collect).map_err(sql)?;
+                    samples.reverse();
+                    found.insert(metric, samples);
+                }
+                Ok(found)
             })
             .await
     }

@@ -27,6 +27,7 @@ fn function(handler: &str, environment: &[(&str, &str)], sources: BTreeMap<Strin
         role: format!("{handler}-role"),
         log_group: format!("/aws/lambda/{handler}"),
         sources,
+        network: None,
     })
 }
 

@@ -209,6 +209,7 @@ fn function(name: &str, grants: &[(&str, &str)]) -> [Resource; 2] {
         role: format!("{name}-role"),
         log_group: format!("/aws/lambda/{name}"),
         sources: BTreeMap::new(),
+        network: None,
     };
     [with(&format!("{name}-role"), Properties::Role(role)), with(name, Properties::Function(function))]
 }

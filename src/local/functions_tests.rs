@@ -73,6 +73,7 @@ fn function(handler: &str) -> resources::Function {
         role: "role".into(),
         log_group: GROUP.into(),
         sources: BTreeMap::new(),
+        network: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn deploy(apis: &[(&str, resources::Api)]) -> (tempfile::TempDir, Local) {
                 role: "role".into(),
                 log_group: format!("/aws/lambda/{handler}"),
                 sources: std::collections::BTreeMap::new(),
+                network: None,
             }),
         ));
     }

@@ -105,6 +105,7 @@ fn missing(kind: &'static str, physical_name: &str) -> Error {
         "delivery" => "delivery stream",
         "api" => "API",
         "key_table" => "key-value table",
+        "postgres" => "PostgreSQL database",
         other => other,
     };
     Error::not_found(spoken, physical_name)

@@ -29,6 +29,7 @@ pub mod listing;
 pub mod logs;
 pub mod lookup;
 pub mod pending;
+pub mod postgres;
 pub mod process;
 pub(crate) mod provision;
 pub mod queries;
@@ -77,6 +78,8 @@ pub struct Options {
     pub handlers: Handlers,
     /// Whether sources answer from their real addresses.
     pub online: bool,
+    /// The connection string of the PostgreSQL server to use, rather than a private one.
+    pub database_url: Option<String>,
 }
 
 /// An embedded cloud. Cheap to clone; implements every port.
@@ -93,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) watch: changes::Watch,
     pub(crate) options: Options,
     pub(crate) recordings: sources::Cache,
+    pub(crate) postgres: postgres::Server,
 }
 
 impl Local {
@@ -102,7 +106,8 @@ impl Local {
         let clock = Clock::open(&store)?;
         let process = if options.read_only { None } else { Some(Process::register(&options.state_dir)?) };
         let (watch, recordings) = (changes::Watch::default(), sources::Cache::default());
-        let local = Self { inner: Arc::new(Inner { store, clock, process, watch, options, recordings }) };
+        let postgres = postgres::Server::default();
+        let local = Self { inner: Arc::new(Inner { store, clock, process, watch, options, recordings, postgres }) };
         if !local.inner.options.read_only {
             local.recover()?;
         }

@@ -135,11 +135,15 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
         Properties::Secret(_) => &["delete from secrets where name = ?1"],
         Properties::Api(_) => &["delete from api_keys where name = ?1", "delete from api_usage where name = ?1"],
         Properties::KeyTable(_) => &["delete from items where tbl = ?1"],
+        Properties::Metric(_) => &["delete from metrics where metric = ?1"],
         Properties::Key(_)
         | Properties::Role(_)
         | Properties::Database(_)
         | Properties::Query(_)
-        | Properties::EventSourceMapping(_) => &[],
+        | Properties::EventSourceMapping(_)
+        | Properties::Network(_)
+        | Properties::Postgres(_)
+        | Properties::Dashboard(_) => &[],
     };
     statements.iter().try_for_each(|statement| delete(t, statement, name))
 }

@@ -71,6 +71,7 @@ fn cloud(handler: &str) -> (tempfile::TempDir, Local) {
         role: "role".into(),
         log_group: "/aws/lambda/f".into(),
         sources: BTreeMap::new(),
+        network: None,
     };
     let told = |suffix: &str| Notification {
         prefix: String::new(),

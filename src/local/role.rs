@@ -26,6 +26,7 @@ use crate::cloud::{
     crawlers::{Crawl, Crawler, Crawlers},
     functions::Ports,
     jobs::{Bookmark, Job, JobRun, Jobs},
+    postgres::{Database, Done, Postgres, Rows, Statement},
     queries::{Queries, Query, QueryExecution, QueryResult, SavedQuery, Workgroup},
     queues::{Queue, QueueMessage, Queues, Redriven},
     streams::{DeliveryStream, Drained, Record, StoredRecord, Stream, Streams},
@@ -72,6 +73,7 @@ pub(crate) fn cloud(local: &Local, permit: &Permit, meter: &Arc<Meter>) -> Ports
         buckets: seen.clone(),
         crawlers: seen.clone(),
         jobs: seen.clone(),
+        postgres: seen.clone(),
         queries: seen.clone(),
         queues: seen.clone(),
         secrets,
@@ -96,6 +98,10 @@ impl Alerts for Seen {
 
     async fn measure(&self, permit: &Permit, metric: &str, sample: Sample) -> Result<()> {
         self.local.measure(permit, metric, sample).await
+    }
+
+    async fn samples(&self, metrics: &[String], limit: usize) -> Result<BTreeMap<String, Vec<Sample>>> {
+        self.local.samples(metrics, limit).await
     }
 
     fn topics(&self) -> Pages<'_, Topic> {
@@ -241,6 +247,25 @@ impl Jobs for Seen {
 }
 
 #[async_trait]
+impl Postgres for Seen {
+    fn list(&self) -> Pages<'_, Database> {
+        Postgres::list(&self.local)
+    }
+
+    async fn query(&self, database: &str, sql: &str, limit: usize) -> Result<Rows> {
+        self.permit.check("rds-db:connect", database)?;
+        Postgres::query(&self.local, database, sql, limit).await
+    }
+
+    async fn transact(&self, permit: &Permit, database: &str, statements: &[Statement]) -> Result<Vec<Done>> {
+        let done = self.local.transact(permit, database, statements).await?;
+        let written = done.iter().zip(statements).filter(|(d, s)| s.counts(d)).map(|(d, _)| d.affected as usize).sum();
+        self.meter.add_written(written);
+        Ok(done)
+    }
+}
+
+#[async_trait]
 impl Queries for Seen {
     /// A role executes the saved queries that its grants name, as they are: no others.
     async fn execute(&self, query: &Query, cancel: CancellationToken) -> Result<QueryResult> {
@@ -347,7 +372,7 @@ impl Tables for Seen {
 
     async fn query(&self, table: &str, asked: &tables::Query) -> Result<ItemPage> {
         self.permit.check("dynamodb:Query", table)?;
-        self.local.query(table, asked).await
+        Tables::query(&self.local, table, asked).await
     }
 
     async fn count(&self, table: &str) -> Result<u64> {

@@ -77,6 +77,7 @@ fn deploy(runtime: Runtime, handler: &str, files: &[(&str, &str)], timeout_secon
         role: "role".into(),
         log_group: "/aws/lambda/f".into(),
         sources: BTreeMap::new(),
+        network: None,
     };
     let role = resources::Role { service: "lambda.amazonaws.com".into(), grants: Vec::new() };
     testing::deploy(

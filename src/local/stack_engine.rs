@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Local,
     clock::timestamp,
-    process, provision,
+    lookup, process, provision,
     stacks::{self, deployed_graph},
     store::{Store, sql},
 };
@@ -40,6 +40,11 @@ impl Local {
     pub(crate) fn apply_now(&self, who: &str, graph: &Graph, progress: Progress) -> Result<Stack> {
         let store = &self.inner.store;
         store.read_now(|c| check_names(c, graph))?;
+        for resource in &graph.resources {
+            if let Properties::Postgres(postgres) = &resource.properties {
+                self.make_postgres(&postgres.database)?;
+            }
+        }
         write_assets(store, graph)?;
         let (mut work, changes) = self.begin(who, &graph.stack, Some(graph), progress)?;
         for change in &changes {
@@ -49,7 +54,7 @@ impl Local {
         self.remove_files();
         store.read_now(|c| {
             let row = stacks::find(c, &graph.stack)?.ok_or_else(|| Error::not_found("stack", &graph.stack))?;
-            stacks::stack(c, store, row)
+            stacks::stack(c, self, row)
         })
     }
 
@@ -251,6 +256,11 @@ impl Work<'_> {
         }
         let store = &self.local.inner.store;
         match store.read_now(|c| deployed(c, self.stack, &change.logical_id))? {
+            Some(Resource { properties: Properties::Postgres(postgres), physical_name, .. }) => {
+                let all = store.read_now(|c| lookup::all(c, "postgres"))?;
+                let others = all.iter().any(|d| d.resource.physical_name != physical_name);
+                self.local.remove_postgres(&postgres.database, others)
+            }
             Some(resource) => provision::empty(store, &resource),
             None => Ok(()),
         }

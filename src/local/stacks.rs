@@ -132,17 +132,20 @@ pub(crate) fn deployed_graph(connection: &Connection, row: &StackRow) -> Result<
     })
 }
 
-fn outputs(connection: &Connection, store: &Store, graph: &Graph) -> Result<Vec<StackOutput>> {
+fn outputs(connection: &Connection, local: &Local, graph: &Graph) -> Result<Vec<StackOutput>> {
+    let store = &local.inner.store;
     let port = apis::serving(connection)?.filter(|(_, id)| process::alive(store.dir(), id)).map(|(port, _)| port);
     let mut outputs = Vec::new();
     for output in &graph.outputs {
-        let (OutputValue::Name(id) | OutputValue::Url(id)) = &output.value;
-        let Some(resource) = graph.by_id(id) else { continue };
+        let Some(resource) = graph.by_id(output.value.id()) else { continue };
         let value = match (&output.value, &resource.properties) {
             (OutputValue::Url(_), Properties::Api(api)) => match port {
                 Some(port) => format!("http://127.0.0.1:{port}{}", apis::full_path(&graph.stack, &api.path)),
                 None => "not served at the moment: no pumphouse is open on this state".into(),
             },
+            (OutputValue::Connection(_), Properties::Postgres(postgres)) => {
+                local.postgres_address(&postgres.database).unwrap_or_else(|| "its server has never been started".into())
+            }
             _ => resource.physical_name.clone(),
         };
         outputs.push(StackOutput { name: output.name.clone(), value, description: output.description.clone() });
@@ -151,13 +154,13 @@ fn outputs(connection: &Connection, store: &Store, graph: &Graph) -> Result<Vec<
 }
 
 /// A stack as the port shows it.
-pub(crate) fn stack(connection: &Connection, store: &Store, row: StackRow) -> Result<Stack> {
+pub(crate) fn stack(connection: &Connection, local: &Local, row: StackRow) -> Result<Stack> {
     let resources = deployed(connection, &row)?.into_iter().map(|(_, summary)| summary).collect();
     let graph = deployed_graph(connection, &row)?;
     Ok(Stack {
-        interrupted: row.interrupted(store),
+        interrupted: row.interrupted(&local.inner.store),
         resources,
-        outputs: outputs(connection, store, &graph)?,
+        outputs: outputs(connection, local, &graph)?,
         graph: Some(graph),
         name: row.name,
         pipeline: row.pipeline,
@@ -208,21 +211,21 @@ fn sql_limit(limit: usize) -> i64 {
 impl Stacks for Local {
     fn list(&self) -> Pages<'_, Stack> {
         Pages::once(async move {
-            let store = self.inner.store.clone();
+            let local = self.clone();
             self.inner
                 .store
                 .read(move |c| {
                     let mut statement = c.prepare_cached(&format!("{STACK} order by name")).map_err(sql)?;
                     let rows = statement.query_map([], raw_stack).map_err(sql)?;
-                    rows.map(|raw| stack(c, &store, stack_row(raw.map_err(sql)?)?)).collect()
+                    rows.map(|raw| stack(c, &local, stack_row(raw.map_err(sql)?)?)).collect()
                 })
                 .await
         })
     }
 
     async fn get(&self, name: &str) -> Result<Option<Stack>> {
-        let (store, name) = (self.inner.store.clone(), name.to_owned());
-        self.inner.store.read(move |c| find(c, &name)?.map(|row| stack(c, &store, row)).transpose()).await
+        let (local, name) = (self.clone(), name.to_owned());
+        self.inner.store.read(move |c| find(c, &name)?.map(|row| stack(c, &local, row)).transpose()).await
     }
 
     async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet> {

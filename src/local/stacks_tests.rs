@@ -283,6 +283,7 @@ async fn code_is_kept_and_must_be_what_its_hash_says() {
             role: String::new(),
             log_group: String::new(),
             sources: BTreeMap::new(),
+            network: None,
         };
         graph("p-dev", vec![testing::resource("f", Properties::Function(function))])
     };

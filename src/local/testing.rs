@@ -31,6 +31,7 @@ pub fn open_with(dir: &Path, handlers: Handlers) -> Local {
         principal: "tester".into(),
         handlers,
         online: false,
+        database_url: None,
     })
     .expect("an embedded cloud")
 }

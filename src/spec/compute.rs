@@ -49,6 +49,7 @@ pub(super) fn function(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
         c.m.add(at, "`batch_size` without `from`", "add `from = \"queue.NAME\"`, or remove it");
     }
     let memory_mib = s.count(c.m, "memory_mib", 128..=10_240).unwrap_or(256);
+    let network = s.text(c.m, "network", "\"main\"").and_then(|n| c.bare("network", n));
     let pairs = s.pairs(c.m, "env", "{ LOG_LEVEL = \"info\" }");
     let grants = grants(c, s, &name);
     let env = environment(c, pairs, &grants);
@@ -89,6 +90,7 @@ pub(super) fn function(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
         memory_mib,
         env,
         grants,
+        network: network.map(|n| n.value),
     })
 }
 

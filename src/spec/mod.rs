@@ -5,6 +5,7 @@
 
 mod compute;
 mod crawl;
+mod databases;
 pub mod diagnostic;
 mod directory;
 mod files;

@@ -13,7 +13,7 @@ use super::{
 use crate::cloud::schedule::Schedule;
 
 /// The sections of resources, each `[section.name]`.
-pub(super) const SECTIONS: [&str; 17] = [
+pub(super) const SECTIONS: [&str; 21] = [
     "source",
     "secret",
     "threshold",
@@ -31,6 +31,10 @@ pub(super) const SECTIONS: [&str; 17] = [
     "key",
     "dynamodb",
     "table",
+    "network",
+    "postgres",
+    "metric",
+    "dashboard",
 ];
 
 /// What the reading of sections needs.
@@ -358,6 +362,24 @@ impl Context<'_> {
                 };
                 self.m.add(at, error.message, error.help);
                 None
+            }
+        }
+    }
+
+    /// The text of a file whose SQL another engine than ours executes.
+    pub(super) fn text_file(&mut self, path: At<String>) -> String {
+        let shown = quote(&path.value);
+        let text = self
+            .files
+            .read(&path.value, 256 * 1024)
+            .and_then(|content| String::from_utf8(content.into()).map_err(|_| "is no UTF-8 text".to_owned()));
+        match text {
+            Ok(text) if !text.trim().is_empty() => text,
+            other => {
+                let why = other.err().unwrap_or_else(|| "is empty".into());
+                let help = "a path relative to the folder of pipeline.toml: `queries/cases.sql`";
+                self.m.add(path.at, format!("the SQL file {shown} {why}"), help);
+                String::new()
             }
         }
     }

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{
-    compute, crawl,
+    compute, crawl, databases,
     diagnostic::quote,
     directory,
     flow::Link,
@@ -50,6 +50,13 @@ pub(super) fn environment(
     }
     let queues = each(c, root, "queue", queue);
     c.visibility = queues.iter().map(|q| (q.name.clone(), q.visibility_seconds)).collect();
+    let networks = each(c, root, "network", databases::network);
+    let postgres = each(c, root, "postgres", databases::postgres);
+    let functions = each(c, root, "function", |c, s, name| {
+        let function = compute::function(c, s, name)?;
+        databases::reach(c, s.at.clone(), &function, &postgres, &networks);
+        Some(function)
+    });
     let crawlers = crawl::crawlers(c, root);
     let jobs = compute::jobs(c, root, &crawlers);
     let tables = storage::tables(c, root, &jobs);
@@ -71,13 +78,17 @@ pub(super) fn environment(
         queues,
         deliveries: each(c, root, "delivery", delivery),
         buckets: storage::buckets(c, root),
-        functions: each(c, root, "function", compute::function),
+        functions,
         crawlers,
         jobs,
         topics: each(c, root, "topic", topic),
         alarms: each(c, root, "alarm", compute::alarm),
         queries: each(c, root, "query", query),
         apis: compute::apis(c, root),
+        networks,
+        postgres,
+        metrics: each(c, root, "metric", databases::metric),
+        dashboards: databases::dashboards(c, root),
     }
 }
 

@@ -81,6 +81,14 @@ pub struct Environment {
     pub queries: Vec<Query>,
     /// HTTP APIs.
     pub apis: Vec<Api>,
+    /// Networks.
+    pub networks: Vec<Network>,
+    /// PostgreSQL databases.
+    pub postgres: Vec<Postgres>,
+    /// Metrics that functions measure, beside those of thresholds.
+    pub metrics: Vec<MetricName>,
+    /// Dashboards.
+    pub dashboards: Vec<Dashboard>,
 }
 
 impl Pipeline {
@@ -283,6 +291,8 @@ pub struct Function {
     pub env: BTreeMap<String, String>,
     /// What it may do.
     pub grants: Vec<Grant>,
+    /// The network that it runs in.
+    pub network: Option<String>,
 }
 
 /// One thing that a function may do.
@@ -333,11 +343,15 @@ pub enum GrantKind {
     DynamodbRead,
     /// `dynamodb.X:write`
     DynamodbWrite,
+    /// `postgres.X:write`
+    PostgresWrite,
+    /// `metric.X:measure`
+    MetricMeasure,
 }
 
 impl GrantKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::SourceRead,
         Self::SecretRead,
         Self::StreamWrite,
@@ -355,6 +369,8 @@ impl GrantKind {
         Self::JobStart,
         Self::DynamodbRead,
         Self::DynamodbWrite,
+        Self::PostgresWrite,
+        Self::MetricMeasure,
     ];
 
     /// The section that it is about: `stream`.
@@ -371,6 +387,8 @@ impl GrantKind {
             Self::CrawlerRead | Self::CrawlerStart => "crawler",
             Self::JobStart => "job",
             Self::DynamodbRead | Self::DynamodbWrite => "dynamodb",
+            Self::PostgresWrite => "postgres",
+            Self::MetricMeasure => "metric",
         }
     }
 
@@ -383,14 +401,32 @@ impl GrantKind {
             Self::QueueSend => "QUEUE",
             Self::BucketRead | Self::BucketWrite | Self::BucketList | Self::BucketDelete => "BUCKET",
             Self::ThresholdRead => "THRESHOLD",
-            Self::ThresholdMeasure => "METRIC",
+            Self::ThresholdMeasure | Self::MetricMeasure => "METRIC",
             Self::TopicPublish => "TOPIC",
             Self::QueryExecute => "QUERY",
             Self::CrawlerRead | Self::CrawlerStart => "CRAWLER",
             Self::JobStart => "JOB",
             Self::DynamodbRead | Self::DynamodbWrite => "DYNAMODB",
+            Self::PostgresWrite => "POSTGRES",
         };
         Some(format!("{prefix}_{}", name.to_ascii_uppercase()))
+    }
+
+    /// The service of AWS that a function calls for it, where it calls one.
+    pub fn service(self) -> Option<&'static str> {
+        Some(match self {
+            Self::SourceRead => return None,
+            Self::SecretRead | Self::PostgresWrite => "secretsmanager",
+            Self::StreamWrite => "kinesis-streams",
+            Self::BucketRead | Self::BucketWrite | Self::BucketList | Self::BucketDelete => "s3",
+            Self::QueueSend => "sqs",
+            Self::ThresholdRead => "ssm",
+            Self::ThresholdMeasure | Self::MetricMeasure => "monitoring",
+            Self::TopicPublish => "sns",
+            Self::QueryExecute => "athena",
+            Self::CrawlerRead | Self::CrawlerStart | Self::JobStart => "glue",
+            Self::DynamodbRead | Self::DynamodbWrite => "dynamodb",
+        })
     }
 
     /// What it allows: `write`.
@@ -402,11 +438,11 @@ impl GrantKind {
             | Self::ThresholdRead
             | Self::CrawlerRead
             | Self::DynamodbRead => "read",
-            Self::StreamWrite | Self::BucketWrite | Self::DynamodbWrite => "write",
+            Self::StreamWrite | Self::BucketWrite | Self::DynamodbWrite | Self::PostgresWrite => "write",
             Self::BucketList => "list",
             Self::BucketDelete => "delete",
             Self::QueueSend => "send",
-            Self::ThresholdMeasure => "measure",
+            Self::ThresholdMeasure | Self::MetricMeasure => "measure",
             Self::TopicPublish => "publish",
             Self::QueryExecute => "execute",
             Self::CrawlerStart | Self::JobStart => "start",
@@ -548,4 +584,75 @@ pub struct Api {
     pub throttle: Option<Throttle>,
     /// Requests a period.
     pub quota: Option<Quota>,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Its name.
+    pub name: String,
+    /// Its range of addresses.
+    pub cidr: String,
+    /// Whether what is in it reaches the internet.
+    pub internet: bool,
+}
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// Its name.
+    pub name: String,
+    /// The network that it is in.
+    pub network: String,
+    /// PostgreSQL's major version.
+    pub version: String,
+    /// The instance class.
+    pub instance: String,
+    /// GiB of storage.
+    pub storage_gib: u32,
+    /// Days that backups are kept.
+    pub backup_days: u32,
+    /// Whether a second instance stands by in another availability zone.
+    pub multi_az: bool,
+}
+
+/// A metric that a function measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricName {
+    /// Its name.
+    pub name: String,
+    /// Its unit, in words.
+    pub unit: Option<String>,
+}
+
+/// A dashboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dashboard {
+    /// Its name.
+    pub name: String,
+    /// Its charts.
+    pub charts: Vec<Chart>,
+}
+
+/// A chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    /// Its title.
+    pub title: String,
+    /// What it shows.
+    pub source: ChartSource,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChartSource {
+    /// A query's result: its first column is a date or a time, each other one a line.
+    Query {
+        /// The database, by its name.
+        postgres: String,
+        /// The SQL, read from its file.
+        sql: String,
+    },
+    /// Metrics and thresholds, by their names.
+    Metrics(Vec<String>),
 }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use crate::{
     backend::{
-        Effect, Prices, alerts, buckets, functions, jobs,
+        Effect, Prices, alerts, buckets,
+        dashboards::Drawn,
+        functions, jobs,
         overview::{PipelineSummary, PipelineView},
         preview::Preview,
         queries, queues,
@@ -53,6 +55,8 @@ pub enum Request {
     Pipelines,
     /// One pipeline, stage by stage.
     View(String),
+    /// What the charts of a dashboard show.
+    Dashboard(String),
     /// All buckets.
     Buckets,
     /// One bucket's settings.
@@ -192,7 +196,7 @@ impl Request {
     /// The number of the pane that asks for it.
     pub fn pane(&self) -> u8 {
         match self {
-            Self::Pipelines | Self::View(_) => 1,
+            Self::Pipelines | Self::View(_) | Self::Dashboard(_) => 1,
             Self::Buckets
             | Self::BucketDetail(_)
             | Self::Objects { .. }
@@ -212,6 +216,8 @@ impl Request {
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "each answers the request of its name")]
 pub enum Data {
+    /// What the charts of a dashboard show.
+    Dashboard(Vec<Drawn>),
     Pipelines(Vec<PipelineSummary>),
     View(Box<PipelineView>),
     Buckets(Vec<Bucket>),

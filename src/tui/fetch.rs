@@ -40,6 +40,7 @@ pub async fn fetch(
         Request::Pipelines => Data::Pipelines(backend.list_pipelines().await?),
         Request::Deployable => Data::Pipelines(backend.list_deployable().await?),
         Request::View(pipeline) => Data::View(Box::new(backend.view(pipeline).await?)),
+        Request::Dashboard(name) => Data::Dashboard(backend.draw_named(name).await?),
         Request::Buckets => Data::Buckets(paged(cloud.buckets.list(), |page| part(Data::Buckets(page))).await?),
         Request::BucketDetail(bucket) => Data::BucketDetail(cloud.buckets.detail(bucket).await?),
         Request::ObjectDetail { bucket, key, version } => {

@@ -11,6 +11,8 @@ pub enum Context {
     Global,
     /// In the pipelines' pane.
     Overview,
+    /// While the charts of a dashboard are seen.
+    Charts,
     /// In the buckets' pane.
     Buckets,
     /// In the jobs' pane.
@@ -84,6 +86,10 @@ pub enum Action {
     Plan,
     Apply,
     Destroy,
+    Dashboard,
+    Narrower,
+    Wider,
+    Whole,
 }
 
 /// One line of the table.
@@ -120,6 +126,15 @@ pub const TABLE: &[Binding] = &[
     bind(C::Overview, &["l"], Action::Logs, "the logs of the stage; of the pipeline, those of its worst stage", "logs"),
     bind(C::Overview, &["e"], Action::GoToError, "go to what failed: its run, or its logs", "error"),
     bind(C::Overview, &["D"], Action::Deploy, "deploy the selected pipeline: see its plan", "deploy"),
+    bind(C::Overview, &["d"], Action::Dashboard, "the charts of the pipeline's dashboard", ""),
+    bind(C::Charts, &["left"], Action::Left, "earlier days", "earlier"),
+    bind(C::Charts, &["right"], Action::Right, "later days", "later"),
+    bind(C::Charts, &["+", "="], Action::Narrower, "half as many days", "closer"),
+    bind(C::Charts, &["-"], Action::Wider, "twice as many days", "wider"),
+    bind(C::Charts, &["0"], Action::Whole, "all days", "all"),
+    bind(C::Charts, &["j", "down"], Action::Down, "the next chart first", ""),
+    bind(C::Charts, &["k", "up"], Action::Up, "the chart before first", ""),
+    bind(C::Charts, &["esc", "backspace"], Action::Back, "back to the stages", "back"),
     bind(C::Buckets, &["enter"], Action::Enter, "open the bucket, the prefix or the object", "open"),
     bind(C::Buckets, &["v"], Action::Versions, "show old versions and delete markers, or hide them", "versions"),
     bind(C::Buckets, &["i"], Action::Details, "the settings of the bucket, or all of the object's details", "details"),
@@ -312,6 +327,7 @@ pub fn page() -> String {
     const HEADINGS: &[(Context, &str)] = &[
         (C::Global, "Everywhere"),
         (C::Overview, "1 Overview"),
+        (C::Charts, "1 Overview, while charts are seen"),
         (C::Buckets, "2 Buckets"),
         (C::Jobs, "3 Jobs"),
         (C::Logs, "4 Logs"),

@@ -55,6 +55,7 @@ impl Pumphouse {
             .env("XDG_DATA_HOME", self.dir.path().join("data"))
             .env("XDG_STATE_HOME", self.dir.path().join("xdg-state"))
             .env("NO_COLOR", "1")
+            .env_remove("DATABASE_URL")
             // The pipelines that are built in, wherever the tests are started.
             .current_dir(self.dir.path())
             .args(["--local", "--state-dir"])

@@ -4,7 +4,10 @@
 #[cfg(feature = "local")]
 mod bls_quest;
 #[cfg(feature = "local")]
+mod covid_etl;
+#[cfg(feature = "local")]
 mod dataops;
+#[cfg(feature = "local")]
 mod docs;
 #[cfg(feature = "local")]
 mod end_to_end;

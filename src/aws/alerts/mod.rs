@@ -8,7 +8,10 @@ pub(crate) mod history;
 mod thresholds;
 mod topics;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::MetricDatum;
@@ -18,6 +21,10 @@ use crate::cloud::{
     Error, Pages, Permit, Result,
     alerts::{Alert, Alerts, Message, Publish, Sample, Topic},
 };
+
+/// A day in seconds, and for how many days CloudWatch keeps a value of each.
+const DAY: i32 = 86_400;
+const KEPT_DAYS: i64 = 455;
 
 /// That measurements are denied: the alerts come nevertheless, and why theirs are missing at the end.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +87,14 @@ impl Alerts for Aws {
         let call = self.client.cloudwatch().await?.put_metric_data().namespace(namespace).metric_data(datum);
         call.send().await.map_err(failed("cloudwatch:PutMetricData", "metric", metric))?;
         Ok(())
+    }
+
+    async fn samples(&self, metrics: &[String], limit: usize) -> Result<BTreeMap<String, Vec<Sample>>> {
+        let named = |metric: &String| {
+            let (namespace, name) = metric.rsplit_once('/')?;
+            Some((metric.clone(), history::Series::plain(namespace, name, "Maximum", DAY)))
+        };
+        self.history(metrics.iter().filter_map(named).collect(), history::window(DAY, KEPT_DAYS), limit).await
     }
 
     fn topics(&self) -> Pages<'_, Topic> {

@@ -57,6 +57,10 @@ impl<'a> Body<'a> {
         };
         let runtime = if function.runtime == Runtime::Rust { "provided.al2023" } else { function.runtime.word() };
         let variables = self.variables(function);
+        let (vpc, way) = match &function.network {
+            Some(network) => self.vpc(resource, network)?,
+            None => (Value::Null, Vec::new()),
+        };
         let properties = json!({
             "FunctionName": resource.physical_name,
             "Runtime": runtime,
@@ -69,8 +73,10 @@ impl<'a> Body<'a> {
             "Environment": if variables.is_empty() { Value::Null } else { json!({"Variables": variables}) },
             "LoggingConfig": {"LogGroup": reference(group)},
             "DeadLetterConfig": dead_letters,
+            "VpcConfig": vpc,
         });
-        self.add(&resource.logical_id, Entry::new("AWS::Lambda::Function", without_nulls(properties)).of(resource));
+        let entry = Entry::new("AWS::Lambda::Function", without_nulls(properties)).of(resource).after(way);
+        self.add(&resource.logical_id, entry);
         Ok(())
     }
 

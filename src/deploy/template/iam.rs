@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Body, Entry, Result,
+    databases::secret_id,
     json::{bucket_name, reference, sub},
     statements::{self, Statement},
 };
@@ -72,10 +73,17 @@ impl<'a> Body<'a> {
     /// What the owner needs beside what is granted.
     fn own(&self, owner: Owner<'a>) -> Vec<Statement> {
         match owner {
-            Owner::Function(resource) if self.asynchronous(&resource.physical_name) => {
-                vec![statements::dead_letters(&resource.logical_id)]
+            Owner::Function(resource) => {
+                let mut all = Vec::new();
+                if self.asynchronous(&resource.physical_name) {
+                    all.push(statements::dead_letters(&resource.logical_id));
+                }
+                if matches!(&resource.properties, Properties::Function(f) if f.network.is_some()) {
+                    all.push(statements::network_interfaces());
+                }
+                all
             }
-            Owner::Function(..) | Owner::Crawler(..) | Owner::Replication => Vec::new(),
+            Owner::Crawler(..) | Owner::Replication => Vec::new(),
             Owner::Job(resource, job) => statements::job(&resource.physical_name, job),
             Owner::Delivery(resource) => vec![statements::delivery_logs(&resource.logical_id)],
         }
@@ -124,6 +132,7 @@ impl<'a> Body<'a> {
             "cloudwatch" => vec![statements::measure(name, self.options.emulated)],
             "sns" => vec![statements::topic(id("topic")?)],
             "secretsmanager" => vec![statements::secret(id("secret")?, name)],
+            "rds-db" => vec![statements::database(&secret_id(id("PostgreSQL database")?), name)],
             "athena" => self.query_statements(role, name)?,
             "glue" if actions.iter().any(|a| a.ends_with("Crawler")) => {
                 vec![statements::crawler(id("crawler")?, name, actions)]

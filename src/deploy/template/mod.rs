@@ -10,10 +10,12 @@ mod catalog;
 mod check;
 mod compute;
 mod crawlers;
+mod databases;
 mod events;
 mod iam;
 mod json;
 mod keys;
+mod network;
 mod queues;
 mod statements;
 mod storage;
@@ -166,6 +168,11 @@ impl<'a> Body<'a> {
             Properties::Secret(secret) => self.secret(resource, secret),
             Properties::Query(query) => self.query(resource, query)?,
             Properties::Api(api) => self.api(resource, api)?,
+            Properties::Network(network) => self.network(resource, network),
+            Properties::Postgres(postgres) => self.postgres(resource, postgres)?,
+            // Whoever measures it makes it.
+            Properties::Metric(_) => {}
+            Properties::Dashboard(dashboard) => self.dashboard(resource, dashboard),
         }
         Ok(())
     }
@@ -295,13 +302,14 @@ impl<'a> Body<'a> {
     fn outputs(&self) -> Map<String, Value> {
         let mut outputs = Map::new();
         for output in &self.graph.outputs {
-            let (OutputValue::Name(id) | OutputValue::Url(id)) = &output.value;
+            let id = output.value.id();
             let Some(resource) = self.graph.by_id(id).filter(|_| self.resources.contains_key(id)) else { continue };
             let value = match (&output.value, &resource.properties) {
                 (OutputValue::Url(_), Properties::Api(api)) => sub(&format!(
                     "https://${{{id}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{}{}",
                     self.graph.env, api.path
                 )),
+                (OutputValue::Connection(_), Properties::Postgres(postgres)) => databases::connection(id, postgres),
                 (_, Properties::Topic(_)) => att(id, "TopicName"),
                 (_, Properties::Queue(_)) => att(id, "QueueName"),
                 (_, Properties::Table(table)) => sub(&format!("{}.${{{id}}}", table.database)),
@@ -318,7 +326,8 @@ struct Entry {
     kind: &'static str,
     metadata: Option<String>,
     depends_on: Vec<String>,
-    keeps: Option<bool>,
+    /// The policy for what it holds.
+    keeps: Option<&'static str>,
     properties: Value,
 }
 
@@ -345,7 +354,13 @@ impl Entry {
 
     /// It holds data: whether that stays when the resource is removed.
     fn stateful(mut self, protected: bool) -> Self {
-        self.keeps = Some(protected);
+        self.keeps = Some(if protected { "Retain" } else { "Delete" });
+        self
+    }
+
+    /// It holds data, of which a snapshot stays when it is removed.
+    fn snapshot(mut self) -> Self {
+        self.keeps = Some("Snapshot");
         self
     }
 
@@ -357,8 +372,7 @@ impl Entry {
         if !self.depends_on.is_empty() {
             entry["DependsOn"] = json!(self.depends_on);
         }
-        if let Some(keeps) = self.keeps {
-            let policy = if keeps { "Retain" } else { "Delete" };
+        if let Some(policy) = self.keeps {
             entry["DeletionPolicy"] = json!(policy);
             entry["UpdateReplacePolicy"] = json!(policy);
         }

@@ -247,6 +247,26 @@ pub(super) fn secret(secret: &str, name: &str) -> Statement {
     Statement::new(&format!("Read{secret}"), &["secretsmanager:GetSecretValue"], resource)
 }
 
+/// Entering a PostgreSQL database: its secret says where it is, and holds the password.
+pub(super) fn database(secret: &str, name: &str) -> Statement {
+    self::secret(secret, name)
+}
+
+/// What AWS Lambda does in a function's name to put it into a network.
+const INTERFACES: [&str; 6] = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+];
+
+/// The network interfaces of a function in a network. Most of these actions know no resource.
+pub(super) fn network_interfaces() -> Statement {
+    Statement::new("JoinNetwork", &INTERFACES, json!("*"))
+}
+
 /// Executing queries in the stack's workgroup.
 pub(super) fn workgroup(workgroup: &str, emulated: bool) -> Vec<Statement> {
     let begin = ["athena:GetWorkGroup", "athena:ListNamedQueries", "athena:StartQueryExecution"];
@@ -437,6 +457,7 @@ pub(super) fn boundary() -> Value {
         Statement::new("ThisAccountAndRegion", &actions, Value::Array(own)),
         Statement::new("OurBuckets", &s3, json!([sub(buckets), sub(&format!("{buckets}/*"))])),
         Statement::new("Metrics", &["cloudwatch:PutMetricData"], json!("*")),
+        Statement::new("Networks", &INTERFACES, json!("*")),
     ];
     Value::Array(all.into_iter().map(Statement::value).collect())
 }

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod buckets;
+pub mod charts;
 pub mod deploy;
 pub mod jobs;
 pub mod logs;

@@ -8,7 +8,7 @@ use ratatui::{
     text::Line,
 };
 
-use super::{Cx, Intent, Pane, turn};
+use super::{Cx, Intent, Pane, charts::Charts, turn};
 use crate::{
     backend::{
         overview::{Health, Lane, PipelineSummary, PipelineView, StageView, TimelineEntry},
@@ -51,6 +51,8 @@ pub struct OverviewPane {
     jumped: bool,
     /// Whether the selected pipeline is to be read again when the list has come.
     due: bool,
+    /// The charts of a dashboard, where they are seen in place of the stages.
+    charts: Option<Charts>,
 }
 
 impl Default for OverviewPane {
@@ -67,6 +69,7 @@ impl Default for OverviewPane {
             running: None,
             jumped: false,
             due: false,
+            charts: None,
         }
     }
 }
@@ -109,6 +112,17 @@ impl OverviewPane {
         self.stage = order.get(to(at, last).min(last)).copied();
     }
 
+    /// Opens the charts of the dashboard that is selected, or else of the pipeline's first.
+    fn open_charts(&mut self, cx: &mut Cx) {
+        let is = |s: &&StageView| s.stage.kind == "dashboard";
+        let selected = self.selected_stage().filter(is).filter(|_| self.focus == 1);
+        let stages = self.view.value.as_ref().map(|v| v.stages.as_slice()).unwrap_or_default();
+        match selected.or_else(|| stages.iter().find(is)).map(|s| s.stage.physical_name.clone()) {
+            Some(name) => self.charts = Some(Charts::open(name, cx)),
+            None => cx.tell("this pipeline has no dashboard"),
+        }
+    }
+
     /// Opens the pane that shows a stage.
     fn open(stage: &StageView, cx: &mut Cx) {
         let name = stage.stage.physical_name.clone();
@@ -136,6 +150,7 @@ impl OverviewPane {
             Action::Top => self.step(|_, _| 0),
             Action::Bottom => self.step(|_, last| last),
             Action::Back => self.focus = 0,
+            Action::Enter if self.selected_stage().is_some_and(|s| s.stage.kind == "dashboard") => self.open_charts(cx),
             Action::Enter => {
                 if let Some(stage) = self.selected_stage() {
                     Self::open(stage, cx);
@@ -343,8 +358,9 @@ fn node(stage: &StageView) -> Node {
         "job" => "⚙",
         "topic" => "✉",
         "queue" => "≣",
-        "table" => "▦",
+        "table" | "postgres" => "▦",
         "api" => "⌁",
+        "dashboard" => "▁",
         _ => "?",
     };
     // What is wrong is seen by its shape, too.
@@ -369,7 +385,7 @@ impl Pane for OverviewPane {
     }
 
     fn context(&self) -> Context {
-        Context::Overview
+        if self.charts.is_some() { Context::Charts } else { Context::Overview }
     }
 
     fn refresh(&mut self, cx: &mut Cx) {
@@ -380,6 +396,9 @@ impl Pane for OverviewPane {
         } else {
             // Both are made of the same, which a cloud behind a network is to be asked for once.
             self.due = true;
+        }
+        if let Some(charts) = &mut self.charts {
+            charts.refresh(cx);
         }
     }
 
@@ -402,6 +421,11 @@ impl Pane for OverviewPane {
                     self.look(true, cx);
                 }
             }
+            (Request::Dashboard(name), result) => {
+                if let Some(charts) = self.charts.as_mut().filter(|c| c.dashboard == *name) {
+                    charts.loaded(result);
+                }
+            }
             (Request::View(name), result) if *name == self.viewed => match result {
                 Ok(Data::View(view)) => {
                     self.nodes = view.stages.iter().map(node).collect();
@@ -416,11 +440,22 @@ impl Pane for OverviewPane {
     }
 
     fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        if let Some(charts) = &mut self.charts {
+            if action == Action::Back {
+                self.charts = None;
+                return true;
+            }
+            return charts.action(action);
+        }
         if let Some(focus) = turn(self.focus, 2, action) {
             self.focus = focus;
             return true;
         }
         match action {
+            Action::Dashboard => {
+                self.open_charts(cx);
+                return true;
+            }
             Action::GoToError => {
                 self.go_to_error(cx);
                 return true;
@@ -489,6 +524,7 @@ impl Pane for OverviewPane {
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
+        self.charts = None;
         if let Target::Pipeline(name) = target {
             self.pipelines.set_filter("");
             if self.list.value.is_none() {
@@ -509,6 +545,10 @@ impl Pane for OverviewPane {
     }
 
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        if let Some(charts) = &self.charts {
+            charts.draw(frame, area, ui);
+            return;
+        }
         let timeline = if area.height >= 18 { TIMELINE } else { 0 };
         let [main, bottom] = Layout::vertical([Constraint::Min(8), Constraint::Length(timeline)]).areas(area);
         let list = (main.width / 4).clamp(if main.width < 76 { 22 } else { 31 }, 40);
