@@ -198,3 +198,62 @@ fn check(state: &Path, crossings: u64) {
     let again = json(&finish(state, &["jobs", "start", "crypto-stream/clean_prices", "--wait"]));
     assert_eq!((&again["state"], &again["rows_in"]), (&Value::from("SUCCEEDED"), &Value::from(0)), "{again}");
 }
+
+/// bls-quest under kills: each file and each report is there in one version, and no message is left or dead.
+#[test]
+fn what_is_kept_in_step_has_each_version_once_after_kills() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, population) = (dir.path().join("published"), dir.path().join("population.json"));
+    std::fs::create_dir(&folder).unwrap();
+    let mut rows = "series_id\tyear\tperiod\tvalue\tfootnote_codes\r\n".to_owned();
+    for (series, year, quarter) in (0..40).flat_map(|s| (2000..2020).flat_map(move |y| (1..=4).map(move |q| (s, y, q))))
+    {
+        write!(rows, "PRS{series:08}      \t{year}\tQ0{quarter}\t   {}.{quarter}\t\r\n", year - 2000 + series).unwrap();
+    }
+    std::fs::write(folder.join("pr.data.0.Current"), rows).unwrap();
+    for n in 0..8 {
+        std::fs::write(folder.join(format!("file-{n}.txt")), vec![b'x'; 300_000 + n]).unwrap();
+    }
+    let years: Vec<Value> =
+        (2013..=2018).map(|y| serde_json::json!({"Year": y.to_string(), "Population": y * 1_000})).collect();
+    std::fs::write(&population, serde_json::json!({"data": years}).to_string()).unwrap();
+    let sources = [format!("bls={}", folder.display()), format!("population={}", population.display())];
+    let run = ["run", "bls-quest", "--source", &sources[0], "--source", &sources[1]];
+    let mut delays = Delays::new();
+
+    let state = dir.path().join("whole");
+    finish(&state, &["deploy", "bls-quest", "--yes"]);
+    let begun = Instant::now();
+    finish(&state, &run);
+    let run_time = begun.elapsed();
+    let wanted = versions(&state);
+    assert_eq!(wanted.len(), 8 + 2 + 4, "{wanted:?}");
+
+    let mut kills = 0;
+    for round in 0..6 {
+        let state = dir.path().join(format!("round-{round}"));
+        finish(&state, &["deploy", "bls-quest", "--yes"]);
+        for _ in 0..4 {
+            if killed_after(&state, &run, delays.up_to(run_time)) {
+                break;
+            }
+            kills += 1;
+        }
+        finish(&state, &run);
+        assert_eq!(versions(&state), wanted, "each object once, with the same content");
+        for queue in json(&finish(&state, &["queues", "list"])).as_array().unwrap() {
+            assert_eq!((&queue["visible"], &queue["in_flight"]), (&Value::from(0), &Value::from(0)), "{queue}");
+        }
+    }
+    println!("{kills} kills");
+}
+
+/// Each version of each object in bls-quest's buckets, by key and entity tag.
+fn versions(state: &Path) -> Vec<(String, String)> {
+    let all = ["bls-quest/data", "bls-quest/population"].map(|bucket| {
+        let listed = json(&finish(state, &["buckets", "objects", bucket, "--recursive", "--versions"]));
+        listed["objects"].as_array().unwrap().clone()
+    });
+    let text = |object: &Value, name: &str| object[name].as_str().unwrap().to_owned();
+    all.concat().iter().map(|o| (text(o, "key"), text(o, "etag"))).collect()
+}

@@ -28,7 +28,7 @@ use crate::{
 pub struct Run {
     /// The pipeline's name
     pub pipeline: String,
-    /// Replay a file instead of a source, on the embedded cloud alone; or upload a file, or those of a folder, instead of a
+    /// Replay a file or a folder instead of a source, on the embedded cloud alone; or upload a file, or those of a folder, instead of a
     /// source's own files
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = input::pair)]
     sources: Vec<(String, String)>,

@@ -72,6 +72,10 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("topics list", Read, &[]),
     ("topics publish", Change, &["crypto-stream/price_alerts", "hello"]),
     ("topics inbox", Read, &["crypto-stream/price_alerts"]),
+    ("queues list", Read, &[]),
+    ("queues messages", Read, &["bls-quest/reports"]),
+    ("queues send", Change, &["bls-quest/reports", "hello"]),
+    ("queues redrive", Change, &["bls-quest/reports", "--yes"]),
     ("secret set", Change, &["crypto-stream/coinbase_api_key"]),
     ("secret list", Read, &[]),
     ("apis list", Read, &[]),
@@ -102,6 +106,7 @@ fn args<'a>(name: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
 fn what_changes_anything_is_refused_and_what_reads_works() {
     let p = Pumphouse::deployed();
     p.ok(&["deploy", "dataops", "--yes"]);
+    p.ok(&["deploy", "bls-quest", "--yes"]);
     p.with_stdin(&["buckets", "put", "crypto-stream/landing", "notes.txt", "-"], b"a note\n");
     p.ok(&["deploy", "water-quality", "--yes"]);
     p.ok(&["jobs", "start", "water-quality/load_species", "--wait"]);
