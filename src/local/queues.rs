@@ -284,7 +284,8 @@ impl Local {
             if store.read_now(|c| next_visible(c, queue))?.is_some_and(|at| at <= due) {
                 store.write_now(|t| source.take(t, now_ms, due))?;
             }
-            let later = store.read_now(|c| next_visible(c, queue))?;
+            // What is due and waits for a batch to end is looked at when one has: that is news.
+            let later = store.read_now(|c| next_visible(c, queue))?.filter(|at| *at > due);
             next = next.into_iter().chain(later).min();
         }
         Ok(next)
