@@ -28,8 +28,8 @@ use crate::{
 pub struct Run {
     /// The pipeline's name
     pub pipeline: String,
-    /// Replay a file or a folder instead of a source, on the embedded cloud alone; or upload a file, or those of a folder, instead of a
-    /// source's own files
+    /// Replay a file or a folder instead of a source, on the embedded cloud alone; or upload a file, or those of a folder,
+    /// instead of a source's own files
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = input::pair)]
     sources: Vec<(String, String)>,
     /// Let sources answer from their real addresses, as they always do on AWS
