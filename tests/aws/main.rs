@@ -7,6 +7,7 @@ mod audit;
 mod buckets;
 mod catalog;
 mod console;
+mod crawlers;
 mod credentials;
 #[path = "../support/eventstream.rs"]
 mod eventstream;

@@ -92,14 +92,19 @@ class GlueJob:
         self.items_of, keys = job.get("dynamodb") or (None, None)
         if self.items_of:
             catalog[self.items_of] = {"keys": keys, "items": []}
+        if "crawled" in job:
+            catalog["db.crawled"] = {"table": job["crawled"], "partitions": []}
         self.catalog.write_text(json.dumps(catalog))
 
     def arguments(self):
-        columns = [{"name": n, "type": t} for n, t in self.job["input"].items()]
+        columns = [{"name": n, "type": t} for n, t in self.job.get("input", {}).items()]
         enabled = "enable" if self.job.get("bookmark") else "disable"
         given = ["runner.py", "--JOB_NAME", self.name, "--JOB_ID", "j_1", "--JOB_RUN_ID", f"jr_{uuid.uuid4().hex}"]
         given += ["--SQL_URI", self.sql.as_uri(), "--INPUT", self.input.as_uri() + "/"]
-        given += ["--INPUT_FORMAT", self.job.get("format", "json"), "--INPUT_COLUMNS", json.dumps(columns)]
+        if "crawled" in self.job:
+            given += ["--INPUT_TABLE", "db.crawled"]
+        else:
+            given += ["--INPUT_FORMAT", self.job.get("format", "json"), "--INPUT_COLUMNS", json.dumps(columns)]
         given += ["--job-bookmark-option", f"job-bookmark-{enabled}"]
         if self.items_of:
             given += ["--DYNAMODB_TABLE", self.items_of]

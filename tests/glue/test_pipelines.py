@@ -46,6 +46,10 @@ class Shipped(unittest.TestCase):
             if real:
                 sources += ["--source", f"{source}={real}"]
         cloud.json("deploy", name, "--yes")
+        for crawler in spec.get("crawler", {}).values():
+            bucket = f"{name}/{crawler['from'].removeprefix('bucket.')}"
+            for path in sorted((folder / "sample" / crawler["prefix"]).glob("*")):
+                cloud.run("buckets", "put", bucket, crawler["prefix"] + path.name, path)
         report = cloud.json("run", name, *sources)
         self.assertTrue(report["ok"], report)
         database = spec.get("catalog", {}).get("database", name.replace("-", "_"))
@@ -56,13 +60,32 @@ class Shipped(unittest.TestCase):
                 keys = spec["dynamodb"][job["to"].removeprefix("dynamodb.")]
                 keys = [*keys["hash_key"], *keys.get("range_key", {})]
                 job = {**job, "dynamodb": (f"{name}-dev-{title}-items", keys)}
-            glue = GlueJob({**job, "sql": sql}, f"{name}-dev-{title}")
             place = (job["from"].removeprefix("bucket."), job.get("from_prefix", ""))
+            if job["from"].startswith("crawler."):
+                crawler = spec["crawler"][job["from"].removeprefix("crawler.")]
+                place = (crawler["from"].removeprefix("bucket."), crawler["prefix"])
+                job = {**job, "crawled": self.crawled(cloud, database, crawler)}
+            glue = GlueJob({**job, "sql": sql}, f"{name}-dev-{title}")
             files = cloud.download(f"{name}/{place[0]}", place[1], glue.input)
+            if "crawled" in job:
+                # A crawled table is its folder.
+                glue.input = glue.input / place[1].rstrip("/")
             self.assertGreater(files, 0, f"{title} has nothing to read")
             jobs[title] = (glue, glue.run())
         self.cache[folder] = (cloud, database, jobs, bool(sources))
         return self.cache[folder]
+
+    def crawled(self, cloud, database, crawler):
+        """The table that the crawler made, as AWS Glue has it."""
+        name = crawler.get("table_prefix", "") + crawler["prefix"].rstrip("/").rpartition("/")[2].lower()
+        table = cloud.json("catalog", "show", f"{database}.{name}")
+        described = lambda all: [{"Name": c["name"], "Type": support.HIVE.get(c["type"], c["type"])} for c in all]
+        return {
+            "Name": name,
+            "Parameters": {"classification": table["format"]},
+            "PartitionKeys": described(table["partition_keys"]),
+            "StorageDescriptor": {"Columns": described(table["columns"])},
+        }
 
     def each(self):
         for folder, spec in pipelines().items():

@@ -355,6 +355,41 @@ class OtherFormats(unittest.TestCase):
         self.assertEqual(j.run()["files_in"], 0)
 
 
+class Crawled(unittest.TestCase):
+    def crawled(self, form, columns, keys=()):
+        described = lambda all: [{"Name": n, "Type": t} for n, t in all]
+        table = {
+            "Name": "crawled",
+            "Parameters": {"classification": form},
+            "PartitionKeys": described(keys),
+            "StorageDescriptor": {"Columns": described(columns)},
+        }
+        sql = "select id, note, day from input" if keys else "select id, note from input"
+        return GlueJob({"sql": sql, "crawled": table, "bookmark": True})
+
+    def frame(self, j):
+        return sorted([row.id, row.note, getattr(row, "day", None)] for row in spark().read.parquet(str(j.output)).collect())
+
+    def test_the_table_tells_format_columns_and_partitions(self):
+        j = self.crawled("csv", [("id", "bigint"), ("note", "string"), ("more", "array<int>")], [("day", "string")])
+        j.put("day=1/a.csv", "Id,Other\n1,x\n")
+        j.put("day=2/b.csv", "note,ID\nn,2\n")
+        done = j.run()
+        self.assertEqual((done["rows_in"], done["rows_out"], done["files_in"]), (2, 2, 2))
+        self.assertEqual(self.frame(j), [[1, None, "1"], [2, "n", "2"]])
+        self.assertEqual(j.run()["files_in"], 0)
+
+    def test_json_s_keys_are_known_whatever_their_case(self):
+        j = self.crawled("json", [("id", "int"), ("note", "string")])
+        j.put("a.json", '{"Id": 7, "NOTE": "n"}\n{"id": 8}\n')
+        self.assertEqual(j.run()["rows_in"], 2)
+        self.assertEqual(sorted(map(str, self.frame(j))), ["[7, 'n', None]", "[8, None, None]"])
+
+    def test_what_no_crawler_knew_fails_the_run(self):
+        with self.assertRaisesRegex(Failed, "json, csv and parquet are read"):
+            self.crawled("UNKNOWN", []).run()
+
+
 class Failures(unittest.TestCase):
     def failure(self, text, **changes):
         j = job(**changes)

@@ -23,9 +23,11 @@ from pyspark import StorageLevel
 from pyspark.context import SparkContext
 from pyspark.sql import functions as F
 
-REQUIRED = ["JOB_NAME", "SQL_URI", "INPUT", "INPUT_FORMAT", "INPUT_COLUMNS"]
+REQUIRED = ["JOB_NAME", "SQL_URI", "INPUT"]
 OPTIONAL = ["OUTPUT", "PARTITION_BY", "DATABASE", "TABLE", "DIALECT", "REJECTS", "FILE_COLUMN"]
 OPTIONAL += ["DYNAMODB_TABLE", "DYNAMODB_REPLACE"]
+# What is read is told by its format and columns, or by the catalog table that a crawler made of it.
+OPTIONAL += ["INPUT_FORMAT", "INPUT_COLUMNS", "INPUT_TABLE"]
 
 SETTINGS = {
     # Times are UTC, as everywhere in a pipeline.
@@ -84,13 +86,14 @@ def arguments(argv):
     found = getResolvedOptions(argv, REQUIRED + given)
     args = {name: found.get(name) or "" for name in REQUIRED + OPTIONAL}
     args["options"] = found
-    args["columns"] = [(c["name"], spark_type(c["type"])) for c in json.loads(args["INPUT_COLUMNS"])]
+    args["columns"] = [(c["name"], spark_type(c["type"])) for c in json.loads(args["INPUT_COLUMNS"] or "[]")]
+    args["input_keys"] = []
     args["keys"] = [name.strip() for name in args["PARTITION_BY"].split(",") if name.strip()]
     args["run"] = re.sub(r"[^0-9A-Za-z_]", "_", found.get("JOB_RUN_ID") or f"jr_{uuid.uuid4().hex}")
     args["bookmark"] = (found.get("job_bookmark_option") or "job-bookmark-disable") != "job-bookmark-disable"
     for place in ("INPUT", "OUTPUT", "REJECTS"):
         args[place] = args[place].rstrip("/") + "/" if args[place] else ""
-    if args["INPUT_FORMAT"] not in ("json", "csv", "pipe", "parquet"):
+    if not args["INPUT_TABLE"] and args["INPUT_FORMAT"] not in ("json", "csv", "pipe", "parquet"):
         raise JobFailed(f"INPUT_FORMAT {args['INPUT_FORMAT']!r} is unknown: use json, csv, pipe or parquet")
     if bool(args["OUTPUT"]) == bool(args["DYNAMODB_TABLE"]):
         raise JobFailed("give OUTPUT or DYNAMODB_TABLE, one of them")
@@ -238,7 +241,7 @@ def file_name(path):
     return unquote(path.rsplit("/", 1)[-1])
 
 
-def json_rows(columns):
+def json_rows(columns, crawled=False):
     """A function from lines and their files to rows of text; a line that cannot be read gives its reason."""
 
     def rows(lines):
@@ -254,6 +257,8 @@ def json_rows(columns):
                         raise ValueError(f"not JSON ({e})") from None
                     if not isinstance(record, dict):
                         raise ValueError("not a JSON object")
+                    if crawled:
+                        record = {name.lower(): value for name, value in record.items()}
                     values = [text_of(record.get(name), kind) for name, kind in columns]
                     if "\\ud" in line.lower():
                         "".join(v for v in values if v).encode()
@@ -268,7 +273,7 @@ def json_rows(columns):
 
 def read_json(spark, files, paths, columns, args):
     lines = spark.read.option("lineSep", "\n").text([escaped(p) for p in paths])
-    rows = lines.select("value", "_metadata.file_path").rdd.mapPartitions(json_rows(columns))
+    rows = lines.select("value", "_metadata.file_path").rdd.mapPartitions(json_rows(columns, bool(args["INPUT_TABLE"])))
     return of_rows(spark, rows, columns, args)
 
 
@@ -447,10 +452,12 @@ def read_csv(spark, files, paths, columns, args):
     groups = {}
     for path, line in zip(paths, first):
         names = header(line or "")
+        if args["INPUT_TABLE"]:
+            names = [name.lower() for name in names]
         if not names:
             raise JobFailed(f"{path}: the file has no header")
         for name, _ in columns:
-            if name not in names:
+            if name not in names and not args["INPUT_TABLE"]:
                 raise JobFailed(f"{path}: column \"{name}\" is missing: the header has {', '.join(names)}")
         groups.setdefault(tuple(names), []).append(path)
     frames = []
@@ -467,7 +474,8 @@ def read_csv(spark, files, paths, columns, args):
             mode="FAILFAST",
             maxCharsPerColumn=-1,
         )
-        frames.append(frame.select(*typed(columns, [f"c{names.index(name)}" for name, _ in columns])))
+        held = [f"c{names.index(name)}" if name in names else None for name, _ in columns]
+        frames.append(frame.select(*typed(columns, held)))
     joined = frames[0]
     for frame in frames[1:]:
         joined = joined.unionByName(frame)
@@ -487,6 +495,51 @@ def read_parquet(spark, files, paths, columns, args):
     return frame.select(*selected).withColumn(BAD, F.lit(None).cast("string"))
 
 
+def crawled_table(args):
+    """Takes format, columns and partition keys from the table that a crawler made; False where there is none yet."""
+    import boto3
+
+    database, _, name = args["INPUT_TABLE"].partition(".")
+    try:
+        table = boto3.client("glue").get_table(DatabaseName=database, Name=name)["Table"]
+    except Exception as e:
+        code = (getattr(e, "response", None) or {}).get("Error", {}).get("Code")
+        if code == "EntityNotFoundException":
+            return False
+        raise
+    args["INPUT_FORMAT"] = ((table.get("Parameters") or {}).get("classification") or "").lower()
+    if args["INPUT_FORMAT"] not in READERS:
+        raise JobFailed(
+            f"the crawler took what is under {args['INPUT']} for {args['INPUT_FORMAT'] or 'nothing that it knows'}: json, "
+            "csv and parquet are read"
+        )
+    columns = (table.get("StorageDescriptor") or {}).get("Columns") or []
+    plain = [c for c in columns if not re.match(r"(struct|array|map|union)", c.get("Type", "string"))]
+    args["columns"] = [(c["Name"].lower(), spark_type(c.get("Type", "string"))) for c in plain]
+    keys = table.get("PartitionKeys") or []
+    args["input_keys"] = [(k["Name"], spark_type(k.get("Type", "string"))) for k in keys]
+    return True
+
+
+def read_crawled(spark, files, paths, columns, args):
+    """The rows of a crawled table: what is in the names of folders is the same for all files there."""
+    reader, places = READERS[args["INPUT_FORMAT"]], {}
+    for path in paths:
+        # Below the first folder of that path: a file's address may begin in another way than the argument.
+        inner = path.partition("/" + args["INPUT"].split("://", 1)[-1].split("/", 1)[-1])[2]
+        values = tuple(unescape(p) if "=" in p else p for p in inner.split("/")[:-1])
+        if len(values) != len(args["input_keys"]):
+            raise JobFailed(f"{path} lies in {len(values)} folders, and the table has {len(args['input_keys'])} keys")
+        places.setdefault(values, []).append(path)
+    joined = None
+    for values, members in sorted(places.items()):
+        frame = reader(spark, files, members, columns, args)
+        for (name, kind), value in zip(args["input_keys"], values):
+            frame = frame.withColumn(name, F.lit(None if value == NULL_PARTITION else value).cast(kind))
+        joined = frame if joined is None else joined.unionByName(frame)
+    return joined
+
+
 READERS = {"json": read_json, "csv": read_csv, "parquet": read_parquet}
 
 
@@ -496,7 +549,9 @@ def quoted(name):
 
 
 def typed(columns, held):
-    return [F.col(quoted(at)).cast(kind).alias(name) for (name, kind), at in zip(columns, held)]
+    """The columns with their names and types; one that is not held is null."""
+    value = lambda at: F.lit(None) if at is None else F.col(quoted(at))
+    return [value(at).cast(kind).alias(name) for (name, kind), at in zip(columns, held)]
 
 
 def line_number(files, path, wanted):
@@ -871,6 +926,11 @@ def run(glue, job, args):
     files = Files(spark)
     # What is put into a table twice is there once: that needs no ledger.
     ledger = Ledger(files, args) if args["OUTPUT"] else None
+    if args["INPUT_TABLE"] and not crawled_table(args):
+        log(f"nothing was crawled yet: there is no table {args['INPUT_TABLE']}")
+        job.commit()
+        log("rows_in=0 rows_out=0 files_in=0 bytes_in=0 partitions=0")
+        return
     new = new_files(glue, files, args)
     if ledger:
         ledger.settle(new)
@@ -894,6 +954,7 @@ def run(glue, job, args):
     try:
         try:
             read = read_rows if args["dialect"] else READERS[args["INPUT_FORMAT"]]
+            read = read_crawled if args["INPUT_TABLE"] else read
             source = read(spark, files, paths, args["columns"], args).persist(StorageLevel.MEMORY_AND_DISK)
             rows_in = source.count()
             source, _ = set_aside(spark, files, args, source)
