@@ -53,7 +53,7 @@ pub(super) fn postgres(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
     Some(Postgres {
         name,
         network: network?.value,
-        version: version.map_or_else(|| "16".into(), |v| v.value),
+        version: version.map_or_else(|| "18".into(), |v| v.value),
         instance: instance.map_or_else(|| "db.t4g.micro".into(), |i| i.value),
         storage_gib,
         backup_days,
