@@ -60,6 +60,9 @@ pub struct PipelineSummary {
     /// Whether an alarm is what is wrong.
     #[serde(skip)]
     pub in_alarm: bool,
+    /// The name of a stack that is no pipeline of this environment; none for a pipeline.
+    #[serde(skip)]
+    pub other: Option<String>,
 }
 
 /// One pipeline in full.
@@ -141,13 +144,21 @@ impl Backend {
         self.summaries(true).await
     }
 
-    /// The same for a face that shows how they are beside something else: what is known of that will do.
+    /// The same for a face that shows how they are beside something else: what is known of that will do. After them, all
+    /// other stacks of the account and region.
     pub async fn list_deployable(&self) -> Result<Vec<PipelineSummary>> {
-        self.summaries(false).await
+        let stacks = self.list_stacks().await?;
+        let mut all = self.summaries_of(&stacks, false).await?;
+        let ours: Vec<_> = all.iter().map(|p| self.stack_name(&p.name)).collect();
+        all.extend(stacks.iter().filter(|s| !ours.contains(&s.name)).map(other));
+        Ok(all)
     }
 
     async fn summaries(&self, now: bool) -> Result<Vec<PipelineSummary>> {
-        let stacks = self.list_stacks().await?;
+        self.summaries_of(&self.list_stacks().await?, now).await
+    }
+
+    async fn summaries_of(&self, stacks: &[Stack], now: bool) -> Result<Vec<PipelineSummary>> {
         let here = |stack: &Stack| stack.pipeline.is_some() && stack.env.as_deref() == Some(self.env.as_str());
         // What is not deployed has nothing to tell.
         let facts = if stacks.iter().any(here) { self.facts(now).await } else { Arc::default() };
@@ -170,6 +181,7 @@ impl Backend {
                         deployed: stack.map(|s| s.updated),
                         health: Health::Bad,
                         in_alarm: false,
+                        other: None,
                         words: match report.diagnostics.first() {
                             Some(d) => format!("pipeline.toml:{}:{}: {}", d.line, d.column, d.message),
                             None => "pipeline.toml is wrong".into(),
@@ -361,6 +373,25 @@ fn hears_of_files(graph: &Graph, topic: &str) -> bool {
     })
 }
 
+/// A stack that no pipeline here made, with a name that no pipeline can have.
+fn other(stack: &Stack) -> PipelineSummary {
+    let word = stack.status.word();
+    PipelineSummary {
+        name: format!("stack {}", stack.name),
+        description: String::new(),
+        stack: Some(word.to_owned()),
+        deployed: Some(stack.updated),
+        health: match (stack.status.in_progress(), stack.status.complete()) {
+            (true, _) => Health::Busy,
+            (false, true) => Health::Idle,
+            (false, false) => Health::Bad,
+        },
+        words: word.to_lowercase().replace('_', " "),
+        in_alarm: false,
+        other: Some(stack.name.clone()),
+    }
+}
+
 fn summarize(name: &str, description: &str, stack: Option<&Stack>, facts: &Facts) -> PipelineSummary {
     let (health, words) = match stack {
         None => (Health::Absent, "not deployed".to_owned()),
@@ -375,6 +406,7 @@ fn summarize(name: &str, description: &str, stack: Option<&Stack>, facts: &Facts
         stack: stack.map(|s| s.status.word().to_owned()),
         deployed: stack.map(|s| s.updated),
         in_alarm: health == Health::Warning && stack.is_some_and(|s| !s.interrupted),
+        other: None,
         health,
         words,
     }

@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused.
 
 mod alerts;
+mod any_stacks;
 mod apis;
 mod buckets;
 mod catalog;
@@ -151,6 +152,9 @@ enum Command {
     Protect(operations::Protect),
     /// Make or update the bootstrap stack: the artifact bucket and CloudFormation's role
     Bootstrap(operations::Bootstrap),
+    /// Every stack of the account and region, whoever made it
+    #[command(subcommand)]
+    Stacks(any_stacks::Command),
     /// Run a pipeline once through every stage
     Run(run::Run),
     /// Invoke a function
@@ -251,6 +255,7 @@ impl Command {
             | Self::Drift(_)
             | Self::History(_)
             | Self::Events(_)
+            | Self::Stacks(_)
             | Self::Bootstrap(_)
             | Self::Logs(_)
             | Self::Catalog(_)
@@ -367,6 +372,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Drift(p) => operations::drift(s, backend, &p.pipeline).await,
         Command::History(p) => operations::history(s, backend, &p.pipeline).await,
         Command::Events(e) => e.run(s, backend).await,
+        Command::Stacks(c) => c.run(s, backend).await,
         Command::Rollback(r) => r.run(s, backend).await,
         Command::Protect(p) => p.run(s, backend).await,
         Command::Bootstrap(b) => b.run(s, backend).await,

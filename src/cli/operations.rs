@@ -34,7 +34,7 @@ const OPERATIONS: [Column<Operation>; 7] = [
     ("reason", |o| Cell::maybe(o.reason.as_ref(), Cell::text)),
 ];
 
-const EVENTS: [Column<StackEvent>; 5] = [
+pub(super) const EVENTS: [Column<StackEvent>; 5] = [
     ("time", |e| Cell::Time(e.time)),
     ("status", |e| Cell::text(&e.status)),
     ("kind", |e| Cell::text(&e.kind)),

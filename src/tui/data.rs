@@ -161,6 +161,8 @@ pub enum Request {
     Drift(String),
     /// A pipeline's stack and its past.
     Stack(String),
+    /// A stack that no pipeline here made, by its own name, and what was done to it.
+    OtherStack(String),
 }
 
 /// Which events of a group are read.
@@ -207,7 +209,12 @@ impl Request {
             Self::LogGroups | Self::Logs { .. } | Self::Insights(_) => 4,
             Self::Alerts | Self::Inbox(_) | Self::Queues | Self::DeadLetters(_) => 5,
             Self::Catalog | Self::Tables(_) | Self::Saved | Self::Workgroups | Self::History | Self::Query { .. } => 6,
-            Self::Deployable | Self::Plan(_) | Self::WholePlan(_) | Self::Drift(_) | Self::Stack(_) => 7,
+            Self::Deployable
+            | Self::Plan(_)
+            | Self::WholePlan(_)
+            | Self::Drift(_)
+            | Self::Stack(_)
+            | Self::OtherStack(_) => 7,
         }
     }
 }

@@ -147,12 +147,16 @@ pub async fn fetch(
         Request::Plan(pipeline) => Data::Plan(backend.estimate(pipeline).await?),
         Request::WholePlan(pipeline) => Data::Plan(backend.plan(pipeline).await?),
         Request::Drift(pipeline) => Data::Drift(backend.drift(pipeline).await?),
-        Request::Stack(pipeline) => {
-            let stack = backend.stack_name(pipeline);
-            let (history, stack) = tokio::join!(cloud.stacks.history(&stack, PAST), cloud.stacks.get(&stack));
-            Data::Stack(stack?, history?)
-        }
+        Request::Stack(pipeline) => stack(backend, &backend.stack_name(pipeline)).await?,
+        Request::OtherStack(name) => stack(backend, name).await?,
     })
+}
+
+/// A stack and what was done to it.
+async fn stack(backend: &Backend, name: &str) -> crate::backend::Result<Data> {
+    let stacks = &backend.cloud.stacks;
+    let (history, stack) = tokio::join!(stacks.history(name, PAST), stacks.get(name));
+    Ok(Data::Stack(stack?, history?))
 }
 
 /// A whole list, or why it ends early.

@@ -9,7 +9,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Cx, Intent, Pane, turn};
+use super::{Cx, Intent, Pane, other_stacks, turn};
 use crate::{
     backend::overview::PipelineSummary,
     cloud::stacks::{
@@ -80,7 +80,7 @@ fn sign(planned: Planned) -> (&'static str, &'static str, Role) {
     }
 }
 
-fn status(status: &str) -> (&'static str, Role) {
+pub(super) fn status(status: &str) -> (&'static str, Role) {
     if status.ends_with("FAILED") || status.ends_with("ROLLBACK_COMPLETE") || status == "INTERRUPTED" {
         (glyphs::FAILED, Role::Error)
     } else if status.ends_with("IN_PROGRESS") {
@@ -216,14 +216,26 @@ impl DeployPane {
         } else if !again {
             return;
         }
-        self.plan.ask();
         self.past.ask();
+        if let Some(stack) = self.other() {
+            cx.load(Request::OtherStack(stack.to_owned()));
+            return;
+        }
+        self.plan.ask();
         let whole = std::mem::take(&mut self.whole);
         cx.load(if whole { Request::WholePlan(name.clone()) } else { Request::Plan(name.clone()) });
         cx.load(Request::Stack(name));
     }
 
+    /// The stack that is looked at, where it is none of a pipeline's.
+    fn other(&self) -> Option<&str> {
+        self.pipelines.items().iter().find(|p| p.name == self.pipeline).and_then(|p| p.other.as_deref())
+    }
+
     fn plan_rows(&self) -> usize {
+        if self.other().is_some() {
+            return other_stacks::resources(&self.past).len();
+        }
         self.plan.value.as_ref().map_or(0, |plan| rows(plan).len())
     }
 
@@ -235,6 +247,12 @@ impl DeployPane {
     }
 
     fn change_details(&self, cx: &mut Cx) {
+        if self.other().is_some() {
+            if let Some((title, lines)) = other_stacks::details(&self.past, self.changes.selected()) {
+                cx.show(title, lines);
+            }
+            return;
+        }
         let Some(plan) = &self.plan.value else { return };
         let all = rows(plan);
         // A property's row belongs to the change above it.
@@ -275,9 +293,21 @@ impl DeployPane {
         cx.show(format!("{} {}", operation.kind, operation.id), lines);
     }
 
+    fn looked(&mut self, result: Result<Data, String>) {
+        match result {
+            Ok(Data::Stack(stack, operations)) => self.past.answer(Ok((stack, operations))),
+            Ok(_) => {}
+            Err(error) => self.past.answer(Err(error)),
+        }
+    }
+
     fn draw_plan(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
         if self.going || !self.progress.is_empty() {
             self.draw_progress(frame, area, ui);
+            return;
+        }
+        if self.other().is_some() {
+            other_stacks::draw(frame, area, ui, &self.past, &self.changes, self.focus == 1);
             return;
         }
         let title = match &self.plan.value {
@@ -377,7 +407,8 @@ impl DeployPane {
         let inner = ui.frame(frame, area, &title, self.focus == 2);
         let buffer = frame.buffer_mut();
         let none = self.past.value.as_ref().is_none_or(|(_, operations)| operations.is_empty());
-        let used = ui.loaded(buffer, inner, &self.past, "it was never deployed", none);
+        let empty = if self.other().is_some() { "its events tell of no operation" } else { "it was never deployed" };
+        let used = ui.loaded(buffer, inner, &self.past, empty, none);
         let inner = below(inner, used);
         let Some((_, operations)) = &self.past.value else { return };
         if none {
@@ -480,11 +511,8 @@ impl Pane for DeployPane {
                     Err(error) => self.plan.answer(Err(error)),
                 }
             }
-            (Request::Stack(pipeline), result) if *pipeline == self.pipeline => match result {
-                Ok(Data::Stack(stack, operations)) => self.past.answer(Ok((stack, operations))),
-                Ok(_) => {}
-                Err(error) => self.past.answer(Err(error)),
-            },
+            (Request::Stack(pipeline), result) if *pipeline == self.pipeline => self.looked(result),
+            (Request::OtherStack(stack), result) if self.other() == Some(stack) => self.looked(result),
             _ => {}
         }
     }
@@ -496,6 +524,10 @@ impl Pane for DeployPane {
         }
         let pipeline = self.pipelines.selected().map(|p| p.name.clone());
         match (action, pipeline) {
+            (
+                Action::Plan | Action::Deploy | Action::Drift | Action::Apply | Action::Destroy | Action::Run,
+                Some(_),
+            ) if self.other().is_some() => cx.tell(other_stacks::refusal(self.other().unwrap_or_default())),
             (Action::Plan | Action::Deploy, Some(_)) => {
                 if self.going {
                     cx.tell("wait until what is under way has ended");
@@ -601,7 +633,7 @@ impl Pane for DeployPane {
     }
 
     fn names(&self) -> Vec<String> {
-        self.pipelines.items().iter().map(|p| p.name.clone()).collect()
+        self.pipelines.items().iter().filter(|p| p.other.is_none()).map(|p| p.name.clone()).collect()
     }
 
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
@@ -609,7 +641,7 @@ impl Pane for DeployPane {
         let [left, right] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(area);
         let past = (area.height / 3).clamp(5, 16);
         let [plan, history] = Layout::vertical([Constraint::Min(5), Constraint::Length(past)]).areas(right);
-        let inner = ui.frame(frame, left, "Pipelines", self.focus == 0);
+        let inner = ui.frame(frame, left, "Pipelines and stacks", self.focus == 0);
         let used = ui.loaded(frame.buffer_mut(), inner, &self.list, "no pipelines", self.pipelines.is_empty());
         ui.list(frame.buffer_mut(), below(inner, used), &self.pipelines, self.focus == 0, |pipeline| {
             let (glyph, role) = super::overview::health(pipeline.health);

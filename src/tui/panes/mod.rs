@@ -6,6 +6,7 @@ pub mod charts;
 pub mod deploy;
 pub mod jobs;
 pub mod logs;
+pub mod other_stacks;
 pub mod overview;
 pub mod queries;
 

@@ -5,7 +5,8 @@ use super::{
     testing::{Console, at},
 };
 use crate::{
-    cloud::stacks::{Evaluation, Replacement, StackEvent},
+    backend::overview::PipelineSummary,
+    cloud::stacks::{Evaluation, Replacement, Stack, StackEvent, StackResource, StackStatus},
     tui::{
         data::{Data, Request},
         msg::Msg,
@@ -93,4 +94,55 @@ fn what_is_not_certain_is_marked() {
     assert!(!console.screen(160, 50).contains("estimated"), "the engine itself has told");
     console.keys("R");
     assert!(!console.screen(160, 50).contains("estimated"), "and that stays");
+}
+
+#[test]
+fn stacks_of_others_are_looked_at_and_left_alone() {
+    let mut console = Console::open(Box::new(|request| match request {
+        Request::Deployable => {
+            let mut data = answer(request);
+            if let Data::Pipelines(all) = &mut data {
+                let (stack, other) = (Some("UPDATE_ROLLBACK_COMPLETE".to_owned()), Some("billing".to_owned()));
+                all.push(PipelineSummary { name: "stack billing".into(), stack, other, ..all[0].clone() });
+            }
+            Ok(data)
+        }
+        Request::OtherStack(name) => {
+            assert_eq!(name, "billing");
+            let stack = Stack {
+                name: name.clone(),
+                pipeline: None,
+                env: None,
+                status: StackStatus::UpdateRollbackComplete,
+                interrupted: false,
+                reason: None,
+                created: at(-9_000),
+                updated: at(-60),
+                resources: vec![StackResource {
+                    logical_id: "Invoices".into(),
+                    name: "Invoices".into(),
+                    physical_name: "billing-invoices".into(),
+                    kind: "AWS::S3::Bucket".into(),
+                    status: "UPDATE_COMPLETE".into(),
+                    updated: at(-60),
+                }],
+                outputs: vec![],
+                protected: None,
+                drift: None,
+                graph: None,
+            };
+            Ok(Data::Stack(Some(stack), vec![]))
+        }
+        other => Ok(answer(other)),
+    }));
+    console.keys("7G");
+    let screen = console.screen(120, 40);
+    assert!(screen.contains("stack billing") && screen.contains("Invoices"), "{screen}");
+    screens!(console);
+    for key in ["p", "a", "X", "d", "r"] {
+        console.keys(key);
+    }
+    assert!(console.screen(120, 40).contains("billing was not made by a pipeline here"), "{}", console.screen(120, 40));
+    console.keys("<enter><enter>");
+    assert!(console.screen(120, 40).contains("billing-invoices"));
 }

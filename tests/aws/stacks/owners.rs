@@ -31,3 +31,22 @@ fn a_bucket_goes_by_its_pipeline_and_name() {
     let asked = world.fake.asked();
     assert!(asked.iter().any(|a| a.service == "s3" && a.path.contains(&landing)), "{:?}", world.fake.lines());
 }
+
+#[test]
+fn stacks_of_others_are_looked_at() {
+    let world = World::deployed();
+    let template = r#"{"Resources": {"Invoices": {"Type": "AWS::S3::Bucket"}}}"#;
+    drop(world.aws.add("billing", "UPDATE_COMPLETE", template));
+    let (out, _) = world.done("stacks list --output csv");
+    assert!(out.contains("billing,UPDATE_COMPLETE,,,"), "{out}");
+    assert!(out.contains("small-dev,CREATE_COMPLETE,small,dev,"), "{out}");
+    let (out, _) = world.done("stacks show billing");
+    assert!(out.contains("Invoices") && out.contains("UPDATE_COMPLETE"), "{out}");
+    let (out, _) = world.done("stacks events billing --output json");
+    let events: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(events[0]["status"], "UPDATE_COMPLETE", "{out}");
+    for command in ["show", "events"] {
+        let err = world.fails(&format!("stacks {command} biling"), 1);
+        assert!(err.contains("no stack named \"biling\"; did you mean billing?"), "{err}");
+    }
+}
