@@ -22,7 +22,7 @@ fn plain(name: &str) -> String {
 /// The operations of the SDK's crates that we build on, by the service's plain name: each has a file of its own.
 fn sdk() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", "host-tuple"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
