@@ -78,6 +78,7 @@ impl OutputValue {
 /// A resource's kind and properties. References are physical names, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "properties", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "a graph has some dozens of them")]
 pub enum Properties {
     /// A bucket.
     Bucket(Bucket),

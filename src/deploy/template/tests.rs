@@ -14,8 +14,20 @@ fn executable() -> Bytes {
 }
 
 fn crypto_stream(env: &str) -> Graph {
-    let pipeline = spec::load(&spec::Location::BuiltIn("crypto-stream".into()), &|_| true);
-    deploy::graph(&pipeline.unwrap_or_else(|report| panic!("{report}")), env).unwrap()
+    built_in(&spec::Location::BuiltIn("crypto-stream".into()), env)
+}
+
+fn built_in(location: &spec::Location, env: &str) -> Graph {
+    let pipeline = spec::load(location, &|_| true).unwrap_or_else(|report| panic!("{report}"));
+    deploy::graph(&pipeline, env).unwrap()
+}
+
+/// The shipped pipelines in both environments, and one with every section and every key.
+fn all() -> Vec<Graph> {
+    let shipped = spec::built_in();
+    assert!(shipped.len() >= 5);
+    let both = shipped.iter().flat_map(|location| ["dev", "prod"].map(|env| built_in(location, env)));
+    both.chain([everything()]).collect()
 }
 
 /// A pipeline with every section and every key.
@@ -82,7 +94,7 @@ fn what_differs_in_prod() {
 
 #[test]
 fn a_template_and_its_assets_are_the_same_each_time() {
-    for graph in [crypto_stream("dev"), crypto_stream("prod"), everything()] {
+    for graph in all() {
         assert_eq!(template(&graph, &options()), template(&graph, &options()));
     }
     assert_eq!(bootstrap_template(), bootstrap_template());
@@ -105,7 +117,7 @@ fn what_a_template_refers_to_in_the_artifact_bucket_is_among_its_assets() {
 
 #[test]
 fn no_statement_names_everything_where_a_name_is_known() {
-    for graph in [crypto_stream("dev"), everything()] {
+    for graph in all() {
         let document = document(&graph);
         for (id, role) in resources(&document, "AWS::IAM::Role") {
             assert_eq!(role["Properties"]["Path"], "/pumphouse/");
@@ -134,7 +146,7 @@ fn no_role_gets_beyond_the_boundary() {
     };
     let most = actions(boundary.as_array().unwrap());
     let mut used = BTreeSet::new();
-    for graph in [crypto_stream("dev"), everything()] {
+    for graph in all() {
         let document = document(&graph);
         for (id, _) in resources(&document, "AWS::IAM::Role") {
             used.extend(actions(&allowed(&document, id)));
@@ -158,7 +170,7 @@ fn the_deploying_role_may_make_every_kind_that_we_render() {
         .map(|a| a.as_str().unwrap().to_owned())
         .collect();
     assert!(may.iter().all(|a| !a.contains('*')));
-    for graph in [crypto_stream("dev"), everything()] {
+    for graph in all() {
         for (id, resource) in document(&graph)["Resources"].as_object().unwrap() {
             let makes = match resource["Type"].as_str().unwrap() {
                 "AWS::ApiGateway::ApiKey"
@@ -186,6 +198,7 @@ fn the_deploying_role_may_make_every_kind_that_we_render() {
                 "AWS::EC2::VPCEndpoint" => "ec2:CreateVpcEndpoint",
                 "AWS::EC2::VPCGatewayAttachment" => "ec2:AttachInternetGateway",
                 "AWS::Events::Rule" => "events:PutRule",
+                "AWS::Glue::Crawler" => "glue:CreateCrawler",
                 "AWS::Glue::Database" => "glue:CreateDatabase",
                 "AWS::Glue::Job" => "glue:CreateJob",
                 "AWS::Glue::Table" => "glue:CreateTable",

@@ -54,7 +54,6 @@ fn job() -> resources::Job {
         role: "role".into(),
         log_group: "/aws-glue/jobs/etl".into(),
         on_ended: vec![Told { end: End::Succeeded, target: NotificationTarget::Topic("good".into()) }],
-        ..resources::Job::default()
     }
 }
 
