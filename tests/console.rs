@@ -92,6 +92,7 @@ fn the_demo_moves_by_itself() {
     let state = tempfile::tempdir().unwrap();
     let mut term = console(&state.path().join("demo"), &["demo", "--speed", "600"], 140, 36);
     term.wait_for("crypto-stream");
+    term.send("/crypto\r");
     term.wait_until("a job run", |text| text.contains("SUCCEEDED"));
     term.wait_until("an alert", |text| text.contains('!'));
     for (key, name, wanted) in [
@@ -106,7 +107,7 @@ fn the_demo_moves_by_itself() {
         term.send(key);
         term.wait_for(wanted);
         if name == "logs" {
-            term.send("jj\r");
+            term.send("/fetch_prices\r\r");
             term.wait_for("REPORT RequestId");
         }
         if let Some(folder) = std::env::var_os("PUMPHOUSE_SCREENSHOTS") {

@@ -1,4 +1,4 @@
-//! PostgreSQL databases: a real server, `DATABASE_URL`'s or a private one of this state (see [`instance`]).
+//! PostgreSQL databases: a real server, `DATABASE_URL`'s or a private one of this state.
 //!
 //! On a private server each `[postgres.X]` is a database of its own, with a user of the same name who owns it and is no
 //! superuser: it is made when it is first used. The database that `DATABASE_URL` names is used as it is, and what is in it

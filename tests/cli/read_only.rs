@@ -12,12 +12,15 @@ enum Does {
     Change,
     /// It reads what the embedded cloud does not have, and says so.
     ReadAws,
+    /// It reads what only covid-etl has, which wants a PostgreSQL and is not deployed here, and says so.
+    ReadNothing,
 }
 
-use Does::{Change, Read, ReadAws};
+use Does::{Change, Read, ReadAws, ReadNothing};
 
 /// Every command: what it does, and arguments that would be right without `--read-only`.
 const COMMANDS: &[(&str, Does, &[&str])] = &[
+    ("new", Read, &["copied", "--from", "crypto-stream", "--to", "elsewhere"]),
     ("check", Read, &[]),
     ("pipelines", Read, &[]),
     ("plan", Read, &["crypto-stream"]),
@@ -31,6 +34,9 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("rollback", Change, &["crypto-stream", "--yes"]),
     ("protect", Change, &["crypto-stream"]),
     ("bootstrap", Change, &["--yes"]),
+    ("stacks list", Read, &[]),
+    ("stacks show", Read, &["crypto-stream-dev"]),
+    ("stacks events", Read, &["crypto-stream-dev"]),
     ("run", Change, &["crypto-stream"]),
     ("invoke", Change, &["crypto-stream/fetch_prices"]),
     ("jobs list", Read, &[]),
@@ -72,6 +78,10 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("topics list", Read, &[]),
     ("topics publish", Change, &["crypto-stream/price_alerts", "hello"]),
     ("topics inbox", Read, &["crypto-stream/price_alerts"]),
+    ("postgres list", Read, &[]),
+    ("postgres query", ReadNothing, &["covid-etl", "select 1"]),
+    ("dashboards list", Read, &[]),
+    ("dashboards show", ReadNothing, &["covid-etl/daily"]),
     ("queues list", Read, &[]),
     ("queues messages", Read, &["bls-quest/reports"]),
     ("queues send", Change, &["bls-quest/reports", "hello"]),
@@ -83,6 +93,7 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("demo", Change, &["--headless", "--for", "1s"]),
     ("serve", Change, &[]),
     ("export cloudformation", Read, &["crypto-stream"]),
+    ("export graph", Read, &["crypto-stream"]),
     ("export iam", Read, &[]),
     ("info", Read, &[]),
     ("doctor", Read, &[]),
@@ -117,6 +128,7 @@ fn what_changes_anything_is_refused_and_what_reads_works() {
             Read => (0, ""),
             Change => (3, "read-only"),
             ReadAws => (1, "not supported by the local cloud"),
+            ReadNothing => (1, "has a pipeline been deployed"),
         };
         assert_eq!(said.code, code, "{name}: {}", said.err);
         assert!(said.err.contains(why), "{name}: {}", said.err);

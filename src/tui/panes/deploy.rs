@@ -9,7 +9,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Cx, Intent, Pane, other_stacks, turn};
+use super::{Cx, Intent, Pane, other_stacks, overview::where_to_look, turn};
 use crate::{
     backend::overview::PipelineSummary,
     cloud::stacks::{
@@ -476,8 +476,12 @@ impl Pane for DeployPane {
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
         match (request, result) {
             (Request::Deployable, Ok(Data::Pipelines(pipelines))) => {
+                let first = self.pipeline.is_empty().then(|| where_to_look(&pipelines)).flatten();
                 self.pipelines.set(pipelines);
                 self.list.answer(Ok(()));
+                if let Some(name) = first {
+                    self.pipelines.select(&name);
+                }
                 // A pipeline that was jumped to before the list was there.
                 if !self.pipelines.select(&self.pipeline) && self.jumped {
                     cx.intents.push(Intent::Fail(format!("no pipeline {}", self.pipeline)));

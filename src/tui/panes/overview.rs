@@ -74,6 +74,13 @@ impl Default for OverviewPane {
     }
 }
 
+/// The pipeline that a person wants to see first: the one that is worst, else the busiest, else the first that is deployed.
+pub(super) fn where_to_look(pipelines: &[PipelineSummary]) -> Option<String> {
+    let own = pipelines.iter().filter(|p| p.other.is_none());
+    // Of equals, the first.
+    own.rev().max_by_key(|p| p.health).map(|p| p.name.clone())
+}
+
 impl OverviewPane {
     /// Reads the selected pipeline, where another is shown.
     fn look(&mut self, again: bool, cx: &mut Cx) {
@@ -405,8 +412,12 @@ impl Pane for OverviewPane {
     fn loaded(&mut self, request: &Request, result: Result<Data, String>, cx: &mut Cx) {
         match (request, result) {
             (Request::Pipelines, Ok(Data::Pipelines(pipelines))) => {
+                let first = self.viewed.is_empty().then(|| where_to_look(&pipelines)).flatten();
                 self.pipelines.set(pipelines);
                 self.list.answer(Ok(()));
+                if let Some(name) = first {
+                    self.pipelines.select(&name);
+                }
                 // A pipeline that was jumped to before the list was there.
                 if !self.pipelines.select(&self.viewed) && self.jumped {
                     cx.intents.push(Intent::Fail(format!("no pipeline {}", self.viewed)));

@@ -133,8 +133,9 @@ fn e_in_overview_goes_to_what_is_in_alarm() {
         }
         _ => {}
     });
-    // First to the pipeline that is not well, then to what is wrong with it.
-    console.keys("e");
+    // It is what one sees first. From another one: first to the pipeline that is not well, then to what is wrong with it.
+    assert!(console.screen(80, 24).contains("crypto-stream · 3 rec/min"), "{}", console.screen(80, 24));
+    console.keys("ge");
     assert_eq!(console.app.current, 1);
     console.keys("e");
     assert_eq!(console.app.current, 5);
