@@ -19,6 +19,7 @@ use crate::{
         stacks::{Action, Change, Progress, StackEvent},
     },
     deploy::{self, Upload},
+    spec::wildcard,
 };
 
 /// What a run is fed with at most, in bytes.
@@ -169,7 +170,7 @@ pub(super) fn feed(upload: &Upload, graph: &Graph, path: &Path) -> cloud::Result
         .map(|r| r.physical_name.clone())
         .ok_or_else(|| Error::not_found("bucket", &upload.bucket))?;
     let mut contents = BTreeMap::new();
-    read(path, &mut contents)?;
+    read(path, &upload.pattern, &mut contents)?;
     let mut hash = Sha256::new();
     for (name, content) in &contents {
         hash.update((name.len() as u64).to_le_bytes());
@@ -188,12 +189,13 @@ pub(super) fn feed(upload: &Upload, graph: &Graph, path: &Path) -> cloud::Result
     Ok((Feed { source: upload.source.clone(), bucket: bucket.clone(), prefix: upload.prefix.clone(), files }, words))
 }
 
-/// A file, or those in a folder, by their names; hidden ones are left out.
-fn read(path: &Path, into: &mut BTreeMap<String, Bytes>) -> cloud::Result<()> {
+/// A file, or those in a folder whose names are like the source's own; hidden ones are left out.
+fn read(path: &Path, pattern: &str, into: &mut BTreeMap<String, Bytes>) -> cloud::Result<()> {
     let unreadable = |path: &Path, e: std::io::Error| Error::Invalid(format!("{}: {e}", path.display()));
     let paths: Vec<PathBuf> = if path.is_dir() {
         let entries = fs::read_dir(path).map_err(|e| unreadable(path, e))?;
-        entries.flatten().map(|entry| entry.path()).filter(|p| p.is_file()).collect()
+        let alike = |p: &Path| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| wildcard(pattern, n));
+        entries.flatten().map(|entry| entry.path()).filter(|p| p.is_file() && alike(p)).collect()
     } else {
         vec![path.to_owned()]
     };
@@ -212,7 +214,7 @@ fn read(path: &Path, into: &mut BTreeMap<String, Bytes>) -> cloud::Result<()> {
         into.insert(name.to_owned(), content.into());
     }
     if into.is_empty() {
-        return Err(Error::Invalid(format!("{}: no file is in it", path.display())));
+        return Err(Error::Invalid(format!("{}: no file in it is called {pattern}", path.display())));
     }
     Ok(())
 }

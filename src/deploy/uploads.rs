@@ -15,6 +15,8 @@ pub struct Upload {
     pub bucket: String,
     /// What the keys begin with.
     pub prefix: String,
+    /// What the files' names are like, with `*` and `?`.
+    pub pattern: String,
     /// The files by their path after the prefix.
     pub files: BTreeMap<String, Bytes>,
 }
@@ -25,6 +27,7 @@ pub fn uploads(environment: &Environment) -> Vec<Upload> {
         source: u.name.clone(),
         bucket: format!("bucket.{}", u.to),
         prefix: u.prefix.clone(),
+        pattern: u.pattern.clone(),
         files: u.files.clone(),
     };
     environment.uploads.iter().map(upload).collect()

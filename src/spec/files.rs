@@ -127,7 +127,7 @@ fn inside(path: &str) -> Result<(), String> {
 }
 
 /// Whether a name is what a pattern with `*` and `?` stands for.
-fn wildcard(pattern: &str, name: &str) -> bool {
+pub fn wildcard(pattern: &str, name: &str) -> bool {
     let Some(first) = pattern.chars().next() else { return name.is_empty() };
     let rest = &pattern[first.len_utf8()..];
     match first {

@@ -19,6 +19,7 @@ mod tree;
 pub mod types;
 
 pub use diagnostic::{Diagnostic, Report};
+pub use files::wildcard;
 pub use load::{FindError, Handlers, Location, built_in, find, load, load_memory, load_path, pipelines};
 pub use rename::{contents, renamed};
 pub use types::*;

@@ -330,5 +330,6 @@ pub(super) fn upload(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> 
     if let Some(path) = files.keys().find(|path| prefix.len() + path.len() > 1_024) {
         c.m.add(pattern.at, format!("the key of {} is too long", quote(path)), "a key has at most 1,024 bytes");
     }
-    Some(Upload { name, files, to: to?.value, prefix })
+    let names = pattern.value.rsplit('/').next().unwrap_or_default().to_owned();
+    Some(Upload { name, pattern: names, files, to: to?.value, prefix })
 }

@@ -133,6 +133,8 @@ pub struct Source {
 pub struct Upload {
     /// Its name.
     pub name: String,
+    /// What their names are like: the last part of the path, with `*` and `?`.
+    pub pattern: String,
     /// The files by their path after the prefix.
     pub files: BTreeMap<String, Bytes>,
     /// The bucket that they are uploaded to.

@@ -133,11 +133,11 @@ pub fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// A file of the shared data beside the checkout; none where the folder is missing, which fails under CI=true.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
-    if data.is_file() {
+    if data.exists() {
         return Some(data);
     }
     let message = format!("{} is missing: the shared data must lie beside the checkout", data.display());
-    assert!(std::env::var("CI").is_err_and(|_| true) || std::env::var("CI").is_ok_and(|v| v != "true"), "{message}");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
     eprintln!("skipped: {message}");
     None
 }
