@@ -303,16 +303,27 @@ fn a_deploy_that_is_interrupted_twice_while_it_plans_ends_at_once() {
     assert!(on_record(&world)["outcome"].as_str().unwrap().starts_with("interrupted"), "{}", on_record(&world));
 }
 
+/// Whether whoever started the tests ignores SIGHUP, as nohup does: their children do, too.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).map(str::trim);
+    ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 #[test]
 fn a_terminal_that_goes_away_interrupts_a_deploy_unless_nohup_has_said_otherwise() {
-    let world = World::new();
-    world.aws.state().speed = 0;
-    let child = deploy(&world);
-    until_asked(&world, "ExecuteChangeSet");
-    signal(&child, "-HUP");
-    let done = child.wait_with_output().unwrap();
-    assert_eq!(done.status.code(), Some(1), "{done:?}");
-    assert!(on_record(&world)["outcome"].as_str().unwrap().starts_with("interrupted"), "{}", on_record(&world));
+    if hangups_are_ignored() {
+        eprintln!("skipped in part: these tests run under nohup");
+    } else {
+        let world = World::new();
+        world.aws.state().speed = 0;
+        let child = deploy(&world);
+        until_asked(&world, "ExecuteChangeSet");
+        signal(&child, "-HUP");
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        assert!(on_record(&world)["outcome"].as_str().unwrap().starts_with("interrupted"), "{}", on_record(&world));
+    }
 
     let world = World::new();
     world.aws.state().speed = 0;
