@@ -1,13 +1,38 @@
 //! Schedules: when each is due next, and what happens then.
 
-use rusqlite::{Connection, Transaction, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Local, clock::timestamp, events::scheduled, lookup, store::sql};
+use super::{
+    Local,
+    clock::timestamp,
+    events::scheduled,
+    lookup::{self, Deployed},
+    store::sql,
+};
 use crate::cloud::{
     Error, Result,
     resources::{self, Properties, ScheduleTarget},
     schedule::Schedule,
 };
+
+/// The expression of the schedule that starts `target`, among the deployed ones, and when it is due next.
+pub(crate) fn of(
+    connection: &Connection,
+    schedules: &[Deployed],
+    target: &ScheduleTarget,
+) -> Result<(Option<String>, Option<Timestamp>)> {
+    let found = schedules.iter().find_map(|d| match &d.resource.properties {
+        Properties::Schedule(s) if s.target == *target => Some((&d.resource.physical_name, s.expression.clone())),
+        _ => None,
+    });
+    let Some((name, expression)) = found else { return Ok((None, None)) };
+    let next: Option<i64> = connection
+        .prepare_cached("select next_fire from schedules where name = ?1")
+        .and_then(|mut s| s.query_row([name], |r| r.get(0)).optional())
+        .map_err(sql)?;
+    Ok((Some(expression), next.map(timestamp)))
+}
 
 /// Sets when a schedule is due next, from `now_ms` on.
 pub(crate) fn arm(t: &Transaction<'_>, name: &str, schedule: &resources::Schedule, now_ms: i64) -> Result<()> {

@@ -16,7 +16,7 @@ use super::{
     events::CrawlerChange,
     logs,
     lookup::{self, Deployed},
-    process, state_changes,
+    process, schedules, state_changes,
     store::sql,
 };
 use crate::cloud::{
@@ -207,19 +207,7 @@ fn resource(deployed: Deployed) -> Result<resources::Crawler> {
 fn describe(connection: &Connection, dir: &Path, schedules: &[Deployed], deployed: Deployed) -> Result<Crawler> {
     let (name, pipeline) = (deployed.resource.physical_name.clone(), deployed.pipeline.clone());
     let crawler = resource(deployed)?;
-    let schedule = schedules.iter().find_map(|d| match &d.resource.properties {
-        Properties::Schedule(s) if s.target == ScheduleTarget::Crawler(name.clone()) => {
-            Some((d.resource.physical_name.as_str(), s.expression.clone()))
-        }
-        _ => None,
-    });
-    let next_run: Option<i64> = match &schedule {
-        Some((schedule, _)) => connection
-            .query_row("select next_fire from schedules where name = ?1", [schedule], |r| r.get(0))
-            .optional()
-            .map_err(sql)?,
-        None => None,
-    };
+    let (schedule, next_run) = schedules::of(connection, schedules, &ScheduleTarget::Crawler(name.clone()))?;
     let crawls = newest(connection, dir, &name, 2)?;
     let at_work = crawls.first().is_some_and(|c| !c.state.is_final());
     Ok(Crawler {
@@ -227,8 +215,8 @@ fn describe(connection: &Connection, dir: &Path, schedules: &[Deployed], deploye
         database: Some(crawler.database),
         table_prefix: Some(crawler.table_prefix).filter(|p| !p.is_empty()),
         state: if at_work { CrawlerState::Running } else { CrawlerState::Ready },
-        schedule: schedule.map(|(_, expression)| expression),
-        next_run: next_run.map(timestamp),
+        schedule,
+        next_run,
         log_group: crawler.log_group,
         last_crawl: crawls.into_iter().find(|c| c.state.is_final()),
         name,

@@ -23,7 +23,7 @@ use super::{
     clock::timestamp,
     logs,
     lookup::{self, Deployed},
-    process, state_changes,
+    process, schedules, state_changes,
     store::sql,
 };
 use crate::cloud::{
@@ -284,25 +284,13 @@ fn resource(deployed: Deployed) -> Result<resources::Job> {
 fn describe(connection: &Connection, dir: &Path, schedules: &[Deployed], deployed: Deployed) -> Result<Job> {
     let (name, pipeline) = (deployed.resource.physical_name.clone(), deployed.pipeline.clone());
     let job = resource(deployed)?;
-    let schedule = schedules.iter().find_map(|d| match &d.resource.properties {
-        Properties::Schedule(s) if s.target == ScheduleTarget::Job(name.clone()) => {
-            Some((d.resource.physical_name.as_str(), s.expression.clone()))
-        }
-        _ => None,
-    });
-    let next_run: Option<i64> = match &schedule {
-        Some((schedule, _)) => connection
-            .query_row("select next_fire from schedules where name = ?1", [schedule], |r| r.get(0))
-            .optional()
-            .map_err(sql)?,
-        None => None,
-    };
+    let (schedule, next_run) = schedules::of(connection, schedules, &ScheduleTarget::Job(name.clone()))?;
     Ok(Job {
         last_run: newest(connection, dir, &name, 1)?.pop(),
         name,
         pipeline,
-        schedule: schedule.map(|(_, expression)| expression),
-        next_run: next_run.map(timestamp),
+        schedule,
+        next_run,
         bookmark: job.bookmark,
         log_group: job.log_group,
         error_log_group: None,
