@@ -28,6 +28,7 @@ mod postgres;
 pub mod profiles;
 mod queries;
 mod queues;
+mod releases;
 mod retry;
 mod runs;
 mod secrets;

@@ -24,6 +24,7 @@ pub mod queries;
 pub mod queues;
 pub mod reading;
 pub mod recording;
+pub mod releases;
 pub mod resources;
 pub mod runs;
 pub mod schedule;
@@ -84,6 +85,8 @@ pub struct Cloud {
     pub queries: Arc<dyn queries::Queries>,
     /// Queues and messages.
     pub queues: Arc<dyn queues::Queues>,
+    /// Releases of pipelines.
+    pub releases: Arc<dyn releases::Releases>,
     /// Runs of whole pipelines.
     pub runs: Arc<dyn runs::Runs>,
     /// Secrets.
@@ -115,6 +118,7 @@ impl Cloud {
             + postgres::Postgres
             + queries::Queries
             + queues::Queues
+            + releases::Releases
             + runs::Runs
             + secrets::Secrets
             + stacks::Stacks
@@ -138,6 +142,7 @@ impl Cloud {
             postgres: port.clone(),
             queries: port.clone(),
             queues: port.clone(),
+            releases: port.clone(),
             runs: port.clone(),
             secrets: port.clone(),
             stacks: port.clone(),

@@ -35,6 +35,7 @@ pub(crate) mod provision;
 pub mod queries;
 pub mod queues;
 pub(crate) mod recovery;
+pub mod releases;
 pub mod role;
 pub mod runs;
 pub mod runtime;

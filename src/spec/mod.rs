@@ -12,6 +12,7 @@ mod files;
 mod flow;
 pub mod load;
 mod read;
+mod release;
 mod rename;
 mod sections;
 mod storage;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     diagnostic::{Mistakes, Report, quote, suggest},
     files::Files,
-    flow,
+    flow, release,
     sections::{self, Links},
     tree::{self, At, Node, Section, Table, Value},
     types::{Origin, Pipeline},
@@ -72,12 +72,13 @@ pub(super) fn pipeline(
     let description = top.text(&mut m, "description", "\"...\"").map(|d| d.value).unwrap_or_default();
     let _ = top.node("catalog");
     let _ = top.node("env");
+    let _ = top.node("release");
     for section in SECTIONS {
         if let Some(node) = top.node(section) {
             check_names(&mut m, section, node);
         }
     }
-    top.finish(&mut m);
+    top.unknown(&mut m);
     // Each environment is read by itself: not a hundred of them, each with thousands of resources.
     if too_many(&mut m, &root) {
         return Err(m.into_report());
@@ -111,7 +112,8 @@ pub(super) fn pipeline(
         flow::check(&mut context);
         environments.push(environment);
     }
-    if m.is_empty() { Ok(Pipeline { name, description, origin, environments }) } else { Err(m.into_report()) }
+    let release = release::release(&mut m, &mut top, &name, &environments);
+    if m.is_empty() { Ok(Pipeline { name, description, origin, environments, release }) } else { Err(m.into_report()) }
 }
 
 /// A stack holds 500 resources at most, and some sections become four.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     compute, crawl, databases,
-    diagnostic::quote,
+    diagnostic::{Mistakes, quote},
     directory,
     flow::Link,
     read::Context,
@@ -453,8 +453,14 @@ pub(super) fn bucket(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> 
 }
 
 fn topic(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Topic> {
+    let email = s.texts(c.m, "email", "[\"oncall@example.com\"]");
+    Some(Topic { name, email: emails(c.m, email) })
+}
+
+/// Those that are email addresses, once each.
+pub(super) fn emails(m: &mut Mistakes, addresses: Vec<At<String>>) -> Vec<String> {
     let mut email: Vec<String> = Vec::new();
-    for address in s.texts(c.m, "email", "[\"oncall@example.com\"]") {
+    for address in addresses {
         let fine = address.value.split_once('@').is_some_and(|(user, host)| {
             !user.is_empty()
                 && host.contains('.')
@@ -463,14 +469,14 @@ fn topic(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Topic
                 && address.value.chars().all(|c| !c.is_whitespace() && !c.is_control())
         });
         if !fine {
-            c.m.add(address.at, format!("{} is no email address", quote(&address.value)), "write `oncall@example.com`");
+            m.add(address.at, format!("{} is no email address", quote(&address.value)), "write `oncall@example.com`");
         } else if email.contains(&address.value) {
-            c.m.add(address.at, format!("{} stands twice", quote(&address.value)), "remove one");
+            m.add(address.at, format!("{} stands twice", quote(&address.value)), "remove one");
         } else {
             email.push(address.value);
         }
     }
-    Some(Topic { name, email })
+    email
 }
 
 fn query(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Query> {

@@ -359,6 +359,11 @@ impl<'a> Section<'a> {
 
     /// Notes the keys that nobody asked for.
     pub(super) fn finish(self, m: &mut Mistakes) {
+        self.unknown(m);
+    }
+
+    /// The same, for a section of which something is read later.
+    pub(super) fn unknown(&self, m: &mut Mistakes) {
         for (key, _) in &self.table.entries {
             if !self.asked.contains(&key.value.as_str()) {
                 m.add(

@@ -7,6 +7,7 @@ use bytes::Bytes;
 pub use crate::cloud::{
     catalog::Column,
     delimited::Dialect,
+    releases::{Definition, Target as ReleaseTarget},
     resources::{CorsRule, End, Key, KeyAttribute, KeyIndex, KeyKind, KeyTable, Quota, Runtime, Throttle, Transition},
 };
 
@@ -21,6 +22,36 @@ pub struct Pipeline {
     pub origin: Origin,
     /// Its environments, in the order of the file; at least one.
     pub environments: Vec<Environment>,
+    /// How a change of its folder is delivered.
+    pub release: Option<Release>,
+}
+
+/// How a change of a pipeline's folder is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Where changes come from, on AWS.
+    pub source: ReleaseSource,
+    /// What a release goes through.
+    pub definition: Definition,
+}
+
+/// Where AWS takes changes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseSource {
+    /// A repository of AWS CodeCommit, in the same account and region.
+    CodeCommit {
+        /// Its name.
+        repository: String,
+    },
+    /// A repository elsewhere, by a connection of AWS CodeConnections.
+    Connection {
+        /// Who hosts it, in CodeConnections' word: `GitHub`.
+        provider: String,
+        /// Its owner and name: `example/lake`.
+        repository: String,
+        /// The connection's ARN.
+        connection: String,
+    },
 }
 
 /// Where a pipeline was read from.

@@ -1,0 +1,248 @@
+//! Releases: how a change of a pipeline's folder is checked, deployed to one environment after another, and waits for an
+//! approval in between (AWS CodePipeline: a delivery is a pipeline there, a release is one of its executions).
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{error::Result, pages::Pages, permit::Permit};
+
+/// What delivers a pipeline: its `[release]` section, as it stands in the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its name: `pumphouse-dataops-release`.
+    pub name: String,
+    /// The pipeline that it delivers, where known.
+    pub pipeline: Option<String>,
+    /// Where changes come from, in words: `codecommit dataops, branch main`.
+    pub source: Option<String>,
+    /// When it was made or last changed.
+    pub updated: Option<Timestamp>,
+}
+
+/// What a release goes through: the `[release]` section, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The pipeline that is delivered.
+    pub pipeline: String,
+    /// The folder that holds pipeline.toml, below the repository's own: empty where it is that.
+    pub folder: String,
+    /// The branch that is delivered.
+    pub branch: String,
+    /// Commands for the shell, run in that folder before anything is deployed.
+    pub checks: Vec<String>,
+    /// The environments, in the order in which they are deployed to.
+    pub environments: Vec<Target>,
+    /// Who is told by e-mail that an approval is waited for, and how a release ended.
+    pub email: Vec<String>,
+}
+
+/// An environment that a release deploys to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its name: `prod`.
+    pub env: String,
+    /// Whether somebody has to approve what was planned for it.
+    pub approval: bool,
+}
+
+/// How a release, a stage or a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseStatus {
+    /// Not begun.
+    Pending,
+    /// At work.
+    InProgress,
+    /// It waits for an approval.
+    Waiting,
+    /// Done.
+    Succeeded,
+    /// Failed; an approval that was refused is a failure, too.
+    Failed,
+    /// Asked to stop, and not yet at an end.
+    Stopping,
+    /// Ended on request.
+    Stopped,
+    /// A newer release took its place before it went on.
+    Superseded,
+}
+
+impl ReleaseStatus {
+    /// Whether it is over.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Stopped | Self::Superseded)
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Waiting => "WAITING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Stopping => "STOPPING",
+            Self::Stopped => "STOPPED",
+            Self::Superseded => "SUPERSEDED",
+        }
+    }
+}
+
+/// One release: a revision on its way through the environments. What AWS leaves out is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Its id.
+    pub id: String,
+    /// The delivery.
+    pub delivery: String,
+    /// The pipeline that is delivered, where known.
+    pub pipeline: Option<String>,
+    /// The revision: a commit's id.
+    pub revision: Option<String>,
+    /// What that revision says of itself: the first line of the commit's message.
+    pub summary: Option<String>,
+    /// How it is.
+    pub status: ReleaseStatus,
+    /// What started it, in words.
+    pub trigger: Option<String>,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// When it last moved; when it ended, where it is over.
+    pub updated: Option<Timestamp>,
+    /// What it goes through; empty in a list.
+    pub stages: Vec<Stage>,
+}
+
+impl Release {
+    /// The approval that it waits for.
+    pub fn waits_for(&self) -> Option<Approval> {
+        self.stages.iter().find_map(|stage| {
+            let step = stage.steps.iter().find(|s| s.status == ReleaseStatus::Waiting)?;
+            Some(Approval {
+                delivery: self.delivery.clone(),
+                release: self.id.clone(),
+                stage: stage.name.clone(),
+                step: step.name.clone(),
+                env: step.env.clone(),
+                token: step.token.clone(),
+            })
+        })
+    }
+}
+
+/// A stage: `source`, `check`, then one for each environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub status: ReleaseStatus,
+    /// What is done in it, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Takes the revision.
+    Source,
+    /// Runs the checks.
+    Check,
+    /// Plans what deploying would do.
+    Plan,
+    /// Waits for somebody's word.
+    Approval,
+    /// Deploys what was planned.
+    Deploy,
+    /// Something that is not pumphouse's own.
+    Other,
+}
+
+/// One step (CodePipeline's action).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub kind: StepKind,
+    /// The environment that it is about.
+    pub env: Option<String>,
+    /// How it is.
+    pub status: ReleaseStatus,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it last moved; when it ended, where it is over.
+    pub updated: Option<Timestamp>,
+    /// What came of it, in words; who approved or refused it, and with what comment; what failed.
+    pub summary: Option<String>,
+    /// The log group that it writes to.
+    pub log_group: Option<String>,
+    /// The log stream that it writes to.
+    pub log_stream: Option<String>,
+    /// What a decision has to name, so that it is about this wait and no other (CodePipeline's approval token).
+    #[serde(skip)]
+    pub token: Option<String>,
+}
+
+/// An approval that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The delivery.
+    pub delivery: String,
+    /// The release.
+    pub release: String,
+    /// The stage.
+    pub stage: String,
+    /// The step.
+    pub step: String,
+    /// The environment that would be deployed to.
+    pub env: Option<String>,
+    /// See [`Step::token`].
+    pub token: Option<String>,
+}
+
+/// Somebody's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on.
+    Approve,
+    /// Do not.
+    Reject,
+}
+
+/// What to release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseRequest {
+    /// The delivery.
+    pub delivery: String,
+    /// What it goes through, for a cloud that keeps no delivery of its own.
+    pub definition: Definition,
+    /// The repository on this machine, for a cloud that takes revisions from there.
+    pub repository: Option<PathBuf>,
+    /// The revision; none: the branch's newest.
+    pub revision: Option<String>,
+}
+
+/// Releases.
+#[async_trait]
+pub trait Releases: Send + Sync {
+    /// All deliveries, by name.
+    fn list(&self) -> Pages<'_, Delivery>;
+    /// A delivery's releases, the newest first, without their stages.
+    async fn releases(&self, delivery: &str, limit: usize) -> Result<Vec<Release>>;
+    /// One release with its stages.
+    async fn get(&self, delivery: &str, release: &str) -> Result<Release>;
+    /// Starts a release and returns at once (`codepipeline:StartPipelineExecution`).
+    async fn start(&self, permit: &Permit, request: &ReleaseRequest) -> Result<Release>;
+    /// Approves or refuses what waits (`codepipeline:PutApprovalResult`).
+    ///
+    /// # Errors
+    /// [`super::Error::Conflict`] where it does not wait for this any more.
+    async fn decide(&self, permit: &Permit, approval: &Approval, decision: Decision, comment: &str) -> Result<()>;
+    /// Asks a release to end (`codepipeline:StopPipelineExecution`): what is at work is waited for.
+    async fn stop(&self, permit: &Permit, delivery: &str, release: &str, reason: &str) -> Result<()>;
+}
