@@ -110,34 +110,76 @@ class Emulator:
         self.dir.cleanup()
 
 
-class Prices:
-    """A price API on loopback: `price` for every pair."""
+class Site:
+    """An HTTP server on loopback. `answer` gives a request's status, headers and body; to HEAD, the body is left out."""
 
-    def __init__(self):
-        self.price = {"BTC": "97000.5", "ETH": "3200.25", "XRP": "0.75"}
-        prices = self
-
+    def __init__(self, answer):
         class Handler(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                self.do_GET()
+
             def do_GET(self):
-                base, _, currency = self.path.strip("/").split("/")[2].partition("-")
-                data = {"base": base, "currency": currency, "amount": prices.price[base]}
-                body = json.dumps({"data": data}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
+                status, headers, body = answer(self)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                # Who has seen enough does not read the rest.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    if self.command != "HEAD":
+                        self.wfile.write(body)
 
             def log_message(self, *_):
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v2/prices/{{pair}}/spot"
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Prices(Site):
+    """A price API on loopback: `price` for every pair."""
+
+    def __init__(self):
+        self.price = {"BTC": "97000.5", "ETH": "3200.25", "XRP": "0.75"}
+        super().__init__(self.answer)
+        self.url = f"{self.address}/v2/prices/{{pair}}/spot"
+
+    def answer(self, request):
+        base, _, currency = request.path.strip("/").split("/")[2].partition("-")
+        data = {"base": base, "currency": currency, "amount": self.price[base]}
+        return 200, {"Content-Type": "application/json"}, json.dumps({"data": data}).encode()
+
+
+class Judge:
+    """A subscriber of a topic: a queue that is no part of any stack. `messages` is what it has been told so far."""
+
+    def __init__(self, emulator, topic):
+        sns, self.sqs = emulator.client("sns"), emulator.client("sqs")
+        self.messages = []
+        self.queue = self.sqs.create_queue(QueueName="judge")["QueueUrl"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])
+        arn = attributes["Attributes"]["QueueArn"]
+        self.topic = next(t["TopicArn"] for t in sns.list_topics()["Topics"] if t["TopicArn"].endswith(topic))
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = {"Version": "2012-10-17", "Statement": [allow | {"Resource": arn}]}
+        self.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
+
+    def received(self):
+        """All messages so far, the newest last."""
+        while True:
+            answer = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+            for message in answer.get("Messages", []):
+                self.messages.append(json.loads(json.loads(message["Body"])["Message"]))
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+            if not answer.get("Messages"):
+                return self.messages
 
 
 class Said:

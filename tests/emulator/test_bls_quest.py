@@ -1,12 +1,10 @@
 """bls-quest's whole life on an AWS that no one here wrote: the published directory and the population API are served on
 loopback, and their addresses given as a user would, in an environment of pipeline.toml."""
 
-import http.server
 import json
 import pathlib
 import shutil
 import tempfile
-import threading
 import unittest
 import urllib.parse
 
@@ -19,7 +17,7 @@ HEADER = "series_id        \tyear\tperiod\t       value\tfootnote_codes\r\n"
 ROW = "PRS30006032      \t2014\tQ01\t         {}\t\r\n"
 
 
-class Publisher:
+class Publisher(harness.Site):
     """A directory of files with a listing as Microsoft's server writes it, and a JSON API."""
 
     def __init__(self):
@@ -27,53 +25,26 @@ class Publisher:
         years = [{"Year": str(year), "Population": 310_000_000 + year} for year in range(2013, 2021)]
         self.population = json.dumps({"data": years})
         self.agents, self.reads, self.broken = set(), [], False
-        publisher = self
+        super().__init__(self.answer)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_HEAD(self):
-                self.answer(head=True)
-
-            def do_GET(self):
-                self.answer()
-
-            def answer(self, head=False):
-                publisher.agents.add(self.headers["User-Agent"])
-                path = urllib.parse.urlparse(self.path).path
-                name = urllib.parse.unquote(path.removeprefix("/pub/pr/"))
-                if path == "/population":
-                    status, kind, body = 200, "application/json", publisher.population
-                elif path == "/pub/pr/":
-                    links = "".join(f'<A HREF="/pub/pr/{n}">{n}</A><br>' for n in publisher.files)
-                    body = f'<html><body><pre><A HREF="/pub/">[To Parent Directory]</A><br>{links}</pre></body></html>'
-                    status, kind = 200, "text/html"
-                    if publisher.broken:
-                        body = body[: len(body) // 2]
-                elif name in publisher.files:
-                    status, kind, body = 200, "text/plain", publisher.files[name]
-                    if not head:
-                        publisher.reads.append(name)
-                else:
-                    status, kind, body = 404, "text/plain", "no such file"
-                body = body.encode()
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                if name in publisher.files:
-                    self.send_header("ETag", f'"{hash(body):x}"')
-                self.end_headers()
-                if not head:
-                    self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def answer(self, request):
+        self.agents.add(request.headers["User-Agent"])
+        path = urllib.parse.urlparse(request.path).path
+        name = urllib.parse.unquote(path.removeprefix("/pub/pr/"))
+        if path == "/population":
+            return 200, {"Content-Type": "application/json"}, self.population.encode()
+        if path == "/pub/pr/":
+            links = "".join(f'<A HREF="/pub/pr/{n}">{n}</A><br>' for n in self.files)
+            body = f'<html><body><pre><A HREF="/pub/">[To Parent Directory]</A><br>{links}</pre></body></html>'
+            if self.broken:
+                body = body[: len(body) // 2]
+            return 200, {"Content-Type": "text/html"}, body.encode()
+        if name not in self.files:
+            return 404, {"Content-Type": "text/plain"}, b"no such file"
+        if request.command == "GET":
+            self.reads.append(name)
+        body = self.files[name].encode()
+        return 200, {"Content-Type": "text/plain", "ETag": f'"{hash(body):x}"'}, body
 
 
 class BlsQuest(unittest.TestCase):
@@ -90,10 +61,10 @@ class BlsQuest(unittest.TestCase):
         toml = pipelines / "bls-quest" / "pipeline.toml"
         own = f"""
 [env.dev.source.bls]
-url = "{cls.publisher.url}/pub/pr/{{file}}"
+url = "{cls.publisher.address}/pub/pr/{{file}}"
 
 [env.dev.source.population]
-url = "{cls.publisher.url}/population"
+url = "{cls.publisher.address}/population"
 
 [env.dev.queue.reports]
 visibility_seconds = 10

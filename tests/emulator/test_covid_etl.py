@@ -5,7 +5,6 @@ The emulator has no NAT gateways, so the ways out are left out of the template; 
 
 import contextlib
 import glob
-import http.server
 import json
 import os
 import pathlib
@@ -13,7 +12,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import threading
 import unittest
 
 import harness
@@ -83,34 +81,13 @@ class Postgres:
         self.dir.cleanup()
 
 
-class Files:
+class Files(harness.Site):
     """The published files on loopback."""
 
     def __init__(self):
         sample = ROOT / "pipelines" / "covid-etl" / "sample"
         self.files = {f"/{p.name}": p.read_bytes() for p in sample.iterdir()}
-        files = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                body = files.files[self.path]
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                # A schema that has changed is seen in the first line: the rest is not read.
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(lambda request: (200, {}, self.files[request.path]))
 
 
 class CovidEtl(unittest.TestCase):
@@ -131,7 +108,7 @@ class CovidEtl(unittest.TestCase):
         # The real sources are not reachable from a build machine.
         for address in ["nytimes/covid-19-data/master", "datasets/covid-19/main/data"]:
             assert text.count(f"https://raw.githubusercontent.com/{address}") == 1
-            text = text.replace(f"https://raw.githubusercontent.com/{address}", cls.files.url)
+            text = text.replace(f"https://raw.githubusercontent.com/{address}", cls.files.address)
         toml.write_text(text)
         cls.p = Pumphouse(cls.emulator, pipelines)
         cls.addClassCleanup(cls.p.stop)
@@ -158,31 +135,14 @@ class CovidEtl(unittest.TestCase):
         self.assertEqual([d["DashboardName"] for d in dashboards], [f"{STACK}-daily"])
         # The emulator's RDS is a description of a database: where the real one is, the secret says.
         secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(self.postgres.secret()))
-        sns, sqs = self.emulator.client("sns"), self.emulator.client("sqs")
-        self.queue = sqs.create_queue(QueueName="judge")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = next(t["TopicArn"] for t in sns.list_topics()["Topics"] if t["TopicArn"].endswith("loads"))
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = {"Version": "2012-10-17", "Statement": [allow | {"Resource": arn}]}
-        sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        self.judge, self.heard = harness.Judge(self.emulator, "loads"), 0
 
     def told(self):
-        """The next message of the topic."""
-        sqs = self.emulator.client("sqs")
-
-        def receive():
-            found = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=1).get("Messages")
-            if found:
-                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=found[0]["ReceiptHandle"])
-            return found
-
-        while True:
-            message = wait_for("a message", 60, receive)[0]
-            told = json.loads(json.loads(message["Body"])["Message"])
-            # The alarm speaks there, too.
-            if "status" in told:
-                return told
+        """The next message of a load; the alarm speaks there, too."""
+        loads = lambda: [m for m in self.judge.received() if "status" in m][self.heard :]
+        told = wait_for("a message", 60, loads)[0]
+        self.heard += 1
+        return told
 
     def load(self):
         return self.p.json("invoke", "covid-etl/load_daily", timeout=120)

@@ -54,17 +54,6 @@ class CryptoStream(unittest.TestCase):
         bodies = [s3.get_object(Bucket=self.landing, Key=key)["Body"].read().decode() for key in self.landed()]
         return {json.loads(line)["base"] for body in bodies for line in body.splitlines()}
 
-    def received(self):
-        """What a subscriber of the topic has got so far."""
-        sqs = self.emulator.client("sqs")
-        while True:
-            answer = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-            for message in answer.get("Messages", []):
-                self.messages.append(json.loads(json.loads(message["Body"])["Message"]))
-                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-            if not answer.get("Messages"):
-                return self.messages
-
     def test_its_whole_life(self):
         steps = [
             self.before_the_bootstrap,
@@ -108,15 +97,7 @@ class CryptoStream(unittest.TestCase):
         self.assertEqual(self.landing, self.bucket("landing"))
 
     def data_flows_by_itself(self):
-        sns, sqs = self.emulator.client("sns"), self.emulator.client("sqs")
-        self.messages = []
-        self.queue = sqs.create_queue(QueueName="judge")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = next(t["TopicArn"] for t in sns.list_topics()["Topics"] if t["TopicArn"].endswith("price_alerts"))
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = {"Version": "2012-10-17", "Statement": [allow | {"Resource": arn}]}
-        sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        self.judge = harness.Judge(self.emulator, "price_alerts")
         # Nobody invokes anything: the schedule fires within a minute, the buffer is written after another.
         wait_for("files of all three prices", 240, lambda: {"BTC", "ETH", "XRP"} <= self.bases())
         events = wait_for(
@@ -125,7 +106,7 @@ class CryptoStream(unittest.TestCase):
             lambda: self.p.json("logs", "tail", "crypto-stream/alert_on_price", "--since", "1h"),
         )
         self.assertTrue(events)
-        self.assertEqual(self.received(), [], "97,000.50 is below the threshold of 100,000")
+        self.assertEqual(self.judge.received(), [], "97,000.50 is below the threshold of 100,000")
         self.assertEqual(
             [k["key"] for k in self.p.json("buckets", "objects", "crypto-stream/landing", "--recursive")["objects"]],
             self.landed(),
@@ -136,7 +117,7 @@ class CryptoStream(unittest.TestCase):
         self.p.ok("alerts", "set", "crypto-stream/btc_usd", "90000", "--yes")
         value = self.emulator.client("ssm").get_parameter(Name="/crypto-stream/dev/btc_usd")["Parameter"]["Value"]
         self.assertEqual(float(value), 90000)
-        messages = wait_for("an alert", 240, self.received)
+        messages = wait_for("an alert", 240, self.judge.received)
         self.assertGreater(len(self.landed()), before, "the next file is the one that is obeyed")
         self.assertEqual([(c["base"], c["amount"]) for c in messages[0]["crossings"]], [("BTC", "97000.5")])
         self.p.ok("alerts", "set", "crypto-stream/btc_usd", "100000", "--yes")

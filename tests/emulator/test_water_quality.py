@@ -37,16 +37,6 @@ class WaterQuality(unittest.TestCase):
         pages = self.emulator.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [o["Key"] for page in pages for o in page.get("Contents", [])]
 
-    def received(self):
-        sqs = self.emulator.client("sqs")
-        while True:
-            messages = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
-            for message in messages:
-                self.messages.append(json.loads(json.loads(message["Body"])["Message"]))
-                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-            if not messages:
-                return self.messages
-
     def test_its_whole_life(self):
         for step in [
             self.it_deploys_with_its_files,
@@ -66,10 +56,6 @@ class WaterQuality(unittest.TestCase):
         plan = self.p.json("plan", NAME)
         files = [c["physical_name"].split("/", 3)[3] for c in plan["changes"] if c["kind"] == "file"]
         self.assertEqual(files, ["species/species.csv", "samples/mill_pond.txt", "samples/old_weir.txt"])
-        # Nobody must miss the first message.
-        self.messages = []
-        sqs = self.emulator.client("sqs")
-        self.queue = sqs.create_queue(QueueName="judge")["QueueUrl"]
         self.p.ok("deploy", NAME, "--yes")
         outputs = {o["name"]: o["value"] for o in self.p.json("outputs", NAME)}
         self.lake = outputs["LakeBucketName"]
@@ -93,19 +79,13 @@ class WaterQuality(unittest.TestCase):
         self.assertEqual(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES")
 
     def a_turbid_sample_is_told(self):
-        sns, sqs = self.emulator.client("sns"), self.emulator.client("sqs")
-        arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = next(t["TopicArn"] for t in sns.list_topics()["Topics"] if t["TopicArn"].endswith("water_alerts"))
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = {"Version": "2012-10-17", "Statement": [allow | {"Resource": arn}]}
-        sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        judge = harness.Judge(self.emulator, "water_alerts")
         path = self.folder / "sample" / "samples" / "old_weir.txt"
         path.write_text(TURBID, encoding="utf-8")
         changes = self.p.json("plan", NAME)["changes"]
         self.assertEqual([(c["action"], c["kind"]) for c in changes], [("change", "file")])
         self.p.ok("deploy", NAME, "--yes")
-        messages = wait_for("an alert", 120, self.received)
+        messages = wait_for("an alert", 120, judge.received)
         self.assertEqual(messages[-1]["site"], "old_weir")
         self.assertEqual(messages[-1]["samples"], [{"sample": "2", "turbidity_ntu": 21.5}])
 

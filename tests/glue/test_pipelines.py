@@ -46,10 +46,6 @@ class Shipped(unittest.TestCase):
             if real:
                 sources += ["--source", f"{source}={real}"]
         cloud.json("deploy", name, "--yes")
-        for crawler in spec.get("crawler", {}).values():
-            bucket = f"{name}/{crawler['from'].removeprefix('bucket.')}"
-            for path in sorted((folder / "sample" / crawler["prefix"]).glob("*")):
-                cloud.run("buckets", "put", bucket, crawler["prefix"] + path.name, path)
         report = cloud.json("run", name, *sources)
         self.assertTrue(report["ok"], report)
         database = spec.get("catalog", {}).get("database", name.replace("-", "_"))
