@@ -1,16 +1,14 @@
-//! kill -9 at random moments of deploy and run: the totals are exact, nothing lost, nothing twice.
-#![cfg(feature = "local")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+//! crypto-stream under kill -9: the totals are exact, and so are the crossings of the threshold.
 
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::support::{Delays, finish, json, killed_after};
 
 const STEPS: u64 = 400;
 const KILLS: u32 = 20;
@@ -34,69 +32,6 @@ fn recording(dir: &Path) -> (PathBuf, u64) {
     let path = dir.join("prices.jsonl");
     std::fs::write(&path, text).unwrap();
     (path, crossings)
-}
-
-fn pumphouse(state: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pumphouse"));
-    command.args(["--local", "--output", "json", "--state-dir"]).arg(state).args(args).stdin(Stdio::null());
-    command
-}
-
-fn finish(state: &Path, args: &[&str]) -> Output {
-    let output = pumphouse(state, args).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{args:?} failed:\n{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).expect("one JSON document")
-}
-
-/// Runs a command and kills it after `delay`; whether it ended by itself before.
-fn killed_after(state: &Path, args: &[&str], delay: Duration) -> bool {
-    let mut child = pumphouse(state, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let end = Instant::now() + delay;
-    while Instant::now() < end {
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "{args:?} failed by itself");
-            return true;
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // It may have done all that it had to, and only not yet have ended.
-    args.first() == Some(&"run") && last_run_succeeded(state)
-}
-
-fn last_run_succeeded(state: &Path) -> bool {
-    let connection = rusqlite::Connection::open(state.join("state.db")).unwrap();
-    let status = connection.query_row("select status from runs order by started desc limit 1", [], |r| r.get(0));
-    status.is_ok_and(|status: String| status == "SUCCEEDED")
-}
-
-/// A small generator of delays: different in each test run, printed so that a failure can be looked into.
-struct Delays(u64);
-
-impl Delays {
-    fn new() -> Self {
-        let seed = std::env::var("KILL_SEED").ok().and_then(|s| s.parse().ok());
-        let seed = seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond() as u64);
-        println!("KILL_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    fn up_to(&mut self, most: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        most.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
-    }
 }
 
 #[test]
