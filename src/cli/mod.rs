@@ -32,6 +32,7 @@ mod out;
 mod postgres;
 mod queries;
 mod queues;
+mod releases;
 mod run;
 mod secrets;
 mod serve;
@@ -197,6 +198,9 @@ enum Command {
     /// Message queues and dead letters
     #[command(subcommand)]
     Queues(queues::Command),
+    /// Releases: how a change of a pipeline's folder is delivered
+    #[command(subcommand)]
+    Releases(releases::Command),
     /// Secrets
     #[command(subcommand)]
     Secret(secrets::Command),
@@ -242,6 +246,7 @@ impl Command {
             Self::Queues(c) => c.change(),
             Self::Alerts(c) => c.change(),
             Self::Topics(c) => c.change(),
+            Self::Releases(c) => c.change(),
             Self::Secret(c) => c.change(),
             Self::Apis(c) => c.change(),
             Self::Demo(_) => Some(("demo", "the demo's pipelines")),
@@ -391,6 +396,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Dashboards(c) => c.run(s, backend).await,
         Command::Alerts(c) => c.run(s, backend).await,
         Command::Topics(c) => c.run(s, backend).await,
+        Command::Releases(c) => c.run(s, backend).await,
         Command::Secret(c) => c.run(s, backend).await,
         Command::Apis(c) => c.run(s, backend).await,
         Command::New(_)

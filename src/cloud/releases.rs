@@ -12,7 +12,7 @@ use super::{error::Result, pages::Pages, permit::Permit};
 /// What delivers a pipeline: its `[release]` section, as it stands in the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Its name: `pumphouse-dataops-release`.
+    /// Its name: `dataops--release`.
     pub name: String,
     /// The pipeline that it delivers, where known.
     pub pipeline: Option<String>,
@@ -133,7 +133,7 @@ impl Release {
     }
 }
 
-/// A stage: `source`, `check`, then one for each environment.
+/// A stage: `source`, `check`, then one for each environment (see [`stage_of`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// Its name.
@@ -245,4 +245,74 @@ pub trait Releases: Send + Sync {
     async fn decide(&self, permit: &Permit, approval: &Approval, decision: Decision, comment: &str) -> Result<()>;
     /// Asks a release to end (`codepipeline:StopPipelineExecution`): what is at work is waited for.
     async fn stop(&self, permit: &Permit, delivery: &str, release: &str, reason: &str) -> Result<()>;
+}
+
+/// The delivery of a pipeline, and the stack that it is made of on AWS: `dataops--release`. No pipeline and no environment
+/// has two hyphens in its name, so this meets no pipeline's stack.
+pub fn delivery_name(pipeline: &str) -> String {
+    format!("{pipeline}{RELEASE}")
+}
+
+/// The pipeline that a delivery of this name delivers; none where pumphouse did not name it.
+pub fn delivered(delivery: &str) -> Option<&str> {
+    delivery.strip_suffix(RELEASE).filter(|pipeline| !pipeline.is_empty())
+}
+
+const RELEASE: &str = "--release";
+
+/// The stage that takes the revision, and its step.
+pub const SOURCE: &str = "source";
+/// The stage that runs the checks, and its step.
+pub const CHECK: &str = "check";
+/// The step that plans.
+pub const PLAN: &str = "plan";
+/// The step that waits for somebody's word.
+pub const APPROVE: &str = "approve";
+/// The step that deploys.
+pub const DEPLOY: &str = "deploy";
+const TO: &str = "to-";
+
+/// The stage of an environment: `to-prod`. An environment may be called `source`, so it needs more than its name.
+pub fn stage_of(env: &str) -> String {
+    format!("{TO}{env}")
+}
+
+/// What a step of a delivery of pumphouse's does, and for which environment.
+pub fn step_kind(stage: &str, step: &str) -> (StepKind, Option<String>) {
+    let env = stage.strip_prefix(TO).filter(|env| !env.is_empty());
+    let kind = match (stage, step, env) {
+        (SOURCE, SOURCE, _) => StepKind::Source,
+        (CHECK, CHECK, _) => StepKind::Check,
+        (_, PLAN, Some(_)) => StepKind::Plan,
+        (_, APPROVE, Some(_)) => StepKind::Approval,
+        (_, DEPLOY, Some(_)) => StepKind::Deploy,
+        _ => return (StepKind::Other, None),
+    };
+    (kind, env.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_s_name_tells_its_pipeline() {
+        assert_eq!(delivered(&delivery_name("crypto-stream")), Some("crypto-stream"));
+        for other in ["crypto-stream-dev", "crypto-stream-release", "--release", "MyPipeline"] {
+            assert_eq!(delivered(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_known_by_its_name_and_its_stage_s() {
+        assert_eq!(step_kind(SOURCE, SOURCE), (StepKind::Source, None));
+        assert_eq!(step_kind(CHECK, CHECK), (StepKind::Check, None));
+        let stage = stage_of("source");
+        for (step, kind) in [(PLAN, StepKind::Plan), (APPROVE, StepKind::Approval), (DEPLOY, StepKind::Deploy)] {
+            assert_eq!(step_kind(&stage, step), (kind, Some("source".to_owned())));
+        }
+        for (stage, step) in [("to-", PLAN), ("to-prod", "Lint"), ("Deploy", "deploy"), (SOURCE, "tests")] {
+            assert_eq!(step_kind(stage, step), (StepKind::Other, None), "{stage}/{step}");
+        }
+    }
 }
