@@ -55,6 +55,8 @@ pub enum Format {
     Json,
     /// Comma-separated values with a header line.
     Csv,
+    /// Markdown as GitHub shows it, for comments: a plan alone.
+    Markdown,
 }
 
 impl fmt::Display for Format {
@@ -63,6 +65,7 @@ impl fmt::Display for Format {
             Self::Table => "table",
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Markdown => "markdown",
         })
     }
 }
@@ -510,8 +513,9 @@ impl Sources<'_> {
         let Some(text) = self.string(key, variable)? else {
             return Ok(Setting { value: Format::default(), origin: Origin::Default });
         };
-        let value = clap::ValueEnum::from_str(&text.value, false)
-            .map_err(|_| Error(format!("{}: {:?} is not one of table, json, csv", text.origin, text.value)))?;
+        let value = clap::ValueEnum::from_str(&text.value, false).map_err(|_| {
+            Error(format!("{}: {:?} is not one of table, json, csv, markdown", text.origin, text.value))
+        })?;
         Ok(Setting { value, origin: text.origin })
     }
 }
@@ -631,7 +635,7 @@ mod tests {
             ("env = 'NOPE!'", ":1: \"NOPE!\" is no name for an environment"),
             ("env = 3", ":1: env must be text in quotes"),
             ("read_only = 'yes'", ":1: read_only must be true or false"),
-            ("output = 'xml'", ":1: \"xml\" is not one of table, json, csv"),
+            ("output = 'xml'", ":1: \"xml\" is not one of table, json, csv, markdown"),
             ("speed = 0", ":1: speed 0 is out of range: 0.1 to 100000"),
             ("env = ", ":1: "),
             ("athena_tb_usd = -1", ":1: athena_tb_usd -1 is no price"),

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
-use super::{Backend, Consent, Effect, Error, Outcome, Result, Strength, uploads};
+use super::{
+    Backend, Consent, Effect, Error, Outcome, PlanFile, Result, Strength,
+    plan_file::{Place, Wanted},
+    uploads,
+};
 use crate::{
     cloud::{
         Error as CloudError,
@@ -44,6 +48,54 @@ impl Backend {
         let mut plan = self.planned(&self.request(pipeline).await?).await?;
         plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
         Ok(plan)
+    }
+
+    /// The same, with a file in which it waits for an approval.
+    ///
+    /// # Errors
+    /// Where the plan is an estimate, which cannot be applied as it was shown.
+    pub async fn plan_to_keep(&self, pipeline: &str, revert_drift: bool) -> Result<(ChangeSet, PlanFile)> {
+        let request = StackRequest { revert_drift, ..self.request(pipeline).await? };
+        let mut plan = self.planned(&request).await?;
+        // Of a stack that is made anew, everything is added: that much is certain.
+        if plan.estimated && plan.recreates.is_none() {
+            let why =
+                if self.gate.read_only() { "start without --read-only" } else { "plan again once that is mended" };
+            let notes = plan.notes.join("; ");
+            return Err(Error::Cloud(CloudError::Conflict(format!(
+                "{}: this plan is an estimate, which cannot be applied as it is shown, so no file is written: {why} ({notes})",
+                plan.stack
+            ))));
+        }
+        plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
+        let identity = self.cloud.identity.ask().await?;
+        let file = PlanFile::new(&request, &self.uploads(pipeline), plan.clone(), &identity)?;
+        Ok((plan, file))
+    }
+
+    /// What deploying a kept plan means, as [`Self::judge_deploy`] says it of a new one. The deploy that follows does
+    /// this and nothing else.
+    ///
+    /// # Errors
+    /// Where the plan is of something else, for elsewhere, or does not lead to what pipeline.toml and the code say now.
+    pub async fn judge_plan_file(&self, pipeline: &str, file: &PlanFile) -> Result<(ChangeSet, Effect)> {
+        let stack = self.stack_name(pipeline);
+        self.gate.check("deploy", &stack)?;
+        file.holds_for(pipeline, &self.env, &Place::of(&self.cloud.identity.ask().await?))?;
+        let mut request = self.request(pipeline).await?;
+        file.leads_to(&Wanted::of(&request, &self.uploads(pipeline))?)?;
+        let files: Vec<_> = uploads::changes(&self.changed_files(pipeline).await?).collect();
+        let (planned, changes): (Vec<_>, Vec<_>) = file.plan.changes.iter().cloned().partition(uploads::is_file);
+        if planned != files {
+            return Err(Error::Cloud(CloudError::Conflict(format!(
+                "{stack}: the files that are to be uploaded are not those of the plan any more: plan again"
+            ))));
+        }
+        request.revert_drift = file.revert_drift;
+        request.confirmed = Some(ChangeSet { changes, ..file.plan.clone() });
+        let effect = self.effect_of(pipeline, &file.plan);
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(stack, request);
+        Ok((file.plan.clone(), effect))
     }
 
     /// What applying a request would do. CloudFormation makes a change set for that, and what it refers to is uploaded
@@ -114,8 +166,7 @@ impl Backend {
         if !may_be.is_empty() {
             sentence = format!("{sentence}; the data of {may_be} may be lost, where it is made anew");
         }
-        let nothing = plan.changes.is_empty() && !plan.resumes && plan.recreates.is_none();
-        let strength = if nothing {
+        let strength = if plan.is_empty() {
             Strength::Free
         } else if self.protected(pipeline) || !lost.is_empty() || !may_be.is_empty() {
             Strength::TypeName(stack.clone())

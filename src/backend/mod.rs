@@ -15,6 +15,7 @@ pub mod gate;
 pub mod jobs;
 pub mod names;
 pub mod overview;
+pub mod plan_file;
 pub mod preview;
 pub mod prices;
 pub mod queries;
@@ -40,6 +41,7 @@ use crate::{
 pub use error::{Error, Refusal, Result};
 pub use gate::{Consent, Effect, Gate, Outcome, Strength};
 pub use names::Kind;
+pub use plan_file::PlanFile;
 pub use prices::Prices;
 
 /// A cloud, an environment, and the gate before every change. Cheap to clone.

@@ -125,8 +125,7 @@ impl Backend {
         let sentence = format!(
             "{BOOTSTRAP} is made or updated in account {account}, {region}: the artifact bucket and CloudFormation's role"
         );
-        let nothing = plan.changes.is_empty() && plan.recreates.is_none() && !plan.resumes;
-        let strength = if nothing { Strength::Free } else { Strength::Confirm };
+        let strength = if plan.is_empty() { Strength::Free } else { Strength::Confirm };
         Ok((plan, Effect { what: "bootstrap", target: BOOTSTRAP.into(), sentence, strength }))
     }
 

@@ -118,6 +118,11 @@ pub(super) fn changes(files: &[(Action, File)]) -> impl Iterator<Item = Change> 
     })
 }
 
+/// Whether a change is the upload of a file.
+pub(super) fn is_file(change: &Change) -> bool {
+    change.kind == "file" && change.logical_id.is_empty()
+}
+
 fn files(upload: &Upload, graph: &Graph) -> Vec<File> {
     let Some(bucket) = graph.by_name(&upload.bucket).map(|r| r.physical_name.clone()) else { return Vec::new() };
     let file = |(path, content): (&String, &Bytes)| File {

@@ -58,7 +58,7 @@ impl Command {
                 let consent = s.consent(backend, &secrets::key_effect(&name))?;
                 let key = backend.api_key(&name, &consent).await?;
                 match s.out.format {
-                    Format::Table => s.out.line(key.expose()),
+                    Format::Table | Format::Markdown => s.out.line(key.expose()),
                     Format::Json => s.out.json(&serde_json::json!({ "api": name, "key": key.expose() })),
                     Format::Csv => s.out.rows(
                         &["api".into(), "key".into()],

@@ -18,6 +18,8 @@ pub enum Failure {
     Usage(String),
     /// It was refused: read-only mode, or nobody confirmed.
     Refused(String),
+    /// There are changes, which is no error; whoever asked wants to know by the exit code.
+    Changes,
     /// Whoever read the output has gone: no error.
     BrokenPipe,
 }
@@ -38,7 +40,8 @@ impl Failure {
         match self {
             Self::BrokenPipe => 0,
             Self::Failed(_) | Self::Reported => 1,
-            Self::Usage(_) => 2,
+            Self::Usage(_) => super::plan::wrong_use(),
+            Self::Changes => 2,
             Self::Refused(_) => 3,
         }
     }
@@ -47,7 +50,7 @@ impl Failure {
     pub fn message(&self) -> Option<&str> {
         match self {
             Self::Failed(why) | Self::Usage(why) | Self::Refused(why) => Some(why),
-            Self::Reported | Self::BrokenPipe => None,
+            Self::Reported | Self::Changes | Self::BrokenPipe => None,
         }
     }
 

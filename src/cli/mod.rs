@@ -25,10 +25,12 @@ mod input;
 mod jobs;
 mod logging;
 mod logs;
+mod markdown;
 mod names;
 mod new;
 mod operations;
 mod out;
+mod plan;
 mod postgres;
 mod queries;
 mod queues;
@@ -132,7 +134,7 @@ enum Command {
     /// List the pipelines and how they are
     Pipelines,
     /// Show what a deploy would change
-    Plan(stacks::Pipeline),
+    Plan(plan::Plan),
     /// Deploy a pipeline, or carry an interrupted deploy on
     Deploy(stacks::Deploy),
     /// Show a pipeline's stack and its resources
@@ -284,7 +286,8 @@ pub fn main() -> ExitCode {
         Err(e) => {
             // Help and version go to stdout, whose reader may have gone: no error.
             let _ = e.print();
-            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+            let code = u8::try_from(e.exit_code()).unwrap_or(2);
+            return ExitCode::from(if code == 2 { plan::wrong_use() } else { code });
         }
     };
     match begin(cli) {
@@ -321,6 +324,10 @@ fn begin(cli: Cli) -> Result {
     }
     if settings.read_only.value && flags.speed.is_some() {
         return Err(Failure::Refused("read-only: --speed changes the embedded cloud's clock".into()));
+    }
+    if settings.output.value == Format::Markdown && !matches!(cli.command, Some(Command::Plan(_))) {
+        let from = &settings.output.origin;
+        return Err(Failure::Usage(format!("{from}: only `plan` prints Markdown; the rest has table, json and csv")));
     }
     logging::start(&settings)?;
     let out = Out::new(settings.output.value);
@@ -369,7 +376,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
     let backend = &connection.backend;
     match command {
         Command::Pipelines => stacks::pipelines(s, backend).await,
-        Command::Plan(p) => stacks::plan(s, backend, &p.pipeline).await,
+        Command::Plan(p) => p.run(s, backend).await,
         Command::Deploy(p) => stacks::deploy(s, backend, &p).await,
         Command::Status(p) => stacks::status(s, backend, &p.pipeline).await,
         Command::Outputs(p) => stacks::outputs(s, backend, &p.pipeline).await,

@@ -63,7 +63,9 @@ pub async fn drift(s: &Session, backend: &Backend, pipeline: &str) -> Result {
                 .collect();
             s.out.list(&rows, &ROWS, "")
         }
-        Format::Table => drift_lines(&drift).iter().try_for_each(|line| s.out.line(&text::clean(line))),
+        Format::Table | Format::Markdown => {
+            drift_lines(&drift).iter().try_for_each(|line| s.out.line(&text::clean(line)))
+        }
     }
 }
 

@@ -159,7 +159,7 @@ impl Out {
                 &["field".into(), "value".into()],
                 fields.into_iter().map(|(name, cell)| vec![Cell::Text(self.title(name)), cell]),
             ),
-            Format::Table => {
+            Format::Table | Format::Markdown => {
                 let mut table = plain();
                 for (name, cell) in fields {
                     if cell != Cell::None {

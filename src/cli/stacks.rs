@@ -1,7 +1,11 @@
-//! `pipelines`, `plan`, `deploy`, `status`, `outputs`, `destroy`: pipelines and their stacks.
+//! `pipelines`, `deploy`, `status`, `outputs`, `destroy`: pipelines and their stacks.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
+use clap::ValueHint;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -13,7 +17,7 @@ use super::{
     signals::{to_its_end, unless_interrupted},
 };
 use crate::{
-    backend::{Backend, overview::PipelineSummary},
+    backend::{Backend, Consent, PlanFile, Strength, overview::PipelineSummary},
     cloud::stacks::{
         Action, Change, ChangeSet, Evaluation, PropertyChange, Replacement, Stack, StackEvent, StackOutput,
         StackResource,
@@ -61,14 +65,9 @@ pub async fn pipelines(s: &Session, backend: &Backend) -> Result {
     s.out.list(&all, &PIPELINES, "no pipelines: --pipelines DIR names a folder of them")
 }
 
-/// Shows what a deploy would do.
-pub async fn plan(s: &Session, backend: &Backend, pipeline: &str) -> Result {
-    let plan = planned(backend, backend.plan(pipeline)).await??;
-    match s.out.format {
-        Format::Json => s.out.json(&plan),
-        Format::Csv => s.out.list(&plan.changes, &CHANGES, ""),
-        Format::Table => lines(&plan).iter().try_for_each(|line| s.out.line(&crate::text::clean(line))),
-    }
+/// The changes of a plan as a list.
+pub(super) fn changes(s: &Session, plan: &ChangeSet) -> Result {
+    s.out.list(&plan.changes, &CHANGES, "")
 }
 
 /// A plan, to its end: one of CloudFormation's would leave a change set behind.
@@ -83,11 +82,18 @@ pub(super) async fn planned<T>(backend: &Backend, plan: impl Future<Output = T>)
 /// Deploys, with progress on stderr.
 pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
     let pipeline = deploy.pipeline.as_str();
-    let (plan, effect) = planned(backend, backend.judge_deploy(pipeline, deploy.revert_drift)).await??;
+    let (plan, effect) = match &deploy.plan_file {
+        Some(path) => backend.judge_plan_file(pipeline, &PlanFile::read(path)?).await?,
+        None => planned(backend, backend.judge_deploy(pipeline, deploy.revert_drift)).await??,
+    };
     for line in lines(&plan) {
         note(&line);
     }
-    let consent = s.consent(backend, &effect)?;
+    // Who names a plan has seen it: that is a yes. It is not the name that a protected environment asks for.
+    let consent = match (&deploy.plan_file, &effect.strength) {
+        (Some(_), Strength::Confirm) => Consent::Yes,
+        _ => s.consent(backend, &effect)?,
+    };
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
     let work = backend.deploy(pipeline, &consent, progress);
@@ -175,7 +181,7 @@ pub(super) fn show(s: &Session, stack: &Stack) -> Result {
     match s.out.format {
         Format::Json => s.out.json(stack),
         Format::Csv => s.out.list(&stack.resources, &RESOURCES, ""),
-        Format::Table => {
+        Format::Table | Format::Markdown => {
             s.out.record(
                 stack,
                 vec![
@@ -217,7 +223,7 @@ pub(super) async fn print(mut events: mpsc::UnboundedReceiver<StackEvent>) {
     }
 }
 
-fn word(action: Action) -> &'static str {
+pub(super) fn word(action: Action) -> &'static str {
     match action {
         Action::Add => "add",
         Action::Change => "change",
@@ -263,15 +269,7 @@ pub(super) fn lines(plan: &ChangeSet) -> Vec<String> {
             lines.push(property(change, p));
         }
     }
-    let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
-    lines.push(format!(
-        "{}: {} to add, {} to change, {} to replace, {} to remove",
-        plan.stack,
-        count(Action::Add),
-        count(Action::Change),
-        count(Action::Replace),
-        count(Action::Remove)
-    ));
+    lines.push(format!("{}: {}", plan.stack, counted(plan)));
     let unsure = plan.changes.iter().filter(|c| !c.certain).count();
     if plan.estimated {
         lines.push(format!(
@@ -287,8 +285,20 @@ pub(super) fn lines(plan: &ChangeSet) -> Vec<String> {
     lines
 }
 
+/// How many changes of each kind there are, in words.
+pub(super) fn counted(plan: &ChangeSet) -> String {
+    let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
+    format!(
+        "{} to add, {} to change, {} to replace, {} to remove",
+        count(Action::Add),
+        count(Action::Change),
+        count(Action::Replace),
+        count(Action::Remove)
+    )
+}
+
 /// What else is to be said of a change.
-fn asides(change: &Change) -> String {
+pub(super) fn asides(change: &Change) -> String {
     let mut asides = String::new();
     let may_be = change.replacement == Some(Replacement::Conditional);
     if may_be {
@@ -350,6 +360,9 @@ pub struct Deploy {
     /// Bring back, too, what was changed behind the stack's back: thresholds included
     #[arg(long)]
     pub revert_drift: bool,
+    /// Apply the plan in this file, which `plan --out` has written, and nothing else
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "revert_drift")]
+    pub plan_file: Option<PathBuf>,
 }
 
 /// What to destroy.

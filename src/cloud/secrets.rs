@@ -53,3 +53,41 @@ pub trait Secrets: Send + Sync {
     /// Sets a value (`secretsmanager:PutSecretValue`).
     async fn set(&self, permit: &Permit, name: &str, value: &SecretValue) -> Result<()>;
 }
+
+/// What stands for a value that is not shown.
+pub const MASKED: &str = "********";
+/// Words in the name of an argument or of a property that tell of a secret.
+const SECRETS: [&str; 13] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "private",
+    "apikey",
+    "accesskey",
+    "authorization",
+    "dsn",
+    "jdbcurl",
+];
+
+/// Whether a name tells that its value is a secret.
+pub fn named_secret(name: &str) -> bool {
+    let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    SECRETS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a value holds a secret itself: an access key's id, a password in an address or among settings.
+pub fn tells_secret(value: &str) -> bool {
+    let key = |word: &str| (word.starts_with("AKIA") || word.starts_with("ASIA")) && word.len() >= 16;
+    let address = value.split_once("://").is_some_and(|(_, rest)| {
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    });
+    let setting = |part: &str| part.split_once('=').is_some_and(|(name, _)| named_secret(name));
+    address
+        || value.split(|c: char| !c.is_ascii_alphanumeric()).any(key)
+        || value.split(['&', ';', ',', ' ', '?']).any(setting)
+}

@@ -14,9 +14,11 @@ use super::{
     resources::Graph,
 };
 
+mod confirmed;
 mod drift;
 mod status;
 
+pub use confirmed::unconfirmed;
 pub use drift::{Drift, PropertyDrift, ResourceDrift};
 pub use status::StackStatus;
 
@@ -232,6 +234,10 @@ pub struct ChangeSet {
     /// What one should know: what could not be done, what will be waited for.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The plan as its engine keeps it, for an engine that applies a plan of its own alone: Terraform's saved plan. It is
+    /// no part of what is shown; a plan file holds it.
+    #[serde(skip)]
+    pub saved: Option<Bytes>,
 }
 
 impl ChangeSet {
@@ -245,7 +251,13 @@ impl ChangeSet {
             capabilities: Vec::new(),
             recreates: None,
             notes: Vec::new(),
+            saved: None,
         }
+    }
+
+    /// Whether a deploy would do nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && !self.resumes && self.recreates.is_none()
     }
 }
 

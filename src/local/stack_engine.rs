@@ -18,7 +18,7 @@ use super::{
 use crate::cloud::{
     Error, Result, diff,
     resources::{Graph, Properties, Resource},
-    stacks::{Action, Change, Progress, Stack, StackEvent, StackStatus},
+    stacks::{Action, Change, ChangeSet, Progress, Stack, StackEvent, StackStatus, unconfirmed},
 };
 
 /// One operation of this process on a stack.
@@ -36,8 +36,14 @@ struct Work<'a> {
 }
 
 impl Local {
-    /// Applies `graph`, or carries on what was cut off.
-    pub(crate) fn apply_now(&self, who: &str, graph: &Graph, progress: Progress) -> Result<Stack> {
+    /// Applies `graph`, or carries on what was cut off: what was confirmed, where something was, and nothing else.
+    pub(crate) fn apply_now(
+        &self,
+        who: &str,
+        graph: &Graph,
+        confirmed: Option<&ChangeSet>,
+        progress: Progress,
+    ) -> Result<Stack> {
         let store = &self.inner.store;
         store.read_now(|c| check_names(c, graph))?;
         for resource in &graph.resources {
@@ -46,7 +52,7 @@ impl Local {
             }
         }
         write_assets(store, graph)?;
-        let (mut work, changes) = self.begin(who, &graph.stack, Some(graph), progress)?;
+        let (mut work, changes) = self.begin(who, &graph.stack, Some((graph, confirmed)), progress)?;
         for change in &changes {
             work.apply(change, graph)?;
         }
@@ -83,14 +89,16 @@ impl Local {
         while matches!(self.inner.store.collect_garbage(long_ago), Ok(n) if n > 0) {}
     }
 
-    /// Takes the stack for this process, and finds what there is to do; `graph` is none for a destroy.
+    /// Takes the stack for this process, and finds what there is to do: to come to a graph by way of what was confirmed, or
+    /// to destroy it.
     fn begin<'a>(
         &'a self,
         who: &str,
         stack: &'a str,
-        graph: Option<&Graph>,
+        wanted: Option<(&Graph, Option<&ChangeSet>)>,
         progress: Progress,
     ) -> Result<(Work<'a>, Vec<Change>)> {
+        let graph = wanted.map(|(graph, _)| graph);
         let store = &self.inner.store;
         let Some(process) = self.inner.process.as_ref() else {
             return Err(Error::AccessDenied { action: "write".into(), target: store.dir().display().to_string() });
@@ -113,6 +121,9 @@ impl Local {
             }
             let before = row.as_ref().map(|row| deployed_graph(t, row)).transpose()?;
             let changes = diff::changes(before.as_ref(), graph);
+            if let Some(confirmed) = wanted.and_then(|(_, confirmed)| confirmed) {
+                as_confirmed(confirmed, stack, &changes)?;
+            }
             let statuses = statuses(row.as_ref().map(|r| r.status.clone()), graph.is_some());
             let (kind, begun, done_status, failed_status) = statuses;
             write_stack(t, now_ms, stack, graph, &begun, process.id())?;
@@ -147,6 +158,18 @@ impl Local {
         work.send(event);
         Ok((work, changes))
     }
+}
+
+/// Refuses what nobody has confirmed.
+fn as_confirmed(confirmed: &ChangeSet, stack: &str, changes: &[Change]) -> Result<()> {
+    let differs = unconfirmed(confirmed, &ChangeSet::new(stack, changes.to_vec()));
+    if differs.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "{stack}: the changes are not those that were confirmed, so nothing is done: {}; plan again",
+        differs.join("; ")
+    )))
 }
 
 /// The operation's kind, and the stack's status during it, after it, and where it fails.

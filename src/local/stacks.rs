@@ -245,8 +245,8 @@ impl Stacks for Local {
 
     async fn apply(&self, permit: &Permit, request: &StackRequest, progress: Progress) -> Result<Stack> {
         permit.check("cloudformation:ExecuteChangeSet", &request.graph.stack)?;
-        let (local, who, graph) = (self.clone(), permit.principal().to_owned(), request.graph.clone());
-        self.blocking(move || local.apply_now(&who, &graph, progress)).await
+        let (local, who, request) = (self.clone(), permit.principal().to_owned(), request.clone());
+        self.blocking(move || local.apply_now(&who, &request.graph, request.confirmed.as_ref(), progress)).await
     }
 
     async fn destroy(&self, permit: &Permit, stack: &str, retain: &[String], progress: Progress) -> Result<Destroyed> {

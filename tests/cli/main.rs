@@ -20,6 +20,8 @@ mod new;
 #[cfg(feature = "local")]
 mod output;
 #[cfg(feature = "local")]
+mod plan_files;
+#[cfg(feature = "local")]
 mod prompts;
 #[cfg(feature = "local")]
 mod read_only;

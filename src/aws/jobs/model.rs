@@ -8,30 +8,14 @@ use jiff::Timestamp;
 use super::places;
 use crate::{
     aws::time::optional,
-    cloud::jobs::{Capacity, Job, JobRun, JobRunState},
+    cloud::{
+        jobs::{Capacity, Job, JobRun, JobRunState},
+        secrets::{MASKED, named_secret, tells_secret},
+    },
 };
 
 /// What starts a run that no trigger started.
 pub(super) const ON_DEMAND: &str = "on demand";
-/// What stands for a value that is not shown.
-const MASKED: &str = "********";
-/// Words in an argument's name that tell of a secret.
-const SECRETS: [&str; 13] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "secret",
-    "token",
-    "credential",
-    "private",
-    "apikey",
-    "accesskey",
-    "authorization",
-    "dsn",
-    "jdbcurl",
-];
-
 type Arguments = Option<HashMap<String, String>>;
 
 /// A job; none without a name.
@@ -126,29 +110,11 @@ fn state(state: Option<&types::JobRunState>, over: bool) -> JobRunState {
 /// The arguments, without the values of those that look like secrets.
 fn masked(arguments: Arguments) -> BTreeMap<String, String> {
     let shown = |(name, value): (String, String)| {
-        let hidden = secret(&name) || tells(&value);
+        let hidden = named_secret(&name) || tells_secret(&value);
         let value = if hidden { MASKED.to_owned() } else { value };
         (name, value)
     };
     arguments.unwrap_or_default().into_iter().map(shown).collect()
-}
-
-fn secret(name: &str) -> bool {
-    let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-    SECRETS.iter().any(|word| name.contains(word))
-}
-
-/// Whether a value holds a secret itself: an access key's id, a password in an address or among settings.
-fn tells(value: &str) -> bool {
-    let key = |word: &str| (word.starts_with("AKIA") || word.starts_with("ASIA")) && word.len() >= 16;
-    let address = value.split_once("://").is_some_and(|(_, rest)| {
-        let host = rest.split(['/', '?']).next().unwrap_or_default();
-        host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    });
-    let setting = |part: &str| part.split_once('=').is_some_and(|(name, _)| secret(name));
-    address
-        || value.split(|c: char| !c.is_ascii_alphanumeric()).any(key)
-        || value.split(['&', ';', ',', ' ', '?']).any(setting)
 }
 
 #[cfg(test)]

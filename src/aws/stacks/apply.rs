@@ -4,7 +4,7 @@ use aws_sdk_cloudformation::types::Stack as SdkStack;
 
 use super::{
     ARTIFACTS_OF,
-    changeset::{Made, unconfirmed},
+    changeset::Made,
     show,
     template::Parsed,
     template_of, token,
@@ -15,7 +15,7 @@ use crate::{
     aws::{Aws, error::failed},
     cloud::{
         Error, Permit, Result,
-        stacks::{ChangeSet, Progress, Stack, StackRequest, StackStatus},
+        stacks::{ChangeSet, Progress, Stack, StackRequest, StackStatus, unconfirmed},
     },
 };
 

@@ -97,7 +97,7 @@ impl Printer<'_> {
     fn print(&mut self, events: &[LogEvent]) -> Result {
         let out = self.s.out;
         match out.format {
-            Format::Table => out.lines(events.iter().map(|event| line(event, self.many))),
+            Format::Table | Format::Markdown => out.lines(events.iter().map(|event| line(event, self.many))),
             Format::Json => events.iter().try_for_each(|event| out.json_line(event)),
             Format::Csv => {
                 events.iter().try_for_each(|event| out.csv_line(&EVENTS, event, std::mem::take(&mut self.header)))

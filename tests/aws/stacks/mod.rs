@@ -5,6 +5,7 @@ mod deploys;
 mod destroys;
 mod drift;
 mod owners;
+mod plan_files;
 mod plans;
 mod runs;
 
