@@ -7,6 +7,7 @@ pub mod names;
 pub mod package;
 mod roles;
 mod template;
+mod terraform;
 mod uploads;
 
 pub use diagram::{mermaid, with_diagram};
@@ -15,4 +16,5 @@ pub use names::stack as stack_name;
 pub use template::{
     ARTIFACT_BUCKET, BOOTSTRAP_STACK, Fault, TemplateError, TemplateOptions, bootstrap_template, is_emulated, template,
 };
+pub use terraform::{TerraformError, TerraformOptions, terraform};
 pub use uploads::{Upload, uploads};

@@ -90,6 +90,7 @@ const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("export cloudformation", false, &["crypto-stream"]),
     ("export graph", false, &["crypto-stream"]),
     ("export iam", false, &["--operate"]),
+    ("export terraform", false, &["crypto-stream", "--to", "terraform"]),
     ("bootstrap", true, &["--yes"]),
     ("completions", false, &["bash"]),
 ];

@@ -98,6 +98,7 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("export cloudformation", Read, &["crypto-stream"]),
     ("export graph", Read, &["crypto-stream"]),
     ("export iam", Read, &[]),
+    ("export terraform", Read, &["crypto-stream", "--to", "terraform"]),
     ("info", Read, &[]),
     ("doctor", Read, &[]),
     ("completions", Read, &["bash"]),

@@ -13,7 +13,7 @@ use crate::cloud::{
 };
 
 /// The user that owns the database.
-const USER: &str = "pumphouse";
+pub(in crate::deploy) const USER: &str = "pumphouse";
 /// Signs the certificates of RDS, and is in the bundle that the functions know.
 const AUTHORITY: &str = "rds-ca-rsa2048-g1";
 /// Days that a server's log is kept.

@@ -22,12 +22,13 @@ mod storage;
 mod streaming;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use serde_json::{Map, Value, json};
 
 pub use bootstrap::{BOOTSTRAP_STACK, bootstrap_template};
 pub use check::Fault;
+pub(super) use databases::USER;
 use json::{att, reference, sub};
 
 use super::package::{self, Architecture};

@@ -46,7 +46,7 @@ fn with(graph: &Graph, options: &TemplateOptions) -> Value {
     serde_json::from_str(&template.body).unwrap()
 }
 
-pub(super) fn document(graph: &Graph) -> Value {
+pub(in crate::deploy) fn document(graph: &Graph) -> Value {
     with(graph, &options())
 }
 

@@ -1,64 +1,19 @@
-//! `export`: what others may apply without pumphouse.
+//! `export cloudformation`: a pipeline's template, and what belongs into the artifact bucket.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, ValueHint};
 
-use super::{
-    connect::known_handler,
-    failure::{Failure, Result},
-    out::note,
-    session::Session,
-};
+use super::{at, graph};
 use crate::{
-    aws::policy,
-    cloud::{resources::Graph, stacks::Template},
-    deploy::{self, TemplateOptions, executable},
-    spec,
-};
-
-/// What to export.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Print a pipeline's CloudFormation template
-    Cloudformation(Cloudformation),
-    /// Print a pipeline's stages and how data flows through them, as a Mermaid flowchart
-    Graph {
-        /// The pipeline's name
-        pipeline: String,
+    cli::{
+        failure::{Failure, Result},
+        out::note,
+        session::Session,
     },
-    /// Print the IAM policy of those who look, or of those who operate
-    Iam(Iam),
-}
-
-/// Whose policy.
-#[derive(Debug, Args)]
-pub struct Iam {
-    /// Of those who deploy, run and change, rather than of those who only look
-    #[arg(long)]
-    operate: bool,
-}
-
-impl Iam {
-    fn run(&self, s: &Session) -> Result {
-        let policy = if self.operate { policy::operating() } else { policy::monitoring() };
-        s.out.line(&serde_json::to_string_pretty(&policy).map_err(Failure::failed)?)
-    }
-}
-
-impl Command {
-    /// Exports it. Neither a cloud nor credentials are needed.
-    pub fn run(&self, s: &Session) -> Result {
-        match self {
-            Self::Cloudformation(c) => c.run(s),
-            Self::Graph { pipeline } => s.out.bytes(deploy::mermaid(&graph(s, pipeline)?).as_bytes()),
-            Self::Iam(iam) => iam.run(s),
-        }
-    }
-}
+    cloud::stacks::Template,
+    deploy::{self, TemplateOptions, executable},
+};
 
 /// Which template, and where to.
 #[derive(Debug, Args)]
@@ -87,7 +42,7 @@ pub struct Cloudformation {
 }
 
 impl Cloudformation {
-    fn run(&self, s: &Session) -> Result {
+    pub(super) fn run(&self, s: &Session) -> Result {
         let template = match &self.pipeline {
             Some(pipeline) => self.template(s, pipeline)?,
             None => deploy::bootstrap_template(),
@@ -123,15 +78,4 @@ impl Cloudformation {
         };
         deploy::template(&graph, &options).map_err(Failure::failed)
     }
-}
-
-/// The graph of a pipeline in the environment of the settings.
-fn graph(s: &Session, name: &str) -> Result<Graph> {
-    let dir = s.settings.pipelines.value.as_deref();
-    let pipeline = spec::find(dir, name, &known_handler).map_err(Failure::failed)?;
-    deploy::graph(&pipeline, &s.settings.env.value).map_err(Failure::failed)
-}
-
-fn at(path: &Path, error: std::io::Error) -> Failure {
-    Failure::failed(format!("{}: {error}", path.display()))
 }
