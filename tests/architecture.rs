@@ -51,23 +51,27 @@ fn knows_nothing_of(layer: &str, others: &[&str]) {
 
 #[test]
 fn arrows_run_one_way() {
-    knows_nothing_of("aws", &["backend", "cli", "config", "deploy", "local", "spec", "tui"]);
+    knows_nothing_of("aws", &["backend", "cli", "config", "deploy", "local", "spec", "terraform", "tui"]);
+    knows_nothing_of(
+        "terraform",
+        &["aws", "backend", "cli", "config", "deploy", "functions", "http", "local", "spec", "tui"],
+    );
     knows_nothing_of(
         "cloud",
-        &["aws", "backend", "cli", "config", "deploy", "functions", "http", "local", "spec", "tui"],
+        &["aws", "backend", "cli", "config", "deploy", "functions", "http", "local", "spec", "terraform", "tui"],
     );
     knows_nothing_of("functions", &["aws", "backend", "cli", "config", "deploy", "http", "local", "spec", "tui"]);
     knows_nothing_of("local", &["aws", "backend", "cli", "config", "deploy", "spec", "tui"]);
     knows_nothing_of("spec", &["aws", "backend", "cli", "config", "deploy", "local", "tui"]);
     knows_nothing_of("deploy", &["aws", "backend", "cli", "config", "local", "tui"]);
-    knows_nothing_of("backend", &["aws", "cli", "local", "tui"]);
-    knows_nothing_of("tui", &["aws", "cli", "local"]);
+    knows_nothing_of("backend", &["aws", "cli", "local", "terraform", "tui"]);
+    knows_nothing_of("tui", &["aws", "cli", "local", "terraform"]);
 }
 
 #[test]
 fn a_permit_is_made_in_two_places() {
     let allowed = |hit: &str, files: &[&str]| files.iter().any(|f| hit.starts_with(f));
-    for layer in ["aws", "backend", "cli", "cloud", "deploy", "functions", "local", "spec", "tui"] {
+    for layer in ["aws", "backend", "cli", "cloud", "deploy", "functions", "local", "spec", "terraform", "tui"] {
         let hits: Vec<_> = lines_with(layer, &["Permit::operator("])
             .into_iter()
             .filter(|hit| !allowed(hit, &["backend/gate.rs", "cloud/permit.rs", "local/testing.rs"]))

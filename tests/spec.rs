@@ -107,7 +107,7 @@ macro_rules! each {
     };
 }
 
-each!(valid: crawlers, everything, minimal, nothing_but_a_name, one_bucket, overrides, release, windows);
+each!(valid: crawlers, everything, minimal, nothing_but_a_name, one_bucket, overrides, release, terraform, windows);
 
 each!(invalid:
     alarms, apis, bad_cron, bad_name, bad_rate, bad_resource_name, bad_types, binary, catalog, code, column_types,
@@ -116,7 +116,7 @@ each!(invalid:
     environments, grants, handler_missing, job_reads_what_it_writes, job_settings, long_line, long_list, many_mistakes,
     bucket_settings, files_to_upload, key_tables, rows, missing_name, no_toml, not_utf8, out_of_range, override_of_one_environment, partition_columns, queues, references_in_another_form,
     references_to_nothing, release, release_arn, release_codecommit, release_connection, release_source, rules, samples, section_is_no_table, section_without_name, sources, sql_files, sql_syntax,
-    syntax,
+    syntax, cloudformation_dir, terraform, terraform_keys, terraform_no_dir,
     table_of_two_jobs, too_many_resources, unknown_handler, unknown_inner_key, unknown_key, unknown_section, unknown_top_level_key,
 );
 

@@ -43,6 +43,16 @@ use std::{path::PathBuf, sync::Arc};
 use crate::cloud::{Clock, Cloud};
 use client::Client;
 
+/// Gives what belongs to pipelines though no stack of theirs made it; asked again whenever owners are looked at again.
+#[derive(Clone)]
+pub struct Claims(pub Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>);
+
+impl std::fmt::Debug for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Claims")
+    }
+}
+
 /// How to open AWS.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -66,6 +76,8 @@ pub struct Options {
     pub read_only: bool,
     /// How long what was read counts as fresh; none: 10 seconds.
     pub refresh: Option<std::time::Duration>,
+    /// What belongs to pipelines though no stack of theirs made it: physical names, and the pipelines.
+    pub claims: Option<Claims>,
     /// The folder for what only this machine remembers: runs of pipelines.
     pub state_dir: PathBuf,
 }

@@ -85,7 +85,7 @@ impl Aws {
         // Those who ask meanwhile wait for the same answer.
         let owners = Arc::new(self.fetch_owners().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the owners of resources could not be read");
-            Owners { known: HashMap::new(), unread: Some(error) }
+            Owners { known: self.claims(), unread: Some(error) }
         }));
         state.known = Some((owners.clone(), Instant::now()));
         owners
@@ -107,6 +107,11 @@ impl Aws {
         }
     }
 
+    /// What pipelines say that it is theirs.
+    fn claims(&self) -> HashMap<String, String> {
+        self.client.options().claims.as_ref().map(|claims| (claims.0)().into_iter().collect()).unwrap_or_default()
+    }
+
     async fn fetch_owners(&self) -> Result<Owners> {
         let client = self.client.cloudformation().await?;
         let mut stacks = Vec::new();
@@ -125,7 +130,10 @@ impl Aws {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        Ok(Owners { known: owned.into_iter().flatten().collect(), unread: None })
+        // What a stack has made is its pipeline's, whoever claims it.
+        let mut known = self.claims();
+        known.extend(owned.into_iter().flatten());
+        Ok(Owners { known, unread: None })
     }
 
     async fn owned_by(&self, stack: &str, pipeline: &str) -> Result<Vec<(String, String)>> {

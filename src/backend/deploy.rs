@@ -12,7 +12,7 @@ use crate::{
         Error as CloudError,
         buckets::ListObjects,
         resources::{Graph, Properties},
-        stacks::{Action, Change, ChangeSet, Destroyed, Progress, Replacement, Stack, StackRequest},
+        stacks::{Action, Change, ChangeSet, Destroyed, Engine, Progress, Replacement, Stack, StackRequest, Stacks},
     },
     deploy, spec,
 };
@@ -39,13 +39,14 @@ impl Backend {
     /// What is asked of the stacks port.
     async fn request(&self, pipeline: &str) -> Result<StackRequest> {
         let graph = self.graph(pipeline)?;
-        let template = if self.cloud.stacks.takes_templates() { Some(self.render(&graph).await?) } else { None };
+        let takes = self.stacks_of(pipeline)?.takes_templates();
+        let template = if takes { Some(self.render(&graph).await?) } else { None };
         Ok(StackRequest { template, protected: self.protects(pipeline), ..StackRequest::new(graph) })
     }
 
     /// What deploying the pipeline would do.
     pub async fn plan(&self, pipeline: &str) -> Result<ChangeSet> {
-        let mut plan = self.planned(&self.request(pipeline).await?).await?;
+        let mut plan = self.planned(&*self.stacks_of(pipeline)?, &self.request(pipeline).await?).await?;
         plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
         Ok(plan)
     }
@@ -56,7 +57,7 @@ impl Backend {
     /// Where the plan is an estimate, which cannot be applied as it was shown.
     pub async fn plan_to_keep(&self, pipeline: &str, revert_drift: bool) -> Result<(ChangeSet, PlanFile)> {
         let request = StackRequest { revert_drift, ..self.request(pipeline).await? };
-        let mut plan = self.planned(&request).await?;
+        let mut plan = self.planned(&*self.stacks_of(pipeline)?, &request).await?;
         // Of a stack that is made anew, everything is added: that much is certain.
         if plan.estimated && plan.recreates.is_none() {
             let why =
@@ -100,22 +101,26 @@ impl Backend {
 
     /// What applying a request would do. CloudFormation makes a change set for that, and what it refers to is uploaded
     /// before: that takes a permit and is on record. In read-only mode, reading alone has to do.
-    pub(super) async fn planned(&self, request: &StackRequest) -> Result<ChangeSet> {
-        let stacks = self.cloud.stacks.clone();
-        if self.gate.read_only() || !stacks.takes_templates() {
+    /// Terraform locks its state meanwhile.
+    pub(super) async fn planned(&self, stacks: &dyn Stacks, request: &StackRequest) -> Result<ChangeSet> {
+        if self.gate.read_only() || !stacks.plans_with_permit() {
             return Ok(stacks.estimate(request).await?);
         }
         let target = request.graph.stack.clone();
-        let sentence = format!("a change set of {target} is made, and deleted again");
+        let sentence = match stacks.engine() {
+            Engine::Terraform => format!("the state of {target} is locked while Terraform plans"),
+            _ => format!("a change set of {target} is made, and deleted again"),
+        };
         let effect = Effect { what: "plan", target, sentence, strength: Strength::Free };
         self.gate.perform(&effect, &Consent::None, |permit| async move { stacks.plan(&permit, request).await }).await
     }
 
     /// What deploying the pipeline would probably do, at the price of reading alone: for a face that shows it unasked.
     pub async fn estimate(&self, pipeline: &str) -> Result<ChangeSet> {
-        let mut plan = self.cloud.stacks.estimate(&self.request(pipeline).await?).await?;
+        let stacks = self.stacks_of(pipeline)?;
+        let mut plan = stacks.estimate(&self.request(pipeline).await?).await?;
         // On AWS that would be a request a file, each time.
-        if !self.cloud.stacks.takes_templates() {
+        if stacks.engine() == Engine::Embedded {
             plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
         }
         Ok(plan)
@@ -133,7 +138,7 @@ impl Backend {
         self.gate.check("deploy", &stack)?;
         let mut request = self.request(pipeline).await?;
         request.revert_drift = revert_drift;
-        let mut plan = self.planned(&request).await?;
+        let mut plan = self.planned(&*self.stacks_of(pipeline)?, &request).await?;
         request.confirmed = Some(plan.clone());
         plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
         let effect = self.effect_of(pipeline, &plan);
@@ -190,8 +195,11 @@ impl Backend {
         };
         plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
         let effect = self.effect_of(pipeline, &plan);
-        self.no_run(&effect.target).await?;
-        let stacks = self.cloud.stacks.clone();
+        let stacks = self.stacks_of(pipeline)?;
+        // What Terraform deploys is not run from here.
+        if stacks.engine() != Engine::Terraform {
+            self.no_run(&effect.target).await?;
+        }
         self.gate
             .perform(&effect, consent, |permit| async move {
                 let stack = stacks.apply(&permit, &request, progress.clone()).await?;
@@ -203,8 +211,43 @@ impl Backend {
             .await
     }
 
-    /// What destroying the pipeline's stack means.
+    /// What destroying the pipeline's stack means. Where the engine plans that, the destroy that follows does what was
+    /// planned and nothing else.
     pub async fn destroy_effect(&self, pipeline: &str) -> Result<Effect> {
+        Ok(self.judge_destroy(pipeline).await?.1)
+    }
+
+    /// The same, with the plan where the engine makes one.
+    pub async fn judge_destroy(&self, pipeline: &str) -> Result<(Option<ChangeSet>, Effect)> {
+        let stacks = self.stacks_of(pipeline)?;
+        if stacks.engine() != Engine::Terraform {
+            return Ok((None, self.whole_destroy(pipeline).await?));
+        }
+        let stack = self.stack_name(pipeline);
+        self.gate.check("destroy", &stack)?;
+        let sentence = format!("the state of {stack} is locked while Terraform plans its destroy");
+        let effect = Effect { what: "plan", target: stack.clone(), sentence, strength: Strength::Free };
+        let plan = self
+            .gate
+            .perform(&effect, &Consent::None, |permit| {
+                let (stacks, stack) = (stacks.clone(), stack.clone());
+                async move { stacks.plan_destroy(&permit, &stack).await }
+            })
+            .await?;
+        let changes = plan.as_ref().map(|p| p.changes.as_slice()).unwrap_or_default();
+        let lost: Vec<_> = changes.iter().filter(|c| c.loses_data).map(|c| c.name.as_str()).collect();
+        let mut sentence = format!("{stack} is destroyed: {} resources", changes.len());
+        if !lost.is_empty() {
+            sentence = format!("{sentence}; the data of {} is lost", lost.join(", "));
+        }
+        let strong = self.protected(pipeline) || !lost.is_empty();
+        let strength = if strong { Strength::TypeName(stack.clone()) } else { Strength::Confirm };
+        let effect = Effect { what: "destroy", target: stack.clone(), sentence, strength };
+        self.judged_destroys.lock().unwrap_or_else(PoisonError::into_inner).insert(stack, effect.clone());
+        Ok((plan, effect))
+    }
+
+    async fn whole_destroy(&self, pipeline: &str) -> Result<Effect> {
         let stack = self.stack_name(pipeline);
         self.gate.check("destroy", &stack)?;
         let found = self.cloud.stacks.get(&stack).await?;
@@ -258,9 +301,18 @@ impl Backend {
         consent: &Consent,
         progress: Progress,
     ) -> Result<Destroyed> {
-        let effect = self.destroy_effect(pipeline).await?;
-        self.no_run(&effect.target).await?;
-        let stacks = self.cloud.stacks.clone();
+        let stacks = self.stacks_of(pipeline)?;
+        let judged = {
+            let mut all = self.judged_destroys.lock().unwrap_or_else(PoisonError::into_inner);
+            all.remove(&self.stack_name(pipeline))
+        };
+        let effect = match judged {
+            Some(effect) => effect,
+            None => self.destroy_effect(pipeline).await?,
+        };
+        if stacks.engine() != Engine::Terraform {
+            self.no_run(&effect.target).await?;
+        }
         let stack = effect.target.clone();
         self.gate
             .perform(&effect, consent, |permit| async move { stacks.destroy(&permit, &stack, retain, progress).await })
@@ -270,13 +322,14 @@ impl Backend {
     /// The pipeline's stack; none where it is not deployed. Where the engine does not remember the graph, it is that of
     /// pipeline.toml, with the names that the stack's resources have.
     pub async fn status(&self, pipeline: &str) -> Result<Option<Stack>> {
-        let stack = self.cloud.stacks.get(&self.stack_name(pipeline)).await?;
+        let stack = self.stacks_of(pipeline)?.get(&self.stack_name(pipeline)).await?;
         Ok(stack.map(|stack| self.with_graph(pipeline, stack)))
     }
 
     /// A pipeline's stack with its graph.
     pub(super) fn with_graph(&self, pipeline: &str, mut stack: Stack) -> Stack {
-        if stack.graph.is_none() && self.cloud.stacks.takes_templates() && stack.pipeline.as_deref() == Some(pipeline) {
+        let ours = || self.stacks_of(pipeline).is_ok_and(|stacks| stacks.takes_templates());
+        if stack.graph.is_none() && ours() && stack.pipeline.as_deref() == Some(pipeline) {
             stack.graph = self.graph(pipeline).ok().map(|graph| named_as(graph, &stack));
         }
         stack

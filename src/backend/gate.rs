@@ -68,6 +68,12 @@ pub trait Outcome {
 
 impl Outcome for () {}
 
+impl<T: Outcome> Outcome for Option<T> {
+    fn failure(&self) -> Option<String> {
+        self.as_ref().and_then(Outcome::failure)
+    }
+}
+
 /// How long the cloud is waited for that is to say who we are there: a change is not kept back for it.
 const ASK: Duration = Duration::from_secs(5);
 

@@ -9,6 +9,7 @@ pub mod buckets;
 pub mod crawlers;
 pub mod dashboards;
 pub mod deploy;
+mod engines;
 pub mod error;
 pub mod functions;
 pub mod gate;
@@ -34,7 +35,10 @@ use std::{
 };
 
 use crate::{
-    cloud::{Cloud, stacks::StackRequest},
+    cloud::{
+        Cloud,
+        stacks::{Engines, StackRequest},
+    },
     deploy::executable::Finder,
 };
 
@@ -59,6 +63,10 @@ pub struct Backend {
     pipelines: Pipelines,
     /// What was shown to be confirmed, by stack: a deploy does that and nothing else.
     judged: Arc<Mutex<BTreeMap<String, StackRequest>>>,
+    /// The same of a destroy, where the engine has planned it.
+    judged_destroys: Arc<Mutex<BTreeMap<String, Effect>>>,
+    /// The engines that pipelines name for themselves; none on the embedded cloud.
+    engines: Option<Arc<dyn Engines>>,
     /// The executable for functions in Rust, as it was found last.
     executable: Arc<Finder>,
     /// What was read last of a cloud that wants to be spared.
@@ -90,6 +98,8 @@ impl Backend {
             gate,
             pipelines,
             judged: Arc::default(),
+            judged_destroys: Arc::default(),
+            engines: None,
             executable: Arc::default(),
             spared: Arc::default(),
         }

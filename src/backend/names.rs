@@ -6,6 +6,7 @@ use crate::cloud::{
     resources::{Properties, Resource},
     stacks::{Stack, StackResource},
 };
+use crate::spec::ExistingKind;
 
 /// What a name is asked to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,9 @@ impl Backend {
         let Some((pipeline, short)) = name.split_once('/').filter(|(pipeline, _)| !pipeline.is_empty()) else {
             return Ok(name.to_owned());
         };
+        if let Some(found) = self.existing(kind, pipeline, short) {
+            return found;
+        }
         let stack_name = self.stack_name(pipeline);
         let graph = self.status(pipeline).await?;
         let graph = match graph {
@@ -139,6 +143,60 @@ impl Backend {
         known.dedup();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Err(Error::Invalid(format!("no {} named {short:?} in {pipeline}; it has: {known}", kind.word())).into())
+    }
+}
+
+impl Kind {
+    /// What pipeline.toml calls those that exist already, where it can.
+    fn existing(self) -> &'static [ExistingKind] {
+        match self {
+            Self::Bucket => &[ExistingKind::Bucket],
+            Self::Crawler => &[ExistingKind::Crawler],
+            Self::Job => &[ExistingKind::Job],
+            Self::Function => &[ExistingKind::Function],
+            Self::LogGroup => &[ExistingKind::LogGroup, ExistingKind::Function],
+            Self::Topic => &[ExistingKind::Topic],
+            Self::Queue => &[ExistingKind::Queue],
+            Self::KeyTable => &[ExistingKind::KeyTable],
+            Self::Alert | Self::Query | Self::Secret | Self::Api | Self::Postgres => &[],
+        }
+    }
+}
+
+impl Backend {
+    /// The physical name that is meant in a pipeline that Terraform deploys: the whole of it, or its end; none where the
+    /// pipeline is none of those.
+    fn existing(&self, kind: Kind, pipeline: &str, short: &str) -> Option<Result<String>> {
+        let spec = self.pipeline(pipeline).ok().filter(|spec| spec.terraform.is_some())?;
+        let all = spec.env(&self.env).map(|env| env.existing.as_slice()).unwrap_or_default();
+        let mut known: Vec<String> = Vec::new();
+        for wanted in kind.existing() {
+            let names = all.iter().filter(|(kind, _)| kind == wanted).flat_map(|(_, names)| names);
+            // A function's logs are in the group of its name.
+            let logs = kind == Kind::LogGroup && *wanted == ExistingKind::Function;
+            known.extend(names.map(|name| if logs { format!("/aws/lambda/{name}") } else { name.clone() }));
+        }
+        known.dedup();
+        if let Some(found) = known.iter().find(|name| *name == short) {
+            return Some(Ok(found.clone()));
+        }
+        let ends = |name: &&String| {
+            name.strip_suffix(short).is_some_and(|rest| rest.ends_with(|c: char| !c.is_ascii_alphanumeric()))
+        };
+        let near: Vec<_> = known.iter().filter(ends).collect();
+        Some(match near.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let word = kind.word();
+                let place = format!("`[env.{}.existing]` of {pipeline}", self.env);
+                Err(Error::Invalid(format!("no {word} named {short:?} in {place}; it has: {known}")).into())
+            }
+            several => {
+                let several = several.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" or ");
+                Err(Error::Invalid(format!("which {} is {short:?} in {pipeline}: {several}?", kind.word())).into())
+            }
+        })
     }
 }
 

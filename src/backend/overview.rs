@@ -13,14 +13,14 @@ use crate::{
         buckets::Bucket,
         flow::{self, Stage},
         functions::Function,
-        jobs::Job,
+        jobs::{Job, JobRun},
         logs::ReadLogs,
         queues::Queue,
         resources::{Graph, NotificationTarget, Properties},
-        stacks::Stack,
+        stacks::{Operation, Stack},
         streams::{DeliveryStream, Stream},
     },
-    spec,
+    spec::{self, ExistingKind},
 };
 
 /// How the log of a function begins the line that tells of a failure.
@@ -209,6 +209,9 @@ impl Backend {
         let facts = if stack.is_some() { self.facts(false).await } else { Arc::default() };
         let description = spec.as_ref().map(|p| p.description.clone()).unwrap_or_default();
         let summary = summarize(pipeline, &description, stack.as_ref(), &facts);
+        if let Ok(spec) = spec.as_ref().map_err(|_| ()).and_then(|s| s.terraform.as_ref().map(|_| s).ok_or(())) {
+            return Ok(self.view_existing(spec, summary, stack.as_ref()).await);
+        }
         let Some((stack, graph)) = stack.as_ref().and_then(|s| Some((s, s.graph.as_ref()?))) else {
             spec?;
             let graph = self.graph(pipeline)?;
@@ -218,6 +221,58 @@ impl Backend {
         let stages = flow::flow(graph).into_iter().map(|s| facts.stage(s)).collect();
         let timeline = self.timeline(stack, graph, &facts).await;
         Ok(PipelineView { summary, stages, timeline })
+    }
+
+    /// A pipeline that Terraform deploys, by what pipeline.toml names of it: how data flows there, nobody has said.
+    async fn view_existing(
+        &self,
+        spec: &spec::Pipeline,
+        summary: PipelineSummary,
+        stack: Option<&Stack>,
+    ) -> PipelineView {
+        let existing = spec.env(&self.env).map(|env| env.existing.as_slice()).unwrap_or_default();
+        let facts = if existing.is_empty() { Arc::default() } else { self.facts(false).await };
+        let mut stages = Vec::new();
+        for (kind, names) in existing {
+            let Some(kind) = stage_of(*kind) else { continue };
+            stages.extend(names.iter().map(|name| {
+                let (name, id) = (name.clone(), format!("{kind}/{name}"));
+                facts.stage(Stage { physical_name: name.clone(), name, kind, id, after: Vec::new() })
+            }));
+        }
+        let mut timeline = match stack {
+            Some(stack) => self.deploys(stack).await,
+            None => Vec::new(),
+        };
+        for job in stages.iter().filter(|s| s.stage.kind == "job").map(|s| &s.stage.physical_name) {
+            timeline.extend(self.job_runs(job, job, &facts).await);
+        }
+        timeline.sort_by_key(|entry| entry.time);
+        PipelineView { summary, stages, timeline }
+    }
+
+    /// What was done to a stack, as entries.
+    async fn deploys(&self, stack: &Stack) -> Vec<TimelineEntry> {
+        let entry = |operation: Operation| {
+            let bad = operation.status.ends_with("FAILED") || operation.status == "INTERRUPTED";
+            let text = format!("{} {}", operation.kind, operation.status);
+            TimelineEntry { time: operation.started, lane: Lane::Deploys, bad, text }
+        };
+        self.history_shown(stack, 20).await.into_iter().map(entry).collect()
+    }
+
+    /// A job's runs, as entries.
+    async fn job_runs(&self, name: &str, short: &str, facts: &Facts) -> Vec<TimelineEntry> {
+        let last = facts.jobs.iter().find(|j| j.name == name).and_then(|j| j.last_run.as_ref());
+        let entry = |run: JobRun| {
+            let bad = run.state.is_failure();
+            let text = match &run.error {
+                Some(error) if bad => format!("{short}: {error}"),
+                _ => format!("{short} {}", run.state.word()),
+            };
+            TimelineEntry { time: run.started, lane: Lane::Runs, bad, text }
+        };
+        self.runs_shown(name, last, 60).await.into_iter().map(entry).collect()
     }
 
     /// Reads all that the ports tell.
@@ -304,17 +359,7 @@ impl Backend {
             let name = &resource.physical_name;
             let short = short(&resource.name);
             match &resource.properties {
-                Properties::Job(_) => {
-                    let last = facts.jobs.iter().find(|j| j.name == *name).and_then(|j| j.last_run.as_ref());
-                    for run in self.runs_shown(name, last, 60).await {
-                        let bad = run.state.is_failure();
-                        let text = match &run.error {
-                            Some(error) if bad => format!("{short}: {error}"),
-                            _ => format!("{short} {}", run.state.word()),
-                        };
-                        entries.push(TimelineEntry { time: run.started, lane: Lane::Runs, bad, text });
-                    }
-                }
+                Properties::Job(_) => entries.extend(self.job_runs(name, short, facts).await),
                 Properties::Function(_) => {
                     let failed = |f: &&Function| f.name == *name && f.errors.is_some_and(|n| n > 0);
                     if let Some(function) = facts.functions.iter().find(failed) {
@@ -330,11 +375,7 @@ impl Backend {
                 _ => {}
             }
         }
-        for operation in self.history_shown(stack, 20).await {
-            let bad = operation.status.ends_with("FAILED") || operation.status == "INTERRUPTED";
-            let text = format!("{} {}", operation.kind, operation.status);
-            entries.push(TimelineEntry { time: operation.started, lane: Lane::Deploys, bad, text });
-        }
+        entries.extend(self.deploys(stack).await);
         entries.sort_by_key(|e| e.time);
         entries
     }
@@ -361,6 +402,23 @@ impl Backend {
         topics.sort_by_key(|topic| noisy.contains(&topic.name));
         (topics, errors)
     }
+}
+
+/// The kind of stage that something existing is; none for what data does not flow through.
+fn stage_of(kind: ExistingKind) -> Option<&'static str> {
+    Some(match kind {
+        ExistingKind::Stream => "stream",
+        ExistingKind::Delivery => "delivery",
+        ExistingKind::Bucket => "bucket",
+        ExistingKind::Function => "function",
+        ExistingKind::Queue => "queue",
+        ExistingKind::Crawler => "crawler",
+        ExistingKind::Job => "job",
+        ExistingKind::Topic => "topic",
+        ExistingKind::Table => "table",
+        ExistingKind::KeyTable => "dynamodb",
+        ExistingKind::Database | ExistingKind::Workgroup | ExistingKind::LogGroup => return None,
+    })
 }
 
 /// Whether a bucket tells the topic of each new object.

@@ -64,6 +64,9 @@ fn plan() -> ChangeSet {
         certain: true,
         replacement: None,
         kept: false,
+        moved_from: None,
+        imported: None,
+        reason: None,
     };
     ChangeSet { saved: Some(vec![0, 1, 255].into()), ..ChangeSet::new("x-dev", vec![change]) }
 }

@@ -122,7 +122,13 @@ impl Backend {
     /// All stacks, without their resources.
     pub(super) async fn list_stacks(&self) -> Result<Vec<Stack>> {
         let epoch = self.epoch();
-        let stacks = self.cloud.stacks.list().await?;
+        let (mut directories, others) = self.directories().await;
+        let mut stacks = match self.cloud.stacks.list().await {
+            // Where Terraform deploys all there is, who works with it needs no leave to look at CloudFormation.
+            Err(_) if !others => Vec::new(),
+            stacks => stacks?,
+        };
+        stacks.append(&mut directories);
         if self.spares() {
             let mut listed = self.spared.listed.lock().unwrap_or_else(PoisonError::into_inner);
             *listed = Some((epoch, Instant::now(), stacks.clone()));
@@ -162,7 +168,9 @@ impl Backend {
         if let Some(known) = self.spared.histories.get(epoch, &stack.name, &mark(stack)).filter(|_| spares) {
             return known;
         }
-        let Ok(history) = self.cloud.stacks.history(&stack.name, limit).await else { return Vec::new() };
+        let engine = stack.pipeline.as_deref().and_then(|pipeline| self.stacks_of(pipeline).ok());
+        let engine = engine.unwrap_or_else(|| self.cloud.stacks.clone());
+        let Ok(history) = engine.history(&stack.name, limit).await else { return Vec::new() };
         if spares {
             self.spared.histories.put(epoch, &stack.name, mark(stack), history.clone());
         }

@@ -5,7 +5,7 @@ use crate::{
     cloud::{
         Error as CloudError,
         resources::{Graph, Properties, Resource, Runtime},
-        stacks::{ChangeSet, Drift, Progress, Stack, StackRequest, Template},
+        stacks::{ChangeSet, Drift, Engine, Progress, Stack, StackRequest, Template},
     },
     deploy::{self, TemplateOptions},
 };
@@ -56,7 +56,7 @@ impl Backend {
         progress: Progress,
     ) -> Result<Stack> {
         let effect = self.rollback_effect(pipeline, skip)?;
-        let (stacks, stack) = (self.cloud.stacks.clone(), effect.target.clone());
+        let (stacks, stack) = (self.stacks_of(pipeline)?, effect.target.clone());
         self.gate
             .perform(&effect, consent, |permit| async move { stacks.rollback(&permit, &stack, skip, progress).await })
             .await
@@ -77,17 +77,20 @@ impl Backend {
     /// Turns the protection against deletion on or off.
     pub async fn protect(&self, pipeline: &str, on: bool, consent: &Consent) -> Result<()> {
         let effect = self.protect_effect(pipeline, on)?;
-        let (stacks, stack) = (self.cloud.stacks.clone(), effect.target.clone());
+        let (stacks, stack) = (self.stacks_of(pipeline)?, effect.target.clone());
         self.gate.perform(&effect, consent, |permit| async move { stacks.protect(&permit, &stack, on).await }).await
     }
 
     /// Compares what is deployed with what the stack says; in read-only mode, what the last comparison has found.
     pub async fn drift(&self, pipeline: &str) -> Result<Drift> {
-        let (stacks, stack) = (self.cloud.stacks.clone(), self.stack_name(pipeline));
-        if self.gate.read_only() || !stacks.takes_templates() {
+        let (stacks, stack) = (self.stacks_of(pipeline)?, self.stack_name(pipeline));
+        if self.gate.read_only() || !stacks.plans_with_permit() {
             return Ok(stacks.drift(&stack).await?);
         }
-        let sentence = format!("CloudFormation looks for drift of {stack}, and remembers what it finds");
+        let sentence = match stacks.engine() {
+            Engine::Terraform => format!("the state of {stack} is locked while Terraform looks for drift"),
+            _ => format!("CloudFormation looks for drift of {stack}, and remembers what it finds"),
+        };
         let effect = Effect { what: "drift", target: stack.clone(), sentence, strength: Strength::Free };
         self.gate
             .perform(&effect, &Consent::None, |permit| async move { stacks.detect_drift(&permit, &stack).await })
@@ -119,7 +122,7 @@ impl Backend {
     /// What making or updating the bootstrap stack would do, and the confirmation that it deserves.
     pub async fn bootstrap_effect(&self) -> Result<(ChangeSet, Effect)> {
         self.gate.check("bootstrap", BOOTSTRAP)?;
-        let plan = self.planned(&self.bootstrap_request()?).await?;
+        let plan = self.planned(&*self.cloud.stacks, &self.bootstrap_request()?).await?;
         let identity = self.cloud.identity.ask().await?;
         let (account, region) = (identity.account.unwrap_or_default(), identity.region.unwrap_or_default());
         let sentence = format!(

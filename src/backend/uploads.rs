@@ -115,6 +115,9 @@ pub(super) fn changes(files: &[(Action, File)]) -> impl Iterator<Item = Change> 
         certain: true,
         replacement: None,
         kept: false,
+        moved_from: None,
+        imported: None,
+        reason: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The way to a cloud: AWS, or the embedded cloud with `--local`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::failure::{Failure, Result};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     backend::{Backend, Pipelines, Prices},
     config::{Origin, Setting, Settings},
     functions, spec,
+    terraform::{self, Terraform},
 };
 
 /// An open cloud. Cheap to clone.
@@ -57,11 +58,13 @@ fn open_aws(settings: &Settings) -> Connection {
         external_id: settings.external_id.value.clone(),
         workgroup: None,
         read_only: settings.read_only.value,
+        claims: Some(claims(settings)),
         state_dir: settings.state_dir.value.clone(),
         refresh: Some(std::time::Duration::from_secs_f64(settings.refresh.value)),
     });
     let mut backend =
         Backend::new(aws.cloud(), &settings.env.value, super::session::gate(settings), pipelines(settings));
+    backend = backend.with_engines(Arc::new(terraform(settings)));
     backend.workgroup.clone_from(&settings.workgroup.value);
     backend.prices =
         Prices { glue_dpu_hour_usd: settings.glue_dpu_hour_usd.value, athena_tb_usd: settings.athena_tb_usd.value };
@@ -70,6 +73,25 @@ fn open_aws(settings: &Settings) -> Connection {
         #[cfg(feature = "local")]
         local: None,
     }
+}
+
+/// Terraform, as the same caller: what the flags name goes before what the environment says.
+pub fn terraform(settings: &Settings) -> Terraform {
+    let flag = |s: &Setting<Option<String>>| s.value.clone().filter(|_| !matches!(s.origin, Origin::Environment(_)));
+    let mut env = Vec::new();
+    if let Some(profile) = flag(&settings.profile) {
+        env.push(("AWS_PROFILE".to_owned(), Some(profile)));
+        // They would go before the profile.
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+        env.extend(keys.map(|name| (name.to_owned(), None)));
+    }
+    let named = [("AWS_REGION", &settings.region), ("AWS_ENDPOINT_URL", &settings.endpoint_url)];
+    env.extend(named.into_iter().filter_map(|(name, s)| Some((name.to_owned(), Some(flag(s)?)))));
+    Terraform::open(terraform::Options {
+        state_dir: settings.state_dir.value.clone(),
+        read_only: settings.read_only.value,
+        env,
+    })
 }
 
 /// The embedded cloud.
@@ -130,6 +152,27 @@ mod embedded {
     pub(super) fn open_to_read(settings: &Settings) -> Result<Connection> {
         open(settings)
     }
+}
+
+/// What pipelines say of this environment that exists and is theirs.
+fn claims(settings: &Settings) -> aws::Claims {
+    let (dir, env) = (settings.pipelines.value.clone(), settings.env.value.clone());
+    aws::Claims(Arc::new(move || {
+        let mut claims = Vec::new();
+        for location in spec::pipelines(dir.as_deref()).unwrap_or_default() {
+            let Ok(pipeline) = spec::load(&location, &known_handler) else { continue };
+            let existing = pipeline.env(&env).map(|e| e.existing.clone()).unwrap_or_default();
+            for (kind, name) in existing.into_iter().flat_map(|(kind, names)| names.into_iter().map(move |n| (kind, n)))
+            {
+                // A function's logs are its pipeline's, too.
+                if kind == spec::ExistingKind::Function {
+                    claims.push((format!("/aws/lambda/{name}"), pipeline.name.clone()));
+                }
+                claims.push((name, pipeline.name.clone()));
+            }
+        }
+        claims
+    }))
 }
 
 /// Where pipelines are described.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::stacks::{asides, counted, word};
+use super::stacks::{asides, counted, origins, word};
 use crate::{
     cloud::{
         secrets::{MASKED, named_secret, tells_secret},
@@ -138,6 +138,9 @@ fn row(change: &Change) -> String {
     };
     if !asides.is_empty() {
         let _ = write!(what, " {bold}{}{bold}", asides.trim());
+    }
+    for (word, text) in origins(change) {
+        let _ = write!(what, " ({word}{})", code(text));
     }
     let (action, name, kind) = (word(change.action), code(&change.name), code(&change.kind));
     format!("| {bold}{action}{bold} | {name} | {kind} | {} |\n", what.trim())

@@ -26,6 +26,9 @@ fn change(action: Action, name: &str, properties: Vec<PropertyChange>) -> Change
         certain: true,
         replacement: None,
         kept: false,
+        moved_from: None,
+        imported: None,
+        reason: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 refused.
 
+mod adopt;
 mod alerts;
 mod any_stacks;
 mod apis;
@@ -129,6 +130,8 @@ struct Global {
 enum Command {
     /// Make the folder of a new pipeline
     New(new::New),
+    /// Write the pipeline.toml for a directory that Terraform deploys
+    Adopt(adopt::Adopt),
     /// Check pipelines, and point at each mistake
     Check(check::Check),
     /// List the pipelines and how they are
@@ -153,6 +156,8 @@ enum Command {
     Rollback(operations::Rollback),
     /// Protect a stack against deletion, or take that back
     Protect(operations::Protect),
+    /// Take the lock of a Terraform state away, by its id
+    Unlock(operations::Unlock),
     /// Make or update the bootstrap stack: the artifact bucket and CloudFormation's role
     Bootstrap(operations::Bootstrap),
     /// Every stack of the account and region, whoever made it
@@ -238,6 +243,7 @@ impl Command {
             Self::Destroy(p) => Some(("destroy", &p.pipeline)),
             Self::Rollback(r) => Some(("rollback", &r.pipeline)),
             Self::Protect(p) => Some(("protect", &p.pipeline)),
+            Self::Unlock(u) => Some(("unlock", &u.pipeline)),
             Self::Bootstrap(b) if !b.show => Some(("bootstrap", "pumphouse-bootstrap")),
             Self::Run(run) => Some(("run", &run.pipeline)),
             Self::Invoke(invoke) => Some(("invoke", &invoke.function)),
@@ -254,6 +260,7 @@ impl Command {
             Self::Demo(_) => Some(("demo", "the demo's pipelines")),
             Self::Serve => Some(("serve", "the embedded cloud")),
             Self::New(_)
+            | Self::Adopt(_)
             | Self::Check(_)
             | Self::Pipelines
             | Self::Plan(_)
@@ -355,6 +362,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 fn dispatch(command: Command, s: &Session) -> Result {
     match command {
         Command::New(new) => return new.run(s),
+        Command::Adopt(adopt) => return adopt.run(s),
         Command::Check(check) => return check.run(s),
         Command::Export(c) => return c.run(s),
         Command::Info => return info::run(s),
@@ -387,6 +395,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Stacks(c) => c.run(s, backend).await,
         Command::Rollback(r) => r.run(s, backend).await,
         Command::Protect(p) => p.run(s, backend).await,
+        Command::Unlock(u) => u.run(s, backend).await,
         Command::Bootstrap(b) => b.run(s, backend).await,
         Command::Run(run) => run.run(s, backend).await,
         Command::Invoke(invoke) => invoke.run(s, backend).await,
@@ -407,6 +416,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Secret(c) => c.run(s, backend).await,
         Command::Apis(c) => c.run(s, backend).await,
         Command::New(_)
+        | Command::Adopt(_)
         | Command::Check(_)
         | Command::Demo(_)
         | Command::Serve

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    cloud::stacks::{Drift, Operation, StackEvent},
+    cloud::stacks::{Drift, Engine, Operation, StackEvent},
     config::Format,
     text,
 };
@@ -46,7 +46,11 @@ pub(super) const EVENTS: [Column<StackEvent>; 5] = [
 pub async fn drift(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     deployed(backend, pipeline).await?;
     let look = backend.drift(pipeline);
-    let drift = unless_interrupted(look, "CloudFormation looks on; `drift --read-only` shows what it finds").await??;
+    let consequence = match backend.engine_of(pipeline) {
+        Engine::CloudFormation => "CloudFormation looks on; `drift --read-only` shows what it finds",
+        _ => "nothing was changed",
+    };
+    let drift = unless_interrupted(look, consequence).await??;
     match s.out.format {
         Format::Json => s.out.json(&drift),
         Format::Csv => {
@@ -127,7 +131,7 @@ fn drift_lines(drift: &Drift) -> Vec<String> {
 
 /// Shows the deploys and destroys of the past.
 pub async fn history(s: &Session, backend: &Backend, pipeline: &str) -> Result {
-    let all = backend.cloud.stacks.history(&backend.stack_name(pipeline), PAST).await?;
+    let all = backend.history(pipeline, PAST).await?;
     if all.is_empty() {
         known(backend, pipeline).await?;
     }
@@ -150,8 +154,7 @@ pub struct Events {
 impl Events {
     /// Shows them, the oldest first.
     pub async fn run(&self, s: &Session, backend: &Backend) -> Result {
-        let stack = backend.stack_name(&self.pipeline);
-        let mut events = backend.cloud.stacks.events(&stack, self.limit).await?;
+        let mut events = backend.events(&self.pipeline, self.limit).await?;
         events.reverse();
         if events.is_empty() {
             known(backend, &self.pipeline).await?;
@@ -165,7 +168,7 @@ impl Events {
         loop {
             // The status first, so that an end is not told before what led to it.
             let under_way = backend.status(&self.pipeline).await?.is_some_and(|s| s.status.in_progress());
-            let mut news = backend.cloud.stacks.events(&stack, PAST).await?;
+            let mut news = backend.events(&self.pipeline, PAST).await?;
             news.reverse();
             news.retain(|e| seen.insert(key(e)));
             for e in &news {
@@ -204,7 +207,7 @@ impl Rollback {
         let (progress, events) = mpsc::unbounded_channel();
         let printer = tokio::spawn(print(events));
         let work = backend.rollback(&self.pipeline, &self.skip, &consent, progress);
-        let result = unless_interrupted(work, consequence(backend, "rollback")).await;
+        let result = unless_interrupted(work, consequence(backend.engine_of(&self.pipeline), "rollback")).await;
         let _ = printer.await;
         show(s, &result??)
     }
@@ -233,6 +236,28 @@ impl Protect {
     }
 }
 
+/// Which lock to take away.
+#[derive(Debug, clap::Args)]
+pub struct Unlock {
+    /// The pipeline's name
+    pub pipeline: String,
+    /// The lock's id, which the error that tells of it has
+    #[arg(value_name = "LOCK_ID")]
+    pub lock: String,
+}
+
+impl Unlock {
+    /// Takes it away.
+    pub async fn run(&self, s: &Session, backend: &Backend) -> Result {
+        known(backend, &self.pipeline).await?;
+        let effect = backend.unlock_effect(&self.pipeline, &self.lock)?;
+        let consent = s.consent(backend, &effect)?;
+        backend.unlock(&self.pipeline, &self.lock, &consent).await?;
+        note(&format!("the lock {} on the state of {} is taken away", self.lock, effect.target));
+        Ok(())
+    }
+}
+
 /// What to do about the bootstrap stack.
 #[derive(Debug, clap::Args)]
 pub struct Bootstrap {
@@ -247,7 +272,7 @@ impl Bootstrap {
         if self.show {
             return s.out.line(&backend.bootstrap_template());
         }
-        let (plan, effect) = planned(backend, backend.bootstrap_effect()).await??;
+        let (plan, effect) = planned(backend.cloud.stacks.engine(), backend.bootstrap_effect()).await??;
         for line in lines(&plan) {
             note(&line);
         }

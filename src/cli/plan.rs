@@ -41,11 +41,12 @@ impl Plan {
     pub async fn run(&self, s: &Session, backend: &Backend) -> Result {
         let pipeline = self.pipeline.as_str();
         let plan = if let Some(path) = &self.out {
-            let (plan, file) = planned(backend, backend.plan_to_keep(pipeline, self.revert_drift)).await??;
+            let (plan, file) =
+                planned(backend.engine_of(pipeline), backend.plan_to_keep(pipeline, self.revert_drift)).await??;
             file.write(path)?;
             plan
         } else {
-            planned(backend, backend.plan(pipeline)).await??
+            planned(backend.engine_of(pipeline), backend.plan(pipeline)).await??
         };
         match print(s, &plan) {
             // Whoever only wants to know whether there are changes need not read them.

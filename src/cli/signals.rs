@@ -48,13 +48,18 @@ impl Watch {
         }
     }
 
+    /// Returns when somebody asks this process to end: whether by Ctrl-C.
+    pub async fn asked(&mut self) -> bool {
+        tokio::select! {
+            () = heard(&mut self.interrupt) => true,
+            () = heard(&mut self.terminate) => false,
+            () = heard(&mut self.hangup) => false,
+        }
+    }
+
     /// Returns when somebody asks this process to end.
     pub async fn asked_to_end(&mut self) {
-        tokio::select! {
-            () = heard(&mut self.interrupt) => {}
-            () = heard(&mut self.terminate) => {}
-            () = heard(&mut self.hangup) => {}
-        }
+        self.asked().await;
     }
 }
 

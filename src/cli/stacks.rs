@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     path::PathBuf,
+    pin::pin,
 };
 
 use clap::ValueHint;
@@ -14,12 +15,12 @@ use super::{
     failure::{Failure, Result},
     out::{Cell, Column, note},
     session::Session,
-    signals::{to_its_end, unless_interrupted},
+    signals::{Watch, to_its_end, unless_interrupted},
 };
 use crate::{
     backend::{Backend, Consent, PlanFile, Strength, overview::PipelineSummary},
     cloud::stacks::{
-        Action, Change, ChangeSet, Evaluation, PropertyChange, Replacement, Stack, StackEvent, StackOutput,
+        Action, Change, ChangeSet, Engine, Evaluation, PropertyChange, Replacement, Stack, StackEvent, StackOutput,
         StackResource,
     },
     config::Format,
@@ -71,9 +72,12 @@ pub(super) fn changes(s: &Session, plan: &ChangeSet) -> Result {
 }
 
 /// A plan, to its end: one of CloudFormation's would leave a change set behind.
-pub(super) async fn planned<T>(backend: &Backend, plan: impl Future<Output = T>) -> Result<T> {
-    if !backend.cloud.stacks.takes_templates() {
-        return Ok(plan.await);
+pub(super) async fn planned<T>(engine: Engine, plan: impl Future<Output = T>) -> Result<T> {
+    match engine {
+        Engine::Embedded => return Ok(plan.await),
+        // Terraform itself is told, and lets go of the state's lock.
+        Engine::Terraform => return unless_interrupted(plan, "nothing was changed").await,
+        Engine::CloudFormation => {}
     }
     let waiting = "ending as soon as the plan's change set is removed; once more, and this ends at once";
     to_its_end(plan, waiting, "the plan's change set may be left behind: a later plan removes it").await
@@ -84,7 +88,7 @@ pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
     let pipeline = deploy.pipeline.as_str();
     let (plan, effect) = match &deploy.plan_file {
         Some(path) => backend.judge_plan_file(pipeline, &PlanFile::read(path)?).await?,
-        None => planned(backend, backend.judge_deploy(pipeline, deploy.revert_drift)).await??,
+        None => planned(backend.engine_of(pipeline), backend.judge_deploy(pipeline, deploy.revert_drift)).await??,
     };
     for line in lines(&plan) {
         note(&line);
@@ -97,7 +101,7 @@ pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
     let work = backend.deploy(pipeline, &consent, progress);
-    let result = unless_interrupted(work, consequence(backend, "deploy")).await;
+    let result = followed(backend, pipeline, "deploy", work).await;
     let _ = printer.await;
     let stack = result??;
     show(s, &stack)?;
@@ -113,12 +117,15 @@ pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
 pub async fn destroy(s: &Session, backend: &Backend, destroy: &Destroy) -> Result {
     let pipeline = destroy.pipeline.as_str();
     let stack = deployed(backend, pipeline).await?;
-    let effect = backend.destroy_effect(pipeline).await?;
+    let (plan, effect) = planned(backend.engine_of(pipeline), backend.judge_destroy(pipeline)).await??;
+    for line in plan.iter().flat_map(lines) {
+        note(&line);
+    }
     let consent = s.consent(backend, &effect)?;
     let (progress, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(print(events));
     let work = backend.destroy(pipeline, &destroy.retain, &consent, progress);
-    let result = unless_interrupted(work, consequence(backend, "destroy")).await;
+    let result = followed(backend, pipeline, "destroy", work).await;
     let _ = printer.await;
     let destroyed = result??;
     note(&format!("{} is destroyed", stack.name));
@@ -142,16 +149,42 @@ pub async fn outputs(s: &Session, backend: &Backend, pipeline: &str) -> Result {
 }
 
 /// What comes of an operation whose client goes away.
-pub(super) fn consequence(backend: &Backend, what: &str) -> &'static str {
-    match (backend.cloud.stacks.takes_templates(), what) {
-        (true, "destroy") => {
+pub(super) fn consequence(engine: Engine, what: &str) -> &'static str {
+    match (engine, what) {
+        (Engine::CloudFormation, "destroy") => {
             "CloudFormation goes on; `status` shows how far it is, the next `destroy` waits for its end"
         }
-        (true, _) => {
+        (Engine::CloudFormation, _) => {
             "what CloudFormation has begun goes on; `status` shows how far it is, the next `deploy` waits for its end"
         }
-        (false, "destroy") => "the next `destroy` carries it on",
-        (false, _) => "the next `deploy` carries it on",
+        (Engine::Terraform, _) => "what Terraform has begun goes on; `events --follow` shows how far it is",
+        (Engine::Embedded, "destroy") => "the next `destroy` carries it on",
+        (Engine::Embedded, _) => "the next `deploy` carries it on",
+    }
+}
+
+/// Does what changes a stack to its end. Ctrl-C asks Terraform to stop, and waits for that; all others go on without us.
+async fn followed<T>(backend: &Backend, pipeline: &str, what: &str, work: impl Future<Output = T>) -> Result<T> {
+    let engine = backend.engine_of(pipeline);
+    if engine != Engine::Terraform {
+        return unless_interrupted(work, consequence(engine, what)).await;
+    }
+    let gone = || Failure::failed(format!("interrupted: {}", consequence(engine, what)));
+    let (mut work, mut watch) = (pin!(work), Watch::begin());
+    let interrupted = tokio::select! {
+        done = &mut work => return Ok(done),
+        interrupted = watch.asked() => interrupted,
+    };
+    if !interrupted {
+        return Err(gone());
+    }
+    if backend.interrupt(pipeline).await.is_err() {
+        return Err(Failure::failed("interrupted: nothing was begun"));
+    }
+    note("Terraform is asked to stop, and waited for; once more, and this ends at once, but not Terraform");
+    tokio::select! {
+        done = work => Ok(done),
+        () = watch.asked_to_end() => Err(gone()),
     }
 }
 
@@ -257,7 +290,10 @@ pub(super) fn lines(plan: &ChangeSet) -> Vec<String> {
             Action::Replace => '!',
             Action::Remove => '-',
         };
-        let asides = asides(change);
+        let mut asides = asides(change);
+        for (word, text) in origins(change) {
+            asides = format!("{asides}  ({word}{text})");
+        }
         // What CloudFormation names itself has no name yet.
         let physical = &change.physical_name;
         let physical = if physical.is_empty() { String::new() } else { format!(" ({physical})") };
@@ -297,6 +333,16 @@ pub(super) fn counted(plan: &ChangeSet) -> String {
     )
 }
 
+/// Where what is changed comes from, and why: words, and text that is the engine's.
+pub(super) fn origins(change: &Change) -> impl Iterator<Item = (&'static str, &str)> {
+    let all = [
+        ("moved from ", &change.moved_from),
+        ("there already, and taken in: ", &change.imported),
+        ("", &change.reason),
+    ];
+    all.into_iter().filter_map(|(word, text)| Some((word, text.as_deref()?)))
+}
+
 /// What else is to be said of a change.
 pub(super) fn asides(change: &Change) -> String {
     let mut asides = String::new();
@@ -310,7 +356,7 @@ pub(super) fn asides(change: &Change) -> String {
     if change.kept {
         asides += "  (what is there is kept, outside of the stack)";
     }
-    if change.properties.iter().all(|p| p.evaluation == Evaluation::Dynamic) && !change.certain {
+    if !change.certain && change.properties.iter().all(|p| p.evaluation == Evaluation::Dynamic) {
         asides += "  (only where another change needs it)";
     }
     asides
@@ -402,6 +448,9 @@ mod tests {
             certain: true,
             replacement: None,
             kept: false,
+            moved_from: None,
+            imported: None,
+            reason: None,
         };
         let changes = vec![change(Action::Replace, "a", true), change(Action::Remove, "b", false)];
         let plan = ChangeSet { resumes: true, ..ChangeSet::new("x-dev", changes) };

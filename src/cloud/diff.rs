@@ -52,6 +52,9 @@ fn change(action: Action, resource: &Resource, properties: Vec<PropertyChange>, 
         certain: true,
         replacement: (action == Action::Replace).then_some(Replacement::Always),
         kept: false,
+        moved_from: None,
+        imported: None,
+        reason: None,
     }
 }
 

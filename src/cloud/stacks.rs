@@ -16,10 +16,12 @@ use super::{
 
 mod confirmed;
 mod drift;
+mod engine;
 mod status;
 
 pub use confirmed::unconfirmed;
 pub use drift::{Drift, PropertyDrift, ResourceDrift};
+pub use engine::{Directory, Engine, Engines};
 pub use status::StackStatus;
 
 /// What to apply.
@@ -164,6 +166,15 @@ pub struct Change {
     /// Whether what is removed or replaced is kept outside of the stack, by its DeletionPolicy or UpdateReplacePolicy.
     #[serde(default)]
     pub kept: bool,
+    /// The logical id that it had before, where it only goes by another one now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<String>,
+    /// The physical id of what is there already and is taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
+    /// Why, where the engine says more than the properties do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 fn yes() -> bool {
@@ -331,7 +342,15 @@ pub struct Operation {
 pub trait Stacks: Send + Sync {
     /// Whether the engine takes a rendered template, rather than the graph.
     fn takes_templates(&self) -> bool {
-        false
+        self.engine() == Engine::CloudFormation
+    }
+    /// What it is.
+    fn engine(&self) -> Engine {
+        Engine::Embedded
+    }
+    /// Whether a plan, or a look for drift, makes or locks something, and so takes a permit.
+    fn plans_with_permit(&self) -> bool {
+        self.engine() != Engine::Embedded
     }
     /// All stacks, by name.
     fn list(&self) -> Pages<'_, Stack>;
@@ -347,6 +366,18 @@ pub trait Stacks: Send + Sync {
     async fn apply(&self, permit: &Permit, request: &StackRequest, progress: Progress) -> Result<Stack>;
     /// Removes the stack with everything in it, save what is to be kept: logical ids, of a stack whose removal failed.
     async fn destroy(&self, permit: &Permit, stack: &str, retain: &[String], progress: Progress) -> Result<Destroyed>;
+    /// What destroying the stack would do, where the engine plans that, too: the destroy that follows does this.
+    async fn plan_destroy(&self, _: &Permit, _stack: &str) -> Result<Option<ChangeSet>> {
+        Ok(None)
+    }
+    /// Asks the operation under way to end early, in order.
+    async fn interrupt(&self, _: &Permit, stack: &str) -> Result<()> {
+        Err(Error::Unsupported { cloud: "this", what: format!("an interruption of what is under way in {stack}") })
+    }
+    /// Takes a lock away that nobody is there any more to take away, by its id.
+    async fn unlock(&self, _: &Permit, stack: &str, _lock: &str) -> Result<()> {
+        Err(Error::Unsupported { cloud: "this", what: format!("an unlock of {stack}: it has no lock of that kind") })
+    }
     /// Takes a failed change back that could not be taken back, leaving out the resources that are to be skipped.
     async fn rollback(&self, _: &Permit, stack: &str, _skip: &[String], _: Progress) -> Result<Stack> {
         Err(Error::Unsupported {

@@ -8,6 +8,7 @@ mod crawl;
 mod databases;
 pub mod diagnostic;
 mod directory;
+pub mod engine;
 mod files;
 mod flow;
 pub mod load;
@@ -20,6 +21,7 @@ mod tree;
 pub mod types;
 
 pub use diagnostic::{Diagnostic, Report};
+pub use engine::{ExistingKind, Terraform};
 pub use files::wildcard;
 pub use load::{FindError, Handlers, Location, built_in, find, load, load_memory, load_path, pipelines};
 pub use rename::{contents, renamed};

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     diagnostic::{Mistakes, Report, quote, suggest},
+    engine,
     files::Files,
     flow, release,
     sections::{self, Links},
     tree::{self, At, Node, Section, Table, Value},
-    types::{Origin, Pipeline},
+    types::{Environment, Origin, Pipeline},
 };
 use crate::cloud::schedule::Schedule;
 
@@ -70,6 +71,7 @@ pub(super) fn pipeline(
     let name = top.required(&mut m, "name", "\"my-pipeline\"");
     let name = name.map(|n| pipeline_name(&mut m, n)).unwrap_or_default();
     let description = top.text(&mut m, "description", "\"...\"").map(|d| d.value).unwrap_or_default();
+    let terraform = engine::deploy(&mut m, &mut top);
     let _ = top.node("catalog");
     let _ = top.node("env");
     let _ = top.node("release");
@@ -79,6 +81,9 @@ pub(super) fn pipeline(
         }
     }
     top.unknown(&mut m);
+    if terraform.is_some() {
+        engine::alone(&mut m, &root, &SECTIONS);
+    }
     // Each environment is read by itself: not a hundred of them, each with thousands of resources.
     if too_many(&mut m, &root) {
         return Err(m.into_report());
@@ -90,6 +95,7 @@ pub(super) fn pipeline(
         let region = section.text(&mut m, "region", "\"eu-west-1\"");
         let region = region.and_then(|r| region_name(&mut m, r));
         let protected = section.boolean(&mut m, "protected").unwrap_or(false);
+        let existing = engine::existing(&mut m, &mut section, terraform.as_ref());
         let mut merged = root.clone();
         for kind in SECTIONS {
             if let Some(node) = section.node(kind) {
@@ -110,10 +116,14 @@ pub(super) fn pipeline(
         };
         let environment = sections::environment(&mut context, &merged, name, region, protected);
         flow::check(&mut context);
-        environments.push(environment);
+        environments.push(Environment { existing, ..environment });
     }
     let release = release::release(&mut m, &mut top, &name, &environments);
-    if m.is_empty() { Ok(Pipeline { name, description, origin, environments, release }) } else { Err(m.into_report()) }
+    if m.is_empty() {
+        Ok(Pipeline { name, description, origin, terraform, environments, release })
+    } else {
+        Err(m.into_report())
+    }
 }
 
 /// A stack holds 500 resources at most, and some sections become four.

@@ -89,6 +89,7 @@ pub(super) fn environment(
         postgres,
         metrics: each(c, root, "metric", databases::metric),
         dashboards: databases::dashboards(c, root),
+        existing: Vec::new(),
     }
 }
 

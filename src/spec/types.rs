@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use bytes::Bytes;
 
+use super::engine::{ExistingKind, Terraform};
+
 pub use crate::cloud::{
     catalog::Column,
     delimited::Dialect,
@@ -20,6 +22,8 @@ pub struct Pipeline {
     pub description: String,
     /// Where it was read from.
     pub origin: Origin,
+    /// The directories from which Terraform deploys it; none: it is deployed from what it says itself.
+    pub terraform: Option<Terraform>,
     /// Its environments, in the order of the file; at least one.
     pub environments: Vec<Environment>,
     /// How a change of its folder is delivered.
@@ -120,6 +124,8 @@ pub struct Environment {
     pub metrics: Vec<MetricName>,
     /// Dashboards.
     pub dashboards: Vec<Dashboard>,
+    /// What exists, by physical names, where another engine has made it.
+    pub existing: Vec<(ExistingKind, Vec<String>)>,
 }
 
 impl Pipeline {

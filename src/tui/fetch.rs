@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, Result},
-    cloud::{self, Pages, buckets::ListObjects, logs::ReadLogs, queries::Query},
+    cloud::{self, Pages, buckets::ListObjects, logs::ReadLogs, queries::Query, stacks::Stacks},
     text,
 };
 
@@ -147,14 +147,13 @@ pub async fn fetch(
         Request::Plan(pipeline) => Data::Plan(backend.estimate(pipeline).await?),
         Request::WholePlan(pipeline) => Data::Plan(backend.plan(pipeline).await?),
         Request::Drift(pipeline) => Data::Drift(backend.drift(pipeline).await?),
-        Request::Stack(pipeline) => stack(backend, &backend.stack_name(pipeline)).await?,
-        Request::OtherStack(name) => stack(backend, name).await?,
+        Request::Stack(pipeline) => stack(&*backend.stacks_of(pipeline)?, &backend.stack_name(pipeline)).await?,
+        Request::OtherStack(name) => stack(&*backend.cloud.stacks, name).await?,
     })
 }
 
 /// A stack and what was done to it.
-async fn stack(backend: &Backend, name: &str) -> crate::backend::Result<Data> {
-    let stacks = &backend.cloud.stacks;
+async fn stack(stacks: &dyn Stacks, name: &str) -> crate::backend::Result<Data> {
     let (history, stack) = tokio::join!(stacks.history(name, PAST), stacks.get(name));
     Ok(Data::Stack(stack?, history?))
 }

@@ -22,6 +22,7 @@ mod runs;
 mod secrets;
 mod streams;
 mod tables;
+mod terraform;
 
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod harness;

@@ -12,6 +12,7 @@ use crate::{
 /// not here fails the test below.
 const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("new", false, &["copied", "--from", "crypto-stream", "--to", "elsewhere"]),
+    ("adopt", false, &["nowhere"]),
     ("check", false, &[]),
     ("pipelines", false, &[]),
     ("plan", false, &["crypto-stream"]),
@@ -24,6 +25,7 @@ const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("events", false, &["crypto-stream"]),
     ("rollback", true, &["crypto-stream", "--yes"]),
     ("protect", true, &["crypto-stream"]),
+    ("unlock", true, &["crypto-stream", "lock-id", "--confirm", "lock-id"]),
     ("run", true, &["crypto-stream"]),
     ("invoke", true, &["crypto-stream/fetch_prices"]),
     ("jobs list", false, &[]),

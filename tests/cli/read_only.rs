@@ -14,13 +14,16 @@ enum Does {
     ReadAws,
     /// It reads what only covid-etl has, which wants a PostgreSQL and is not deployed here, and says so.
     ReadNothing,
+    /// It reads a folder of Terraform's, and says that there is none.
+    ReadNoFolder,
 }
 
-use Does::{Change, Read, ReadAws, ReadNothing};
+use Does::{Change, Read, ReadAws, ReadNoFolder, ReadNothing};
 
 /// Every command: what it does, and arguments that would be right without `--read-only`.
 const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("new", Read, &["copied", "--from", "crypto-stream", "--to", "elsewhere"]),
+    ("adopt", ReadNoFolder, &["nowhere"]),
     ("check", Read, &[]),
     ("pipelines", Read, &[]),
     ("plan", Read, &["crypto-stream"]),
@@ -33,6 +36,7 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("events", Read, &["crypto-stream"]),
     ("rollback", Change, &["crypto-stream", "--yes"]),
     ("protect", Change, &["crypto-stream"]),
+    ("unlock", Change, &["crypto-stream", "lock-id", "--confirm", "lock-id"]),
     ("bootstrap", Change, &["--yes"]),
     ("stacks list", Read, &[]),
     ("stacks show", Read, &["crypto-stream-dev"]),
@@ -133,6 +137,7 @@ fn what_changes_anything_is_refused_and_what_reads_works() {
             Change => (3, "read-only"),
             ReadAws => (1, "not supported by the local cloud"),
             ReadNothing => (1, "has a pipeline been deployed"),
+            ReadNoFolder => (1, "nowhere: No such file"),
         };
         assert_eq!(said.code, code, "{name}: {}", said.err);
         assert!(said.err.contains(why), "{name}: {}", said.err);

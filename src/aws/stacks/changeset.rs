@@ -330,6 +330,9 @@ fn change(change: &sdk::ResourceChange, graph: &Graph, old: &Parsed, new: &Parse
         certain: details.is_empty() || details.iter().any(|d| d.evaluation() != Some(&sdk::EvaluationType::Dynamic)),
         replacement,
         kept,
+        moved_from: None,
+        imported: None,
+        reason: None,
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Aws, error::failed};
 use crate::cloud::{
     Error, Pages, Permit, Result,
     stacks::{
-        ChangeSet, Destroyed, Drift, Operation, Progress, Stack, StackEvent, StackRequest, StackStatus, Stacks,
+        ChangeSet, Destroyed, Drift, Engine, Operation, Progress, Stack, StackEvent, StackRequest, StackStatus, Stacks,
         Template,
     },
 };
@@ -64,8 +64,8 @@ impl Aws {
 
 #[async_trait]
 impl Stacks for Aws {
-    fn takes_templates(&self) -> bool {
-        true
+    fn engine(&self) -> Engine {
+        Engine::CloudFormation
     }
 
     fn list(&self) -> Pages<'_, Stack> {

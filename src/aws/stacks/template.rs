@@ -142,6 +142,9 @@ pub(super) fn estimate(
             certain: new,
             replacement: anew.then_some(Replacement::Always),
             kept,
+            moved_from: None,
+            imported: None,
+            reason: None,
         });
     }
     for id in before.ids().filter(|id| after.resource(id).is_none()) {
@@ -158,6 +161,9 @@ pub(super) fn estimate(
             certain: true,
             replacement: None,
             kept,
+            moved_from: None,
+            imported: None,
+            reason: None,
         });
     }
     changes

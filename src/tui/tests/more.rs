@@ -351,6 +351,9 @@ fn plan(pipeline: &str) -> ChangeSet {
         certain: true,
         replacement: (action == Action::Replace).then_some(Replacement::Always),
         kept: false,
+        moved_from: None,
+        imported: None,
+        reason: None,
     };
     ChangeSet::new(
         format!("{pipeline}-dev"),

@@ -1,0 +1,90 @@
+//! A directory that nobody wrote for us is adopted, and then planned from what was written.
+
+use std::fs;
+
+use super::Standin;
+
+const WRITTEN: &str = r#"name = "orders"
+description = "Deployed by Terraform"
+
+[deploy]
+engine = "terraform"
+dir = "../../infra/environments/{env}"
+var_files = ["{env}.tfvars"]
+
+[env.dev]
+region = "eu-west-1"
+
+[env.dev.existing]
+streams = ["acme-orders-dev-orders"]
+buckets = ["acme-orders-dev-curated", "acme-orders-dev-landing"]
+functions = ["acme-orders-dev-ingest"]
+queues = ["acme-orders-dev-failed-0", "acme-orders-dev-failed-1"]
+topics = ["acme-orders-dev-alerts"]
+databases = ["acme_orders_dev_lake"]
+workgroups = ["acme-orders-dev-analysts"]
+
+[env.prod]
+region = "eu-west-1"
+protected = true # deploy and destroy ask for the stack's name
+
+[env.prod.existing]
+"#;
+
+/// The directory, with no pipeline yet.
+fn found() -> Standin {
+    let standin = Standin::start();
+    fs::remove_dir_all(standin.path("pipelines")).unwrap();
+    standin
+}
+
+#[test]
+fn a_directory_of_two_environments_is_adopted_from_its_state() {
+    let standin = found();
+    standin.play("dev.json", "state.json");
+    let said = standin.run(&["adopt", "infra", "--name", "orders"]).well();
+    assert!(said.err.contains("dev: 11 resources in its state; 9 of them are for the panes"), "{}", said.err);
+    let written = fs::read_to_string(standin.path("pipelines/orders/pipeline.toml")).unwrap();
+    assert!(written.starts_with(WRITTEN), "{written}");
+    assert!(standin.calls().iter().all(|c| !c.contains("apply") && !c.contains("|plan")), "{:?}", standin.calls());
+    // What is there is not written over.
+    fs::write(standin.path("pipelines/orders/pipeline.toml"), "mine").unwrap();
+    standin.run(&["adopt", "infra", "--name", "orders"]).badly(1, &["is there already"]);
+    assert_eq!(fs::read_to_string(standin.path("pipelines/orders/pipeline.toml")).unwrap(), "mine");
+    fs::write(standin.path("pipelines/orders/pipeline.toml"), written).unwrap();
+    standin.run(&["check"]).well();
+    standin.planning("nothing");
+    standin.run(&["plan", "orders"]).well();
+    let resolved = standin.run(&["logs", "tail", "orders/ingest"]);
+    assert!(!resolved.err.contains("no log group named \"ingest\""), "{}", resolved.err);
+}
+
+#[test]
+fn without_a_state_its_plan_tells_and_nothing_is_locked() {
+    let standin = found();
+    standin.planning("create");
+    let said = standin.run(&["adopt", "infra/environments/dev", "--name", "orders", "--to", "elsewhere"]).well();
+    assert!(said.err.contains("11 resources in its plan, as its state has nothing"), "{}", said.err);
+    let written = fs::read_to_string(standin.path("elsewhere/pipeline.toml")).unwrap();
+    assert!(
+        written.contains("dir = \"../infra/environments/dev\"") && written.contains("acme-orders-dev-landing"),
+        "{written}"
+    );
+    let plan = standin.calls().into_iter().find(|c| c.contains("|plan")).unwrap();
+    assert!(plan.contains("-lock=false") && plan.contains("-var-file=dev.tfvars"), "{plan}");
+    standin.keeps_no_secret();
+}
+
+#[test]
+fn what_cannot_be_read_is_adopted_without_names_and_what_is_no_directory_is_not() {
+    let standin = found();
+    standin.write("init.code", "1").write("init.jsonl", "#stderr Error: no credentials\n");
+    let said = standin.run(&["adopt", "infra", "--name", "orders"]).well();
+    assert!(said.err.contains("what is there is not known") && said.err.contains("no credentials"), "{}", said.err);
+    let written = fs::read_to_string(standin.path("pipelines/orders/pipeline.toml")).unwrap();
+    assert!(written.contains("[env.prod]") && !written.contains("existing"), "{written}");
+    standin.run(&["adopt", "nowhere"]).badly(1, &["nowhere"]);
+    standin.run(&["adopt", "infra/modules/ingest/src"]).badly(1, &["no root module of Terraform's is there"]);
+    standin.run(&["adopt", "infra", "--name", "Orders!", "--to", "x"]).badly(1, &["no name for a pipeline"]);
+    assert!(!standin.path("x/pipeline.toml").exists());
+}

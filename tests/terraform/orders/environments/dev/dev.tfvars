@@ -1,0 +1,2 @@
+retention_days = 30
+alert_email    = "orders-dev@example.com"
