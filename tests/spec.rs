@@ -111,7 +111,7 @@ each!(valid: crawlers, everything, minimal, nothing_but_a_name, one_bucket, over
 
 each!(invalid:
     alarms, apis, bad_cron, bad_name, bad_rate, bad_resource_name, bad_types, binary, catalog, code, column_types,
-    columns_and_table, control_characters, crawlers, cycle_of_ends, cycle_of_jobs, cycle_over_a_bucket, cycle_over_a_crawler, cycle_over_a_queue, cycle_over_a_stream, databases, deep_key, deep_nesting,
+    columns_and_table, control_characters, crawlers, cycle_of_ends, cycle_of_jobs, cycle_over_a_bucket, cycle_over_a_crawler, cycle_over_a_queue, cycle_over_a_stream, connections, databases, deep_key, deep_nesting,
     delivery, directories, duplicate_key, duplicate_section, email, empty, environment_is_no_table, environment_variables,
     environments, grants, handler_missing, job_reads_what_it_writes, job_settings, long_line, long_list, many_mistakes,
     bucket_settings, files_to_upload, key_tables, rows, missing_name, no_toml, not_utf8, out_of_range, override_of_one_environment, partition_columns, queues, references_in_another_form,

@@ -126,6 +126,8 @@ pub enum Properties {
     Network(Network),
     /// A PostgreSQL database.
     Postgres(Postgres),
+    /// A connection of jobs.
+    Connection(Connection),
     /// A metric that functions measure.
     Metric(Metric),
     /// A dashboard.
@@ -549,6 +551,9 @@ pub struct Job {
     pub bookmark: bool,
     /// Minutes that a run may take.
     pub timeout_minutes: u32,
+    /// Its connections, which put it into their network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<String>,
     /// The execution role.
     pub role: String,
     /// The log group.
@@ -706,6 +711,36 @@ pub struct Network {
     pub internet: bool,
     /// The services of AWS that what is in it calls: without the internet, over endpoints of their own.
     pub services: Vec<String>,
+    /// Whether jobs run in it, whose parts talk to one another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub jobs: bool,
+}
+
+/// A connection (AWS Glue): it puts a job into a network, and may tell it how to reach a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The network.
+    pub network: String,
+    /// The database that it leads to; none: it leads into the network alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<ConnectionTo>,
+}
+
+/// The database that a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionTo {
+    /// One of the stack's own; its secret holds the user and the password.
+    Postgres(String),
+    /// Another one.
+    Url {
+        /// Its JDBC address.
+        url: String,
+        /// The port in that.
+        port: u16,
+        /// The secret with `username` and `password`.
+        secret: String,
+    },
 }
 
 /// A PostgreSQL database.
@@ -793,6 +828,7 @@ impl Properties {
             Self::Api(_) => "API",
             Self::Network(_) => "network",
             Self::Postgres(_) => "PostgreSQL database",
+            Self::Connection(_) => "connection",
             Self::Metric(_) => "metric",
             Self::Dashboard(_) => "dashboard",
         }

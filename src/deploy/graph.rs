@@ -47,6 +47,7 @@ pub fn graph(pipeline: &Pipeline, env: &str) -> Result<Graph, Error> {
     let mut maker = Maker { pipeline, env: environment, resources: Vec::new() };
     maker.plain();
     maker.databases();
+    maker.connections();
     maker.roles_and_logs();
     maker.functions();
     maker.buckets();
@@ -205,11 +206,28 @@ impl Maker<'_> {
             let inside = environment.functions.iter().filter(|f| f.network.as_ref() == Some(&network.name));
             let mut services: Vec<String> =
                 inside.flat_map(|f| &f.grants).filter_map(|g| g.kind.service()).map(str::to_owned).collect();
-            // Where its log lines go needs no way of its own: AWS Lambda takes them from its standard output.
+            // Where its log lines go needs no way of its own: AWS Lambda takes them from its standard output. A job has its
+            // script look into the catalog, and writes its log itself.
+            let within = |other: Option<&String>| other == Some(&network.name);
+            let jobs: Vec<_> = environment.jobs.iter().filter(|j| within(j.network.as_ref())).collect();
+            let leading: Vec<_> = environment.connections.iter().filter(|k| within(Some(&k.network))).collect();
+            if !jobs.is_empty() {
+                services.extend(["glue", "logs"].map(str::to_owned));
+            }
+            if jobs.iter().any(|j| j.key_table.is_some()) {
+                services.push("dynamodb".to_owned());
+            }
+            if leading.iter().any(|k| k.to.is_some()) {
+                services.push("secretsmanager".to_owned());
+            }
             services.sort();
             services.dedup();
-            let properties =
-                Properties::Network(r::Network { cidr: network.cidr.clone(), internet: network.internet, services });
+            let properties = Properties::Network(r::Network {
+                cidr: network.cidr.clone(),
+                internet: network.internet,
+                services,
+                jobs: !jobs.is_empty() || !leading.is_empty(),
+            });
             self.add(&network.name, self.physical(&network.name), vec![], properties);
         }
         for postgres in &environment.postgres {
@@ -228,6 +246,51 @@ impl Maker<'_> {
         for metric in &environment.metrics {
             let properties = Properties::Metric(r::Metric { unit: metric.unit.clone() });
             self.add(&metric.name, names::metric(pipeline, env, &metric.name), vec![], properties);
+        }
+    }
+
+    /// The connections that are declared, and one into each network in which jobs run without.
+    fn connections(&mut self) {
+        let (pipeline, env, environment) = (&self.pipeline.name, &self.env.name, self.env);
+        for connection in &environment.connections {
+            let mut depends_on = vec![names::logical_id(&connection.network, "Network")];
+            let to = connection.to.as_ref().map(|to| match to {
+                spec::ConnectionTo::Postgres(postgres) => {
+                    depends_on.push(names::logical_id(postgres, "Postgres"));
+                    r::ConnectionTo::Postgres(names::postgres(pipeline, env, postgres))
+                }
+                spec::ConnectionTo::Url { url, port, secret } => {
+                    depends_on.push(names::logical_id(secret, "Secret"));
+                    r::ConnectionTo::Url { url: url.clone(), port: *port, secret: self.physical(secret) }
+                }
+            });
+            let network = self.physical(&connection.network);
+            let properties = Properties::Connection(r::Connection { network, to });
+            self.add(&connection.name, self.physical(&connection.name), depends_on, properties);
+        }
+        for network in &environment.networks {
+            let alone = |job: &spec::Job| job.connections.is_empty() && job.network.as_ref() == Some(&network.name);
+            if !environment.jobs.iter().any(alone) {
+                continue;
+            }
+            let physical = self.physical(&network.name);
+            self.resources.push(Resource {
+                logical_id: network_connection_id(&network.name),
+                name: format!("network.{}/connection", network.name),
+                physical_name: network_connection(&physical),
+                depends_on: vec![names::logical_id(&network.name, "Network")],
+                properties: Properties::Connection(r::Connection { network: physical, to: None }),
+            });
+        }
+    }
+
+    /// The connections of a job: their physical names, and their logical ids.
+    pub(super) fn connections_of(&self, job: &spec::Job) -> (Vec<String>, Vec<String>) {
+        match &job.network {
+            Some(network) if job.connections.is_empty() => {
+                (vec![network_connection(&self.physical(network))], vec![network_connection_id(network)])
+            }
+            _ => job.connections.iter().map(|k| (self.physical(k), names::logical_id(k, "Connection"))).unzip(),
         }
     }
 
@@ -481,6 +544,8 @@ impl Maker<'_> {
             depends_on.retain(|id| seen.insert(id.clone()));
             depends_on.extend(job.table.as_ref().map(|t| names::logical_id(t, "Table")));
             depends_on.extend(job.crawler.as_ref().map(|c| names::logical_id(c, "Crawler")));
+            let (connections, connection_ids) = self.connections_of(job);
+            depends_on.extend(connection_ids);
             let (on_ended, told) = self.told(&job.on_ended);
             depends_on.extend(told);
             let properties = Properties::Job(r::Job {
@@ -501,6 +566,7 @@ impl Maker<'_> {
                 table: database.clone().zip(job.table.clone()),
                 bookmark: job.bookmark,
                 timeout_minutes: job.timeout_minutes,
+                connections,
                 role: role_name(owner, &physical),
                 log_group: names::job_log_group(&physical),
                 on_ended,
@@ -621,6 +687,15 @@ impl Maker<'_> {
 }
 
 pub(super) const DATABASE_ID: &str = "CatalogDatabase";
+
+/// The connection into a network that nobody has declared. No declared one has such a name.
+fn network_connection(network: &str) -> String {
+    format!("{network}.net")
+}
+
+fn network_connection_id(network: &str) -> String {
+    names::logical_id(network, "NetworkForJobs")
+}
 
 /// The logical id of what belongs to another resource: `FetchPricesFunctionRole`.
 fn part_id((section, name): (&str, &str), part: &str) -> String {

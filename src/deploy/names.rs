@@ -126,6 +126,7 @@ pub fn suffix(properties: &Properties) -> &'static str {
         Properties::Api(_) => "Api",
         Properties::Network(_) => "Network",
         Properties::Postgres(_) => "Postgres",
+        Properties::Connection(_) => "Connection",
         Properties::Metric(_) => "Metric",
         Properties::Dashboard(_) => "Dashboard",
     }

@@ -6,7 +6,7 @@ use crate::{
         permit::Grant,
         resources::{self as r, Properties},
     },
-    spec::GrantKind,
+    spec::{self, GrantKind},
 };
 
 /// Days that log events are kept.
@@ -85,6 +85,7 @@ impl Maker<'_> {
                 grants.push(Grant { action: "glue:GetTable".into(), resource: resource.clone() });
                 grants.push(Grant { action: "glue:BatchCreatePartition".into(), resource });
             }
+            grants.extend(self.reach(job));
             if let (Some(database), Some(table)) = (self.database(), self.crawled(job)) {
                 grants.push(Grant { action: "glue:GetTable".into(), resource: format!("{database}.{table}") });
             }
@@ -113,6 +114,23 @@ impl Maker<'_> {
             grants.extend(self.key_of(copy).map(|resource| Grant { action: "kms:Encrypt".into(), resource }));
             self.role(("bucket", &bucket.name), &physical, "s3.amazonaws.com", grants);
         }
+    }
+
+    /// What a job's connections take: they themselves, and the secrets that these name.
+    fn reach(&self, job: &spec::Job) -> Vec<Grant> {
+        let look = |resource| Grant { action: "glue:GetConnection".into(), resource };
+        let mut grants: Vec<Grant> = self.connections_of(job).0.into_iter().map(look).collect();
+        let used = self.env.connections.iter().filter(|k| job.connections.contains(&k.name));
+        grants.extend(used.filter_map(|k| match k.to.as_ref()? {
+            spec::ConnectionTo::Postgres(name) => Some(Grant {
+                action: "rds-db:connect".into(),
+                resource: names::postgres(&self.pipeline.name, &self.env.name, name),
+            }),
+            spec::ConnectionTo::Url { secret, .. } => {
+                Some(Grant { action: "secretsmanager:GetSecretValue".into(), resource: self.physical(secret) })
+            }
+        }));
+        grants
     }
 
     /// The key that encrypts a bucket.

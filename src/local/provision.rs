@@ -143,6 +143,7 @@ pub(crate) fn remove(t: &Transaction<'_>, resource: &Resource) -> Result<()> {
         | Properties::EventSourceMapping(_)
         | Properties::Network(_)
         | Properties::Postgres(_)
+        | Properties::Connection(_)
         | Properties::Dashboard(_) => &[],
     };
     statements.iter().try_for_each(|statement| delete(t, statement, name))

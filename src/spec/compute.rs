@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    crawl,
+    connections, crawl,
     diagnostic::{quote, suggest},
     flow::Link,
     read::Context,
     sections::{column_name, each, key_prefix},
     tree::{At, Section, Table},
-    types::{Alarm, Api, Column, Crawler, Dialect, Function, Grant, GrantKind, Job, Metric, Quota, Runtime, Throttle},
+    types::{
+        Alarm, Api, Column, Connection, Crawler, Dialect, Function, Grant, GrantKind, Job, Metric, Quota, Runtime,
+        Throttle,
+    },
 };
 
 const CODE_BYTES: u64 = 50 * 1024 * 1024;
@@ -236,7 +239,7 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
 }
 
 /// Reads the jobs; two that fill one table are a mistake.
-pub(super) fn jobs(c: &mut Context<'_>, root: &Table, crawlers: &[Crawler]) -> Vec<Job> {
+pub(super) fn jobs(c: &mut Context<'_>, root: &Table, crawlers: &[Crawler], reached: &[Connection]) -> Vec<Job> {
     let made = crawlers.iter().map(|crawler| (crawler.table.clone(), format!("crawler.{}", crawler.name)));
     let taken = std::cell::RefCell::new(made.collect::<BTreeMap<String, String>>());
     each(c, root, "job", |c, s, name| {
@@ -253,7 +256,7 @@ pub(super) fn jobs(c: &mut Context<'_>, root: &Table, crawlers: &[Crawler]) -> V
                 c.m.add(table.at.clone(), message, help);
             }
         }
-        job(c, s, name, table.map(|t| t.value), crawlers)
+        job(c, s, name, table.map(|t| t.value), crawlers, reached)
     })
 }
 
@@ -263,6 +266,7 @@ fn job(
     name: String,
     table: Option<String>,
     crawlers: &[Crawler],
+    reached: &[Connection],
 ) -> Option<Job> {
     let path = s.required(c.m, "sql", "\"jobs/clean.sql\"");
     let sql = c.sql(path, true);
@@ -306,6 +310,7 @@ fn job(
     let schedule = c.schedule(schedule);
     let timeout_minutes = s.count(c.m, "timeout_minutes", 1..=2_880).unwrap_or(60);
     let on_ended = crawl::on_ended(c, s, &format!("job.{name}"));
+    let (connections, network) = connections::of_job(c, s, &name, reached);
     let to = to.and_then(|t| c.dotted(if in_table { "dynamodb" } else { "bucket" }, t));
     let (from, from_prefix, crawler) = if crawled {
         let from = from.and_then(|f| c.dotted("crawler", f));
@@ -367,6 +372,8 @@ fn job(
         bookmark,
         schedule,
         timeout_minutes,
+        connections,
+        network,
         on_ended,
     })
 }

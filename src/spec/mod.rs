@@ -4,6 +4,7 @@
 //! values applied, or a [`Report`] of every mistake. See docs/pipeline.md for the sections and their keys.
 
 mod compute;
+mod connections;
 mod crawl;
 mod databases;
 pub mod diagnostic;

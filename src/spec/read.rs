@@ -14,7 +14,7 @@ use super::{
 use crate::cloud::schedule::Schedule;
 
 /// The sections of resources, each `[section.name]`.
-pub(super) const SECTIONS: [&str; 21] = [
+pub(super) const SECTIONS: [&str; 22] = [
     "source",
     "secret",
     "threshold",
@@ -34,6 +34,7 @@ pub(super) const SECTIONS: [&str; 21] = [
     "table",
     "network",
     "postgres",
+    "connection",
     "metric",
     "dashboard",
 ];
@@ -291,7 +292,7 @@ fn check_names(m: &mut Mistakes, section: &str, node: &Node) {
     }
 }
 
-/// The declared names by section. A source's secret is declared by it.
+/// The declared names by section. The secret of a source or a connection is declared by it.
 fn declared(root: &Table) -> BTreeMap<&'static str, Vec<String>> {
     let mut names: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for section in SECTIONS {
@@ -299,9 +300,10 @@ fn declared(root: &Table) -> BTreeMap<&'static str, Vec<String>> {
             names.entry(section).or_default().extend(table.tables().map(|(key, _, _)| key.value.clone()));
         }
     }
-    if let Some(Value::Table(sources)) = root.get("source").map(|n| &n.value) {
-        for (_, source, _) in sources.tables() {
-            if let Some(Value::Text(secret)) = source.get("secret").map(|n| &n.value) {
+    for owner in ["source", "connection"] {
+        let Some(Value::Table(owners)) = root.get(owner).map(|n| &n.value) else { continue };
+        for (_, owner, _) in owners.tables() {
+            if let Some(Value::Text(secret)) = owner.get("secret").map(|n| &n.value) {
                 let secrets = names.entry("secret").or_default();
                 if !secrets.contains(secret) {
                     secrets.push(secret.clone());

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{
-    compute, crawl, databases,
+    compute, connections, crawl, databases,
     diagnostic::{Mistakes, quote},
     directory,
     flow::Link,
@@ -13,7 +13,8 @@ use super::{
     storage,
     tree::{At, Section, Table, Value, map},
     types::{
-        Bucket, Delivery, Environment, Query, Queue, Rule, Secret, Source, Stream, Target, Threshold, Topic, Upload,
+        Bucket, ConnectionTo, Delivery, Environment, Query, Queue, Rule, Secret, Source, Stream, Target, Threshold,
+        Topic, Upload,
     },
 };
 
@@ -52,13 +53,22 @@ pub(super) fn environment(
     c.visibility = queues.iter().map(|q| (q.name.clone(), q.visibility_seconds)).collect();
     let networks = each(c, root, "network", databases::network);
     let postgres = each(c, root, "postgres", databases::postgres);
+    let connections = each(c, root, "connection", |c, s, name| connections::connection(c, s, name, &postgres));
+    for connection in &connections {
+        if let Some(ConnectionTo::Url { secret, .. }) = &connection.to
+            && secrets.iter().all(|known| known.name != *secret)
+        {
+            let description = format!("The user and the password of the connection {}", connection.name);
+            secrets.push(Secret { name: secret.clone(), description });
+        }
+    }
     let functions = each(c, root, "function", |c, s, name| {
         let function = compute::function(c, s, name)?;
         databases::reach(c, s.at.clone(), &function, &postgres, &networks);
         Some(function)
     });
     let crawlers = crawl::crawlers(c, root);
-    let jobs = compute::jobs(c, root, &crawlers);
+    let jobs = compute::jobs(c, root, &crawlers, &connections);
     let tables = storage::tables(c, root, &jobs);
     let wanted = !crawlers.is_empty() || !tables.is_empty() || jobs.iter().any(|j| j.table.is_some());
     let database = catalog(c, root, wanted);
@@ -87,6 +97,7 @@ pub(super) fn environment(
         apis: compute::apis(c, root),
         networks,
         postgres,
+        connections,
         metrics: each(c, root, "metric", databases::metric),
         dashboards: databases::dashboards(c, root),
         existing: Vec::new(),
@@ -224,11 +235,7 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
     }
     let sample = sample_path.and_then(|path| sample(c, path, &wanted));
     if let Some(secret) = &secret {
-        let word = secret.value.len() <= 24 && column_name(&secret.value) && !secret.value.starts_with('_');
-        if !word {
-            let help = "at most 24 lower-case letters, digits and `_`, the first a letter: `api_key`";
-            c.m.add(secret.at.clone(), format!("{} is no name for a secret", quote(&secret.value)), help);
-        }
+        secret_name(c, secret);
     }
     Some(Source {
         name,
@@ -242,6 +249,15 @@ fn source(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -> Option<Sour
         time: time.map(|t| t.value),
         wrap: wrap.map(|w| w.value),
     })
+}
+
+/// Looks at the name of a secret where it is declared by who wants it.
+pub(super) fn secret_name(c: &mut Context<'_>, secret: &At<String>) {
+    let word = secret.value.len() <= 24 && column_name(&secret.value) && !secret.value.starts_with('_');
+    if !word {
+        let help = "at most 24 lower-case letters, digits and `_`, the first a letter: `api_key`";
+        c.m.add(secret.at.clone(), format!("{} is no name for a secret", quote(&secret.value)), help);
+    }
 }
 
 /// The names in braces of a template.

@@ -120,6 +120,8 @@ pub struct Environment {
     pub networks: Vec<Network>,
     /// PostgreSQL databases.
     pub postgres: Vec<Postgres>,
+    /// Connections of jobs.
+    pub connections: Vec<Connection>,
     /// Metrics that functions measure, beside those of thresholds.
     pub metrics: Vec<MetricName>,
     /// Dashboards.
@@ -560,6 +562,10 @@ pub struct Job {
     pub schedule: Option<String>,
     /// Minutes that a run may take.
     pub timeout_minutes: u32,
+    /// Its connections, all in one network.
+    pub connections: Vec<String>,
+    /// The network that it runs in: what it says itself, or that of its connections.
+    pub network: Option<String>,
     /// Who is told how a run ended.
     pub on_ended: Vec<Told>,
 }
@@ -653,6 +659,33 @@ pub struct Postgres {
     pub backup_days: u32,
     /// Whether a second instance stands by in another availability zone.
     pub multi_az: bool,
+}
+
+/// A connection: what puts a job into a network, and may tell it how to reach a database there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its name.
+    pub name: String,
+    /// The network that it leads into.
+    pub network: String,
+    /// The database that it leads to; none: it leads into the network alone.
+    pub to: Option<ConnectionTo>,
+}
+
+/// The database that a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectionTo {
+    /// One of the pipeline's own.
+    Postgres(String),
+    /// Another one.
+    Url {
+        /// Its JDBC address, without credentials.
+        url: String,
+        /// The port in that.
+        port: u16,
+        /// The secret with `username` and `password`.
+        secret: String,
+    },
 }
 
 /// A metric that a function measures.

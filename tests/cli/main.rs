@@ -16,6 +16,7 @@ mod events;
 #[cfg_attr(not(feature = "local"), allow(dead_code))]
 mod harness;
 #[cfg(feature = "local")]
+mod networks;
 mod new;
 #[cfg(feature = "local")]
 mod output;

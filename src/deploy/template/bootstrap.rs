@@ -16,8 +16,10 @@ use crate::cloud::stacks::Template;
 /// The stack's name.
 pub const BOOTSTRAP_STACK: &str = "pumphouse-bootstrap";
 /// Raised with each change that a pipeline's template relies on.
-const VERSION: &str = "2";
+const VERSION: &str = "3";
 const BUCKET: &str = "ArtifactBucket";
+/// Characters of a managed policy's statements at most.
+const POLICY_LENGTH: usize = 6_000;
 /// The names of all buckets of pipelines.
 const BUCKETS: &str = "arn:${AWS::Partition}:s3:::*-${AWS::AccountId}-${AWS::Region}";
 
@@ -42,6 +44,7 @@ pub fn bootstrap_template() -> Template {
         "Description": "What the roles of pumphouse's pipelines may do at most",
         "PolicyDocument": {"Version": "2012-10-17", "Statement": statements::boundary()},
     });
+    let policies = policies();
     let role = json!({
         "Description": "With this role CloudFormation deploys pumphouse's pipelines",
         "AssumeRolePolicyDocument": {
@@ -53,10 +56,7 @@ pub fn bootstrap_template() -> Template {
                 "Condition": {"StringEquals": {"aws:SourceAccount": reference("AWS::AccountId")}},
             }],
         },
-        "Policies": [{
-            "PolicyName": "deploy",
-            "PolicyDocument": {"Version": "2012-10-17", "Statement": deploy()},
-        }],
+        "ManagedPolicyArns": policies.iter().map(|(id, _)| reference(id)).collect::<Vec<_>>(),
     });
     let logs = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
     let api_logs = json!({
@@ -72,7 +72,7 @@ pub fn bootstrap_template() -> Template {
         "ManagedPolicyArns": [sub(logs)],
     });
     let account = json!({"CloudWatchRoleArn": att("ApiLogsRole", "Arn")});
-    let entries = [
+    let mut entries = vec![
         (BUCKET, Entry::new("AWS::S3::Bucket", bucket).stateful(true)),
         ("ArtifactBucketPolicy", Entry::new("AWS::S3::BucketPolicy", policy)),
         ("Boundary", Entry::new("AWS::IAM::ManagedPolicy", boundary)),
@@ -80,6 +80,9 @@ pub fn bootstrap_template() -> Template {
         ("ApiLogsRole", Entry::new("AWS::IAM::Role", api_logs)),
         ("ApiAccount", Entry::new("AWS::ApiGateway::Account", account)),
     ];
+    entries.extend(
+        policies.iter().map(|(id, policy)| (id.as_str(), Entry::new("AWS::IAM::ManagedPolicy", policy.clone()))),
+    );
     let resources: serde_json::Map<String, Value> =
         entries.into_iter().map(|(id, entry)| (id.to_owned(), entry.value())).collect();
     let document = json!({
@@ -97,6 +100,31 @@ pub fn bootstrap_template() -> Template {
         },
     });
     Template { body: j::text(&document), assets: Vec::new() }
+}
+
+/// What deploying takes, in as many policies as IAM wants: a role's own may have 10,240 characters together, a managed one
+/// 6,144. References are longer than what they become.
+fn policies() -> Vec<(String, Value)> {
+    let mut parts: Vec<Vec<Value>> = Vec::new();
+    let mut length = POLICY_LENGTH;
+    for statement in deploy() {
+        let own = statement.to_string().len() + 1;
+        if length + own > POLICY_LENGTH {
+            parts.push(Vec::new());
+            length = 0;
+        }
+        length += own;
+        parts.last_mut().into_iter().for_each(|part| part.push(statement.clone()));
+    }
+    let policy = |(n, statements): (usize, Vec<Value>)| {
+        let policy = json!({
+            "Description": "What deploying pumphouse's pipelines takes",
+            "Path": iam::ROLE_PATH,
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+        });
+        (format!("Deploy{}", n + 1), policy)
+    };
+    parts.into_iter().enumerate().map(policy).collect()
 }
 
 /// What deploying takes: the services of our templates, held to names wherever AWS knows names.
@@ -219,6 +247,11 @@ fn deploy() -> Vec<Value> {
             vec![sub("arn:${AWS::Partition}:cloudwatch::${AWS::AccountId}:dashboard/*")],
         ),
         allow("Jobs", &JOB_ACTIONS, vec![arn("glue", "crawler/*"), arn("glue", "job/*"), arn("glue", "trigger/*")]),
+        allow(
+            "Connections",
+            &["glue:CreateConnection", "glue:DeleteConnection", "glue:GetConnection", "glue:UpdateConnection"],
+            vec![arn("glue", "catalog"), arn("glue", "connection/*")],
+        ),
         allow("WorkGroups", &WORKGROUP_ACTIONS, vec![arn("athena", "workgroup/*")]),
         allow(
             "Apis",

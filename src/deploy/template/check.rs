@@ -3,6 +3,7 @@
 //! Each rule looks at the JSON alone, so it holds whatever made the template.
 
 mod apis;
+mod connections;
 mod data;
 mod events;
 mod functions;
@@ -34,8 +35,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Finds the faults of a template.
-pub(super) fn check(document: &Value) -> Vec<Fault> {
+/// Finds the faults of a template. What was left out of it for an endpoint that does not know the type is not missed.
+pub(super) fn check(document: &Value, omitted: &[String]) -> Vec<Fault> {
     let template = Template::of(document);
     let mut faults = Vec::new();
     references::check(&template, &mut faults);
@@ -44,6 +45,7 @@ pub(super) fn check(document: &Value) -> Vec<Fault> {
     events::check(&template, &mut faults);
     events::sources(&template, &mut faults);
     apis::check(&template, &mut faults);
+    connections::check(&template, omitted, &mut faults);
     sizes(&template, document, &mut faults);
     faults
 }

@@ -167,9 +167,11 @@ impl<'a> Body<'a> {
             "ExecutionProperty": {"MaxConcurrentRuns": 1},
             "MaxRetries": 0,
             "Timeout": job.timeout_minutes,
+            "Connections": self.connections_of(resource, job)?,
         });
         let groups = JOB_LOGS.iter().map(|(part, _)| format!("{group}{part}"));
-        self.add(&resource.logical_id, Entry::new("AWS::Glue::Job", properties).of(resource).after(groups));
+        let entry = Entry::new("AWS::Glue::Job", without_nulls(properties)).of(resource).after(groups);
+        self.add(&resource.logical_id, entry.after(self.ways_of(resource, job)?));
         self.assets.extend([script, sql]);
         self.tell_ends(resource, &job.on_ended)
     }

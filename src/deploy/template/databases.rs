@@ -9,7 +9,7 @@ use super::{
 };
 use crate::cloud::{
     postgres::SECRET_TAG,
-    resources::{ChartSource, Dashboard, Postgres, Resource},
+    resources::{ChartSource, Dashboard, Postgres, Properties, Resource},
 };
 
 /// The user that owns the database.
@@ -155,6 +155,16 @@ impl<'a> Body<'a> {
             Entry::new("AWS::CloudWatch::Dashboard", without_nulls(properties)).of(resource),
         );
     }
+}
+
+/// The JDBC address of a database.
+pub(super) fn jdbc(database: &Resource) -> Value {
+    let id = &database.logical_id;
+    let name = match &database.properties {
+        Properties::Postgres(postgres) => postgres.database.as_str(),
+        _ => "",
+    };
+    sub(&format!("jdbc:postgresql://${{{id}.Endpoint.Address}}:${{{id}.Endpoint.Port}}/{name}"))
 }
 
 /// The connection string of a database, without its password.

@@ -84,7 +84,13 @@ impl<'a> Body<'a> {
                 all
             }
             Owner::Crawler(..) | Owner::Replication => Vec::new(),
-            Owner::Job(resource, job) => statements::job(&resource.physical_name, job),
+            Owner::Job(resource, job) => {
+                let mut all = statements::job(&resource.physical_name, job);
+                if !job.connections.is_empty() {
+                    all.extend(statements::job_network());
+                }
+                all
+            }
             Owner::Delivery(resource) => vec![statements::delivery_logs(&resource.logical_id)],
         }
     }
@@ -137,6 +143,7 @@ impl<'a> Body<'a> {
             "glue" if actions.iter().any(|a| a.ends_with("Crawler")) => {
                 vec![statements::crawler(id("crawler")?, name, actions)]
             }
+            "glue" if actions.contains(&"glue:GetConnection") => vec![statements::connection(id("connection")?, name)],
             "glue" if actions.contains(&"glue:StartJobRun") => vec![statements::start_job(id("job")?, name)],
             "glue" => self.catalog_statements(role, owner, name)?,
             _ => vec![Statement::new(&format!("Granted{service}"), actions, json!(name))],

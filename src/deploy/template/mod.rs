@@ -9,6 +9,7 @@ mod bootstrap;
 mod catalog;
 mod check;
 mod compute;
+mod connections;
 mod crawlers;
 mod databases;
 mod events;
@@ -123,7 +124,7 @@ pub fn template(graph: &Graph, options: &TemplateOptions) -> Result<Template> {
     }
     body.omit();
     let document = body.document();
-    body.faults.extend(check::check(&document));
+    body.faults.extend(check::check(&document, &options.omit_types));
     if !body.faults.is_empty() {
         return Err(TemplateError::Faults(body.faults));
     }
@@ -171,6 +172,7 @@ impl<'a> Body<'a> {
             Properties::Api(api) => self.api(resource, api)?,
             Properties::Network(network) => self.network(resource, network),
             Properties::Postgres(postgres) => self.postgres(resource, postgres)?,
+            Properties::Connection(connection) => self.connection(resource, connection)?,
             // Whoever measures it makes it.
             Properties::Metric(_) => {}
             Properties::Dashboard(dashboard) => self.dashboard(resource, dashboard),

@@ -11,7 +11,7 @@ use crate::cloud::resources::{Network, Resource};
 /// The availability zones of a network: RDS wants two.
 const ZONES: [&str; 2] = ["A", "B"];
 /// The port of HTTPS, and that of PostgreSQL.
-const HTTPS: u16 = 443;
+pub(super) const HTTPS: u16 = 443;
 pub(super) const POSTGRES: u16 = 5432;
 
 /// The logical id of the security group of what runs in a network.
@@ -63,18 +63,26 @@ impl<'a> Body<'a> {
         });
         self.add(&inside(id), Entry::new("AWS::EC2::SecurityGroup", group));
         // It costs nothing, and what goes to S3 need not go over the NAT gateway.
-        let s3 = json!({
-            "VpcId": reference(id),
-            "VpcEndpointType": "Gateway",
-            "ServiceName": sub("com.amazonaws.${AWS::Region}.s3"),
-            "RouteTableIds": [reference(&routes)],
-        });
-        self.add(&format!("{id}S3"), Entry::new("AWS::EC2::VPCEndpoint", s3));
+        self.gateway(id, &format!("{id}S3"), "s3", &routes);
+        if network.jobs {
+            self.jobs_in(resource);
+        }
         if network.internet {
             self.internet(id, network, &named, &routes);
         } else {
-            self.endpoints(id, resource, network);
+            self.endpoints(id, resource, network, &routes);
         }
+    }
+
+    /// An endpoint in the routes: S3 and DynamoDB have one, for nothing.
+    fn gateway(&mut self, network: &str, id: &str, service: &str, routes: &str) {
+        let endpoint = json!({
+            "VpcId": reference(network),
+            "VpcEndpointType": "Gateway",
+            "ServiceName": sub(&format!("com.amazonaws.${{AWS::Region}}.{service}")),
+            "RouteTableIds": [reference(routes)],
+        });
+        self.add(id, Entry::new("AWS::EC2::VPCEndpoint", endpoint));
     }
 
     fn subnet(&mut self, network: &str, id: &str, cidr: String, n: usize, tags: Value, routes: &str) {
@@ -124,9 +132,12 @@ impl<'a> Body<'a> {
     }
 
     /// An endpoint for each service that what is inside calls.
-    fn endpoints(&mut self, id: &str, resource: &Resource, network: &Network) {
+    fn endpoints(&mut self, id: &str, resource: &Resource, network: &Network, routes: &str) {
         let group = format!("{id}EndpointsGroup");
-        let services: Vec<&String> = network.services.iter().filter(|s| *s != "s3").collect();
+        if network.services.iter().any(|s| s == "dynamodb") {
+            self.gateway(id, &format!("{id}DynamodbEndpoint"), "dynamodb", routes);
+        }
+        let services: Vec<&String> = network.services.iter().filter(|s| *s != "s3" && *s != "dynamodb").collect();
         if services.is_empty() {
             return;
         }
@@ -169,6 +180,6 @@ impl<'a> Body<'a> {
     }
 }
 
-fn egress(to: &str, port: u16, why: &str) -> Value {
+pub(super) fn egress(to: &str, port: u16, why: &str) -> Value {
     json!({"Description": why, "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": to})
 }

@@ -267,6 +267,36 @@ pub(super) fn network_interfaces() -> Statement {
     Statement::new("JoinNetwork", &INTERFACES, json!("*"))
 }
 
+/// What AWS Glue does in a job's name to put it into a network, and to see whether it may.
+const JOB_INTERFACES: [&str; 8] = [
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpoints",
+];
+
+/// The network interfaces of a job in a network: AWS Glue marks those that it makes.
+pub(super) fn job_network() -> [Statement; 2] {
+    [Statement::new("JoinNetwork", &JOB_INTERFACES, json!("*")), marks()]
+}
+
+/// Putting AWS Glue's own tag onto network interfaces, and no other.
+fn marks() -> Statement {
+    let condition = json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["aws-glue-service-resource"]}});
+    let resource = arn("ec2", "network-interface/*");
+    Statement::new("MarkInterfaces", &["ec2:CreateTags", "ec2:DeleteTags"], resource).when(condition)
+}
+
+/// Reading a connection, which is a part of the catalog.
+pub(super) fn connection(id: &str, name: &str) -> Statement {
+    let resources = json!([arn("glue", "catalog"), arn("glue", &format!("connection/{name}"))]);
+    Statement::new(&format!("Reach{id}"), &["glue:GetConnection"], resources)
+}
+
 /// Executing queries in the stack's workgroup.
 pub(super) fn workgroup(workgroup: &str, emulated: bool) -> Vec<Statement> {
     let begin = ["athena:GetWorkGroup", "athena:ListNamedQueries", "athena:StartQueryExecution"];
@@ -398,6 +428,7 @@ pub(super) fn boundary() -> Value {
         "glue:BatchGetPartition",
         "glue:CreatePartition",
         "glue:CreateTable",
+        "glue:GetConnection",
         "glue:GetCrawler",
         "glue:GetDatabase",
         "glue:GetJob",
@@ -453,11 +484,15 @@ pub(super) fn boundary() -> Value {
         "s3:ReplicateTags",
     ];
     let buckets = "arn:${AWS::Partition}:s3:::*-${AWS::AccountId}-${AWS::Region}";
+    let mut networks: Vec<&str> = INTERFACES.into_iter().chain(JOB_INTERFACES).collect();
+    networks.sort_unstable();
+    networks.dedup();
     let all = [
         Statement::new("ThisAccountAndRegion", &actions, Value::Array(own)),
         Statement::new("OurBuckets", &s3, json!([sub(buckets), sub(&format!("{buckets}/*"))])),
         Statement::new("Metrics", &["cloudwatch:PutMetricData"], json!("*")),
-        Statement::new("Networks", &INTERFACES, json!("*")),
+        Statement::new("Networks", &networks, json!("*")),
+        marks(),
     ];
     Value::Array(all.into_iter().map(Statement::value).collect())
 }

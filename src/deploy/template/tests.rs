@@ -159,10 +159,10 @@ fn no_role_gets_beyond_the_boundary() {
 #[test]
 fn the_deploying_role_may_make_every_kind_that_we_render() {
     let bootstrap: Value = serde_json::from_str(&bootstrap_template().body).unwrap();
-    let statements = bootstrap["Resources"]["ServiceRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-        .as_array()
-        .unwrap()
-        .clone();
+    let attached = bootstrap["Resources"]["ServiceRole"]["Properties"]["ManagedPolicyArns"].as_array().unwrap();
+    let policy = |arn: &Value| &bootstrap["Resources"][arn["Ref"].as_str().unwrap()]["Properties"]["PolicyDocument"];
+    let statements: Vec<Value> =
+        attached.iter().flat_map(|arn| policy(arn)["Statement"].as_array().unwrap().clone()).collect();
     let may: BTreeSet<String> = statements
         .iter()
         .filter(|s| s["Effect"] == "Allow")
@@ -192,12 +192,15 @@ fn the_deploying_role_may_make_every_kind_that_we_render() {
                 "AWS::EC2::Route" => "ec2:CreateRoute",
                 "AWS::EC2::RouteTable" => "ec2:CreateRouteTable",
                 "AWS::EC2::SecurityGroup" => "ec2:CreateSecurityGroup",
+                "AWS::EC2::SecurityGroupEgress" => "ec2:AuthorizeSecurityGroupEgress",
+                "AWS::EC2::SecurityGroupIngress" => "ec2:AuthorizeSecurityGroupIngress",
                 "AWS::EC2::Subnet" => "ec2:CreateSubnet",
                 "AWS::EC2::SubnetRouteTableAssociation" => "ec2:AssociateRouteTable",
                 "AWS::EC2::VPC" => "ec2:CreateVpc",
                 "AWS::EC2::VPCEndpoint" => "ec2:CreateVpcEndpoint",
                 "AWS::EC2::VPCGatewayAttachment" => "ec2:AttachInternetGateway",
                 "AWS::Events::Rule" => "events:PutRule",
+                "AWS::Glue::Connection" => "glue:CreateConnection",
                 "AWS::Glue::Crawler" => "glue:CreateCrawler",
                 "AWS::Glue::Database" => "glue:CreateDatabase",
                 "AWS::Glue::Job" => "glue:CreateJob",
@@ -240,7 +243,7 @@ fn a_secret_has_no_value_and_functions_get_its_name() {
     let made = |secret: &Value| secret["Properties"]["GenerateSecretString"].is_object();
     let secrets = resources(&document, "AWS::SecretsManager::Secret").filter(|(_, secret)| !made(secret));
     let secrets: Vec<_> = secrets.collect();
-    assert_eq!(secrets.len(), 2);
+    assert_eq!(secrets.len(), 3);
     for (id, secret) in secrets {
         let properties = secret["Properties"].as_object().unwrap();
         assert!(properties.keys().all(|k| k == "Name" || k == "Description"), "{id}");
@@ -402,18 +405,93 @@ fn a_network_has_one_way_out_or_an_endpoint_for_each_service() {
     let mut graph = everything();
     let way_out = "AWS::EC2::NatGateway";
     let endpoint = "AWS::EC2::VPCEndpoint";
-    // One of the two has a way out; both have one for S3.
-    assert_eq!((kinds(&graph, way_out), kinds(&graph, endpoint)), (1, 2));
+    let services = |graph: &Graph| -> Vec<usize> {
+        let others = |r: &Resource| match &r.properties {
+            Properties::Network(network) => Some(network.services.iter().filter(|s| *s != "s3").count()),
+            _ => None,
+        };
+        graph.resources.iter().filter_map(others).collect()
+    };
+    let others = services(&graph);
+    assert!(others.iter().all(|n| *n > 1), "{others:?}");
+    // The first of the two has a way out; both have one for S3.
+    assert_eq!((kinds(&graph, way_out), kinds(&graph, endpoint)), (1, 2 + others[1]));
     for resource in &mut graph.resources {
         if let Properties::Network(network) = &mut resource.properties {
             network.internet = false;
         }
     }
-    let services = graph.resources.iter().find_map(|r| match &r.properties {
-        Properties::Network(network) if !network.services.is_empty() => Some(network.services.clone()),
-        _ => None,
-    });
-    let others = services.unwrap().iter().filter(|s| *s != "s3").count();
-    assert!(others > 1);
-    assert_eq!((kinds(&graph, way_out), kinds(&graph, endpoint)), (0, 2 + others));
+    assert_eq!((kinds(&graph, way_out), kinds(&graph, endpoint)), (0, 2 + others[0] + others[1]));
+}
+
+#[test]
+fn a_job_in_a_network_reaches_its_database_and_what_it_calls() {
+    let document = document(&everything());
+    let of = |id: &str| &document["Resources"][id]["Properties"];
+    let reference = |id: &str| json!({"Ref": id});
+    assert_eq!(
+        of("ForeignJob")["Connections"]["Connections"],
+        json!([reference("OwnConnection"), reference("WarehouseConnection")])
+    );
+    assert_eq!(of("ItemsJob")["Connections"]["Connections"], json!([reference("ClosedNetworkForJobs")]));
+    assert_eq!(of("TotalsJob").get("Connections"), None);
+
+    let own = &of("OwnConnection")["ConnectionInput"];
+    let url = own["ConnectionProperties"]["JDBC_CONNECTION_URL"]["Fn::Sub"].as_str().unwrap();
+    assert!(url.starts_with("jdbc:postgresql://${StatsPostgres.Endpoint.Address}:"), "{url}");
+    assert_eq!(own["ConnectionProperties"]["SECRET_ID"], reference("StatsPostgresSecret"));
+    assert_eq!(
+        of("WarehouseConnection")["ConnectionInput"]["ConnectionProperties"]["SECRET_ID"],
+        reference("WarehouseSecret")
+    );
+    assert_eq!(of("ClosedNetworkForJobs")["ConnectionInput"]["ConnectionType"], "NETWORK");
+    for id in ["OwnConnection", "WarehouseConnection", "InsideConnection", "ClosedNetworkForJobs"] {
+        let text = of(id).to_string();
+        assert!(!text.contains("PASSWORD") && !text.contains("USERNAME"), "{text}");
+    }
+    // From a group to itself, and to the port of the other database.
+    assert_eq!(
+        of("MainNetworkJobsGroupIngress")["SourceSecurityGroupId"],
+        of("MainNetworkJobsGroupIngress")["GroupId"]
+    );
+    assert_eq!(
+        (&of("WarehouseConnectionEgress")["FromPort"], &of("WarehouseConnectionEgress")["ToPort"]),
+        (&json!(3306), &json!(3306))
+    );
+    // Without the internet, what the job calls has endpoints, and DynamoDB one that costs nothing.
+    let mut services: Vec<&str> = resources(&document, "AWS::EC2::VPCEndpoint")
+        .filter(|(_, e)| e["Properties"]["VpcId"] == reference("ClosedNetwork"))
+        .map(|(_, e)| e["Properties"]["ServiceName"]["Fn::Sub"].as_str().unwrap().rsplit('.').next().unwrap())
+        .collect();
+    services.sort_unstable();
+    assert_eq!(services, ["dynamodb", "glue", "logs", "s3"]);
+
+    let role = of("ForeignJobRole")["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let sid = |sid: &str| role.iter().find(|s| s["Sid"] == sid).unwrap_or_else(|| panic!("{sid}: {role:#?}"));
+    assert_eq!(sid("ReachOwnConnection")["Action"], "glue:GetConnection");
+    assert!(sid("ReadStatsPostgresSecret")["Resource"].to_string().contains("-stats-??????"));
+    assert!(sid("ReadWarehouseSecret")["Resource"].to_string().contains("-warehouse-??????"));
+    assert!(sid("JoinNetwork")["Action"].to_string().contains("ec2:DescribeVpcEndpoints"));
+    assert_eq!(
+        sid("MarkInterfaces")["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"],
+        json!(["aws-glue-service-resource"])
+    );
+    let plain = of("TotalsJobRole")["Policies"].to_string();
+    assert!(!plain.contains("ec2:") && !plain.contains("GetConnection"), "{plain}");
+}
+
+#[test]
+fn no_policy_is_longer_than_iam_takes() {
+    let bootstrap: Value = serde_json::from_str(&bootstrap_template().body).unwrap();
+    // References are longer than what they become.
+    let length = |policy: &Value| policy["PolicyDocument"].to_string().len();
+    let managed: Vec<usize> =
+        resources(&bootstrap, "AWS::IAM::ManagedPolicy").map(|(_, p)| length(&p["Properties"])).collect();
+    assert!((2..=10).contains(&managed.len()) && managed.iter().all(|n| *n <= 6_144), "{managed:?}");
+    for document in all().iter().map(document).chain([bootstrap]) {
+        for (id, role) in resources(&document, "AWS::IAM::Role") {
+            let inline: usize = many(&role["Properties"]["Policies"]).iter().map(|p| length(p)).sum();
+            assert!(inline <= 10_240, "{id} has policies of {inline} characters");
+        }
+    }
 }

@@ -8,9 +8,9 @@ use crate::deploy::template::tests::{document, everything};
 /// A template that is right, with this done to it.
 fn with(change: impl FnOnce(&mut Value)) -> Vec<Fault> {
     let mut document = document(&everything());
-    assert_eq!(check(&document), [], "it is right before");
+    assert_eq!(check(&document, &[]), [], "it is right before");
     change(&mut document);
-    check(&document)
+    check(&document, &[])
 }
 
 /// The one fault that a change makes: at which resource, and what it says.
@@ -251,4 +251,29 @@ fn too_much() {
         }
     });
     refused("Resources", "CloudFormation takes 1000000", set("TopQuery", "/QueryString", json!("x".repeat(1_000_000))));
+}
+
+#[test]
+fn a_connection_that_no_job_could_use() {
+    let input = "/ConnectionInput";
+    let place = format!("{input}/PhysicalConnectionRequirements");
+    let property = |name: &str| format!("{input}/ConnectionProperties/{name}");
+    refused(
+        "OwnConnection",
+        "PASSWORD stands in plain text",
+        set("OwnConnection", &property("PASSWORD"), json!("hush")),
+    );
+    let none = without("OwnConnection", &format!("/Properties{}", property("SECRET_ID")));
+    refused("OwnConnection", "without SECRET_ID", none);
+    let zone = json!({"Fn::GetAtt": ["MainNetworkPrivateB", "AvailabilityZone"]});
+    let elsewhere = set("OwnConnection", &format!("{place}/AvailabilityZone"), zone);
+    refused("OwnConnection", "not that of its subnet", elsewhere);
+    let groups = json!([{"Fn::GetAtt": ["MainNetworkGroup", "GroupId"]}]);
+    let closed = set("OwnConnection", &format!("{place}/SecurityGroupIdList"), groups);
+    refused("OwnConnection", "none of its security groups is open to itself", closed);
+    let nowhere = without("InsideConnection", &format!("/Properties{place}"));
+    refused("InsideConnection", "it leads into no network", nowhere);
+    let both = json!([{"Ref": "OwnConnection"}, {"Ref": "InsideConnection"}]);
+    let torn = set("ForeignJob", "/Connections/Connections", both);
+    refused("ForeignJob", "lead into several subnets", torn);
 }
