@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio_postgres::{Client, Config, config::SslMode};
 
-use super::{Aws, error::failed};
+use super::{Aws, error::failed, secrets::pipeline_of};
 use crate::{
     cloud::{
         Error, Pages, Permit, Result,
@@ -42,22 +42,14 @@ struct Secret {
 impl Postgres for Aws {
     fn list(&self) -> Pages<'_, Database> {
         Pages::follow(move |token| async move {
-            let asked = self.client.secretsmanager().await?.list_secrets().max_results(100);
-            let answer = asked.set_next_token(token).send().await.map_err(failed(
-                "secretsmanager:ListSecrets",
-                "secret",
-                "*",
-            ))?;
+            let (page, next) = self.secret_entries(token).await?;
             let owners = self.owners().await;
-            let page = answer.secret_list.unwrap_or_default().into_iter().filter(of_a_database);
-            let page = page.filter_map(|entry| {
-                let name = entry.name?;
-                let pipeline = entry.arn.as_deref().and_then(|arn| owners.pipeline(arn));
-                let pipeline = pipeline.or_else(|| owners.pipeline(&name));
+            let page = page.into_iter().filter(of_a_database).filter_map(|entry| {
+                let pipeline = pipeline_of(&entry, &owners);
                 // Its address is in the secret, and in the outputs of its stack: a list reads no secrets.
-                Some(Database { name, pipeline, address: None, server: "Amazon RDS".into() })
+                Some(Database { name: entry.name?, pipeline, address: None, server: "Amazon RDS".into() })
             });
-            Ok((page.collect(), answer.next_token.filter(|t| !t.is_empty())))
+            Ok((page.collect(), next))
         })
     }
 
@@ -97,8 +89,7 @@ impl Aws {
 }
 
 fn of_a_database(entry: &SecretListEntry) -> bool {
-    entry.deleted_date.is_none()
-        && entry.tags.as_deref().unwrap_or_default().iter().any(|t| t.key.as_deref() == Some(SECRET_TAG))
+    entry.tags.as_deref().unwrap_or_default().iter().any(|t| t.key.as_deref() == Some(SECRET_TAG))
 }
 
 /// How to reach the database that a secret is about. No error shows what it holds.

@@ -16,16 +16,9 @@ const CURRENT: &str = "AWSCURRENT";
 impl Secrets for Aws {
     fn list(&self) -> Pages<'_, Secret> {
         Pages::follow(move |token| async move {
-            let asked = self.client.secretsmanager().await?.list_secrets().max_results(100);
-            let answer = asked.set_next_token(token).send().await.map_err(failed(
-                "secretsmanager:ListSecrets",
-                "secret",
-                "*",
-            ))?;
+            let (page, next) = self.secret_entries(token).await?;
             let owners = self.owners().await;
-            let page = answer.secret_list.unwrap_or_default();
-            let page = page.into_iter().filter_map(|entry| secret(entry, &owners)).collect();
-            Ok((page, answer.next_token.filter(|t| !t.is_empty())))
+            Ok((page.into_iter().filter_map(|entry| secret(entry, &owners)).collect(), next))
         })
     }
 
@@ -53,16 +46,31 @@ impl Secrets for Aws {
     }
 }
 
-/// A secret; none where it waits to be deleted.
-fn secret(entry: SecretListEntry, owners: &Owners) -> Option<Secret> {
-    if entry.deleted_date.is_some() {
-        return None;
+impl Aws {
+    /// A page of the secrets that do not wait to be deleted, and where the next one begins.
+    pub(super) async fn secret_entries(&self, token: Option<String>) -> Result<(Vec<SecretListEntry>, Option<String>)> {
+        let asked = self.client.secretsmanager().await?.list_secrets().max_results(100);
+        let answer =
+            asked.set_next_token(token).send().await.map_err(failed("secretsmanager:ListSecrets", "secret", "*"))?;
+        let mut page = answer.secret_list.unwrap_or_default();
+        page.retain(|entry| entry.deleted_date.is_none());
+        Ok((page, answer.next_token.filter(|t| !t.is_empty())))
     }
+}
+
+/// The pipeline that a secret belongs to.
+pub(super) fn pipeline_of(entry: &SecretListEntry, owners: &Owners) -> Option<String> {
+    let by_arn = entry.arn.as_deref().and_then(|arn| owners.pipeline(arn));
+    by_arn.or_else(|| owners.pipeline(entry.name.as_deref()?))
+}
+
+/// A secret; none without a name.
+fn secret(entry: SecretListEntry, owners: &Owners) -> Option<Secret> {
+    let pipeline = pipeline_of(&entry, owners);
     let name = entry.name?;
     let stages = entry.secret_versions_to_stages.unwrap_or_default();
     // A stack makes a secret without a version: the first one comes with its first value.
     let set = stages.values().flatten().any(|stage| stage == CURRENT);
     let changed = time::optional(entry.last_changed_date.as_ref()).filter(|_| set);
-    let pipeline = entry.arn.as_deref().and_then(|arn| owners.pipeline(arn)).or_else(|| owners.pipeline(&name));
     Some(Secret { name, pipeline, set, changed })
 }

@@ -32,6 +32,7 @@ mod logs;
 mod network;
 mod operations;
 mod overview;
+mod postgres;
 mod queries;
 mod queues;
 mod read_only;
