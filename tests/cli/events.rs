@@ -1,6 +1,9 @@
 //! The example events that are shipped with a pipeline: each function is invoked with its own.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -33,12 +36,58 @@ fn each_function_of_crypto_stream_answers_its_example_event() {
     assert_eq!(prices["body"], Value::from("[]"));
 }
 
+/// The events of a pipeline, by the name of their function.
+fn shipped(pipeline: &Path) -> BTreeSet<String> {
+    let there = pipeline.join("events").read_dir().unwrap_or_else(|e| panic!("{}: {e}", pipeline.display()));
+    there.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn pipelines() -> Vec<PathBuf> {
+    let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").read_dir().unwrap();
+    there.map(|e| e.unwrap().path()).collect()
+}
+
 #[test]
 fn there_is_an_event_for_each_function_and_no_other() {
-    let pipeline = pumphouse::spec::load_path(events().parent().unwrap(), &|_| true).unwrap();
-    let functions: BTreeSet<String> =
-        pipeline.environments[0].functions.iter().map(|f| format!("{}.json", f.name)).collect();
-    let shipped: BTreeSet<String> =
-        events().read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(shipped, functions);
+    for folder in pipelines() {
+        let pipeline = pumphouse::spec::load_path(&folder, &|_| true).unwrap();
+        let functions: BTreeSet<String> =
+            pipeline.environments[0].functions.iter().map(|f| format!("{}.json", f.name)).collect();
+        assert_eq!(shipped(&folder), functions, "{}", folder.display());
+    }
+}
+
+#[test]
+fn each_function_takes_its_example_event_after_a_run() {
+    for folder in pipelines() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let p = Pumphouse::new();
+        let said = p.run(&["deploy", name, "--yes"]);
+        if said.code != 0 && said.err.contains("needs PostgreSQL") {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{}", said.err);
+            eprintln!("skipped: no PostgreSQL for {name}");
+            continue;
+        }
+        assert_eq!(said.code, 0, "{}", said.err);
+        // What the events tell of is there then.
+        p.ok(&["run", name]);
+        for event in shipped(&folder) {
+            let function = format!("{name}/{}", event.trim_end_matches(".json"));
+            let event = folder.join("events").join(event).display().to_string();
+            let answer = p.json(&["invoke", &function, "--event", &event]);
+            assert_eq!(answer["error"], Value::Null, "{function}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_second_load_of_covid_etl_by_its_event_finds_nothing_new() {
+    let p = Pumphouse::new();
+    if p.run(&["deploy", "covid-etl", "--yes"]).code != 0 {
+        // The test above tells why, and fails where it must.
+        return;
+    }
+    let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/covid-etl/events/load_daily.json");
+    let load = || p.json(&["invoke", "covid-etl/load_daily", "--event", event.to_str().unwrap()])["payload"].clone();
+    assert_eq!((&load()["new_rows"], &load()["new_rows"]), (&Value::from(59), &Value::from(0)));
 }
