@@ -1,6 +1,7 @@
 //! `demo`: a fresh embedded cloud with all pipelines deployed and running.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -8,6 +9,7 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -26,9 +28,11 @@ use crate::{
     backend::{self, Backend, Consent, Refusal, Strength},
     cloud::{
         self,
+        functions::Invoke,
         jobs::JobRunState,
         queries::{Query, QueryResult},
-        resources::{NotificationTarget, Properties},
+        resources::{NotificationTarget, Properties, ScheduleTarget},
+        schedule::Schedule,
     },
     config::{Format, Origin, Setting},
 };
@@ -37,6 +41,8 @@ use crate::{
 const SPEED: f64 = 60.0;
 /// How often the demo looks whether the first files have landed.
 const LOOK: Duration = Duration::from_millis(200);
+/// What happens less often than this, a demo would not show.
+const LASTS: Duration = Duration::from_secs(120);
 /// Rows of a saved query's answer in the summary.
 const ROWS: usize = 10;
 
@@ -266,22 +272,73 @@ async fn deploy(s: &Session, backend: &Backend) -> Result<Deployed> {
     Ok(deployed)
 }
 
-/// Starts each job once, as soon as a file has landed: nobody wants to wait for the hour to be full.
+/// Does once what nobody wants to wait for: invokes the functions whose schedule is too seldom for a demo, as an operator
+/// would, and starts each job as soon as a file has landed that it reads. What a function starts is left to that.
 async fn first_runs(backend: &Backend) {
-    loop {
-        let landed = backend.cloud.buckets.list().await.unwrap_or_default();
-        if landed.iter().any(|b| b.objects.is_some_and(|n| n > 0)) {
-            break;
+    for function in seldom(backend).await.unwrap_or_default() {
+        let request = Invoke { function, event: json!({}), request_id: None, sources: BTreeMap::new() };
+        let name = request.function.clone();
+        if let Err(e) = backend.invoke(request, &Consent::Yes).await {
+            tracing::warn!(%e, function = name, "the demo's first invocation has failed");
         }
+    }
+    let mut waiting = unstarted_jobs(backend).await.unwrap_or_default();
+    loop {
+        let buckets = backend.cloud.buckets.list().await.unwrap_or_default();
+        let landed = |bucket: &str| buckets.iter().any(|b| b.name == bucket && b.objects.is_some_and(|n| n > 0));
+        let (ready, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, from)| landed(from));
+        for (job, _) in ready {
+            if let Err(e) = backend.start_job(&job, &Consent::Yes).await {
+                tracing::warn!(%e, job, "the demo's first run cannot be started");
+            }
+        }
+        if others.is_empty() {
+            return;
+        }
+        waiting = others;
         tokio::time::sleep(LOOK).await;
     }
-    for job in backend.cloud.jobs.list().await.unwrap_or_default() {
-        if job.last_run.is_none()
-            && let Err(e) = backend.start_job(&job.name, &Consent::Yes).await
-        {
-            tracing::warn!(%e, job = job.name, "the demo's first run cannot be started");
-        }
-    }
+}
+
+/// The functions that run by themselves, and not within what a demo lasts.
+async fn seldom(backend: &Backend) -> Result<Vec<String>> {
+    let (now, speed) = (backend.cloud.clock.now(), backend.cloud.clock.speed());
+    let period = |expression: &str| {
+        let schedule = Schedule::parse(expression).ok()?;
+        let next = schedule.next_after(now)?;
+        Some(schedule.next_after(next)?.duration_since(next))
+    };
+    let seldom = |p: Properties| match p {
+        Properties::Schedule(schedule) => match schedule.target {
+            ScheduleTarget::Function(function) => {
+                period(&schedule.expression).filter(|p| p.as_secs_f64() / speed > LASTS.as_secs_f64()).map(|_| function)
+            }
+            ScheduleTarget::Job(_) | ScheduleTarget::Crawler(_) => None,
+        },
+        _ => None,
+    };
+    Ok(properties(backend).await?.into_iter().filter_map(seldom).collect())
+}
+
+/// The jobs that have not run and that no function starts, with the bucket that each reads.
+async fn unstarted_jobs(backend: &Backend) -> Result<Vec<(String, String)>> {
+    let stacks = backend.cloud.stacks.list().await?;
+    let resources: Vec<_> = stacks.into_iter().filter_map(|s| s.graph).flat_map(|g| g.resources).collect();
+    let started = |job: &str| {
+        resources.iter().any(|r| match &r.properties {
+            Properties::Role(role) => role.grants.iter().any(|g| g.action == "glue:StartJobRun" && g.resource == job),
+            _ => false,
+        })
+    };
+    let jobs = backend.cloud.jobs.list().await?;
+    let unstarted = jobs.into_iter().filter(|j| j.last_run.is_none() && !started(&j.name));
+    let from = |job: &str| {
+        resources.iter().find_map(|r| match &r.properties {
+            Properties::Job(j) if r.physical_name == job => Some(j.from.clone()),
+            _ => None,
+        })
+    };
+    Ok(unstarted.filter_map(|j| from(&j.name).map(|from| (j.name, from))).collect())
 }
 
 async fn summary(backend: &Backend, deployed: Deployed, begun: Instant) -> Result<Summary> {

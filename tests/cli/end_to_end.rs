@@ -112,4 +112,17 @@ fn a_headless_demo_says_what_has_happened() {
         .iter()
         .any(|q| q["result"]["rows"].as_array().is_some_and(|rows| !rows.is_empty()));
     assert!(answered, "{summary}");
+    // What runs once a day has run, and what follows from it.
+    let objects = |bucket: &str| {
+        let buckets = summary["buckets"].as_array().unwrap();
+        buckets.iter().find(|b| b["bucket"] == bucket).unwrap()["objects"].as_u64().unwrap()
+    };
+    assert!(objects("bls-quest-dev-data") > 1 && objects("bls-quest-dev-population") == 4, "{summary}");
+    if summary["pipelines"].as_array().unwrap().contains(&json!("covid-etl")) {
+        let loads = summary["topics"].as_array().unwrap().iter().find(|t| t["topic"] == "covid-etl-dev-loads");
+        assert!(loads.unwrap()["messages"].as_u64().unwrap() >= 1, "{summary}");
+    }
+    let failed: Vec<&Value> =
+        summary["job_runs"].as_array().unwrap().iter().filter(|j| j["failed"].as_u64() != Some(0)).collect();
+    assert!(failed.is_empty(), "{failed:?}");
 }
