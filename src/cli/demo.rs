@@ -42,7 +42,7 @@ const SPEED: f64 = 60.0;
 /// How often the demo looks whether the first files have landed.
 const LOOK: Duration = Duration::from_millis(200);
 /// What happens less often than this, a demo would not show.
-const LASTS: Duration = Duration::from_secs(120);
+const LASTS: Duration = Duration::from_mins(2);
 /// Rows of a saved query's answer in the summary.
 const ROWS: usize = 10;
 

@@ -67,15 +67,13 @@ fn url(c: &mut Context<'_>, url: At<String>) -> Option<(String, u16)> {
         c.m.add(url.at, "credentials in an address", help);
         return None;
     }
-    match port(&url.value) {
-        Some(port) => Some((url.value, port)),
-        None => {
-            let help = "`jdbc:`, one of `postgresql`, `mysql`, `redshift` with `://HOST:PORT/DATABASE`, \
-                        `oracle:thin://@HOST:PORT/SERVICE`, or `sqlserver://HOST:PORT;database=DATABASE`";
-            c.m.add(url.at, format!("{} is no address of a database", quote(&url.value)), help);
-            None
-        }
+    let found = port(&url.value);
+    if found.is_none() {
+        let help = "`jdbc:`, one of `postgresql`, `mysql`, `redshift` with `://HOST:PORT/DATABASE`, \
+                    `oracle:thin://@HOST:PORT/SERVICE`, or `sqlserver://HOST:PORT;database=DATABASE`";
+        c.m.add(url.at, format!("{} is no address of a database", quote(&url.value)), help);
     }
+    Some((url.value, found?))
 }
 
 fn port(url: &str) -> Option<u16> {

@@ -490,7 +490,7 @@ fn no_policy_is_longer_than_iam_takes() {
     assert!((2..=10).contains(&managed.len()) && managed.iter().all(|n| *n <= 6_144), "{managed:?}");
     for document in all().iter().map(document).chain([bootstrap]) {
         for (id, role) in resources(&document, "AWS::IAM::Role") {
-            let inline: usize = many(&role["Properties"]["Policies"]).iter().map(|p| length(p)).sum();
+            let inline: usize = many(&role["Properties"]["Policies"]).iter().map(length).sum();
             assert!(inline <= 10_240, "{id} has policies of {inline} characters");
         }
     }

@@ -51,6 +51,7 @@ fn job() -> resources::Job {
         table: None,
         bookmark: true,
         timeout_minutes: 5,
+        connections: Vec::new(),
         role: "role".into(),
         log_group: "/aws-glue/jobs/etl".into(),
         on_ended: vec![Told { end: End::Succeeded, target: NotificationTarget::Topic("good".into()) }],
