@@ -26,6 +26,26 @@ pub fn monitoring() -> Value {
     document(vec![statement("Look", read.iter().map(String::as_str).chain(READ_TOO)), no_keys(), results()])
 }
 
+/// The policy of those who plan: a change set is made and deleted again, and what it refers to is uploaded. They cannot
+/// execute one. The empty stack of a first plan stays until the deploy, since deleting it would take the right to delete
+/// any.
+pub fn planning() -> Value {
+    let read = actions(|o| o.access == Access::Read);
+    document(vec![
+        statement("Look", read.iter().map(String::as_str).chain(READ_TOO)),
+        no_keys(),
+        results(),
+        statement("Plan", ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"].into_iter()),
+        json!({
+            "Sid": "UploadWhatIsPlanned",
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::pumphouse-artifacts-*/*"
+        }),
+        pass_role(),
+    ])
+}
+
 /// The policy of those who deploy, run and change. What CloudFormation makes, it makes with the bootstrap stack's role.
 pub fn operating() -> Value {
     let read = actions(|o| o.access == Access::Read);
@@ -34,14 +54,18 @@ pub fn operating() -> Value {
         statement("Look", read.iter().map(String::as_str).chain(READ_TOO)),
         results(),
         statement("Operate", write.iter().map(String::as_str).chain(["kms:GenerateDataKey"])),
-        json!({
-            "Sid": "LetCloudFormationUseItsRole",
-            "Effect": "Allow",
-            "Action": "iam:PassRole",
-            "Resource": "arn:aws:iam::*:role/pumphouse-bootstrap-*",
-            "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
-        }),
+        pass_role(),
     ])
+}
+
+fn pass_role() -> Value {
+    json!({
+        "Sid": "LetCloudFormationUseItsRole",
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": "arn:aws:iam::*:role/pumphouse-bootstrap-*",
+        "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
+    })
 }
 
 /// The policy of a role's session in read-only mode: at most 2,048 characters, so actions go by patterns where no pattern
@@ -146,6 +170,16 @@ mod tests {
             assert_eq!(through, reads(operation), "{}", operation.action);
         }
         assert!(allowed.iter().all(|action| !action.contains('*')));
+    }
+
+    #[test]
+    fn those_who_plan_may_execute_nothing_and_delete_nothing_but_their_change_sets() {
+        let changes: Vec<_> = allowed(&planning(), false)
+            .into_iter()
+            .filter(|action| ALL.iter().any(|o| o.action == action && o.access == Access::Write))
+            .filter(|action| action != "apigateway:GET")
+            .collect();
+        assert_eq!(changes, ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet", "s3:PutObject"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod roles;
 mod template;
 mod terraform;
 mod uploads;
+mod workflows;
 
 pub use diagram::{mermaid, with_diagram};
 pub use graph::{Error, graph};
@@ -18,3 +19,4 @@ pub use template::{
 };
 pub use terraform::{TerraformError, TerraformOptions, terraform};
 pub use uploads::{Upload, uploads};
+pub use workflows::{ToolSource, WorkflowEngine, WorkflowOptions, github_workflow};

@@ -91,6 +91,7 @@ const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("doctor", false, &[]),
     ("export cloudformation", false, &["crypto-stream"]),
     ("export graph", false, &["crypto-stream"]),
+    ("export github-actions", false, &["crypto-stream"]),
     ("export iam", false, &["--operate"]),
     ("export terraform", false, &["crypto-stream", "--to", "terraform"]),
     ("bootstrap", true, &["--yes"]),

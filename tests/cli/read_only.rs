@@ -101,6 +101,7 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("serve", Change, &[]),
     ("export cloudformation", Read, &["crypto-stream"]),
     ("export graph", Read, &["crypto-stream"]),
+    ("export github-actions", Read, &["crypto-stream"]),
     ("export iam", Read, &[]),
     ("export terraform", Read, &["crypto-stream", "--to", "terraform"]),
     ("info", Read, &[]),

@@ -1,6 +1,7 @@
 //! `export`: what others may apply without pumphouse.
 
 mod cloudformation;
+mod github_actions;
 mod terraform;
 
 use std::path::Path;
@@ -29,10 +30,12 @@ pub enum Command {
         /// The pipeline's name
         pipeline: String,
     },
-    /// Print the IAM policy of those who look, or of those who operate
+    /// Print the IAM policy of those who look, of those who plan, or of those who operate
     Iam(Iam),
     /// Write a module and a folder for each environment for those who deploy with Terraform
     Terraform(terraform::Terraform),
+    /// Print a workflow for GitHub Actions: check, plan on pull requests, deploy one environment after the other
+    GithubActions(github_actions::GithubActions),
 }
 
 /// Whose policy.
@@ -41,11 +44,18 @@ pub struct Iam {
     /// Of those who deploy, run and change, rather than of those who only look
     #[arg(long)]
     operate: bool,
+    /// Of those who plan: they make change sets and execute none
+    #[arg(long, conflicts_with = "operate")]
+    plan: bool,
 }
 
 impl Iam {
     fn run(&self, s: &Session) -> Result {
-        let policy = if self.operate { policy::operating() } else { policy::monitoring() };
+        let policy = match (self.operate, self.plan) {
+            (true, _) => policy::operating(),
+            (_, true) => policy::planning(),
+            _ => policy::monitoring(),
+        };
         s.out.line(&serde_json::to_string_pretty(&policy).map_err(Failure::failed)?)
     }
 }
@@ -58,6 +68,7 @@ impl Command {
             Self::Graph { pipeline } => s.out.bytes(deploy::mermaid(&graph(s, pipeline)?).as_bytes()),
             Self::Iam(iam) => iam.run(s),
             Self::Terraform(t) => t.run(s),
+            Self::GithubActions(workflow) => workflow.run(s),
         }
     }
 }
