@@ -97,8 +97,14 @@ pub fn terraform(settings: &Settings) -> Terraform {
 /// The embedded cloud.
 #[cfg(feature = "local")]
 mod embedded {
-    use super::{Backend, Connection, Result, Settings, functions, pipelines, principal};
-    use crate::local::{Local, Options, store};
+    use std::path::Path;
+
+    use super::{Backend, Connection, Result, Settings, functions, known_handler, pipelines, principal};
+    use crate::{
+        cloud::releases::Definition,
+        local::{Local, Options, store},
+        spec,
+    };
 
     pub(super) fn open(settings: &Settings) -> Result<Connection> {
         connection(settings, open_local(settings, settings.read_only.value)?)
@@ -121,8 +127,17 @@ mod embedded {
             principal: principal(),
             handlers: functions::find,
             online: false,
+            read_release: |folder| release_of(folder),
             database_url: crate::config::environment("DATABASE_URL"),
         })?)
+    }
+
+    /// What a pipeline's folder says of how it is delivered.
+    fn release_of(folder: &Path) -> std::result::Result<Definition, String> {
+        let location = spec::Location::Folder(folder.to_owned());
+        let pipeline = spec::load(&location, &known_handler).map_err(|report| report.to_string())?;
+        let release = pipeline.release.ok_or("pipeline.toml has no [release]: it says how a change is delivered")?;
+        Ok(release.definition)
     }
 
     fn connection(settings: &Settings, local: Local) -> Result<Connection> {

@@ -1,7 +1,7 @@
 //! Releases: how a change of a pipeline's folder is checked, deployed to one environment after another, and waits for an
 //! approval in between (AWS CodePipeline: a delivery is a pipeline there, a release is one of its executions).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -226,6 +226,10 @@ pub struct ReleaseRequest {
     /// The revision; none: the branch's newest.
     pub revision: Option<String>,
 }
+
+/// Reads the `[release]` section of a pipeline's folder, for a cloud that has only the folder; else why not, as it is to be
+/// told.
+pub type ReadRelease = fn(&Path) -> std::result::Result<Definition, String>;
 
 /// Releases.
 #[async_trait]

@@ -20,6 +20,7 @@ use super::{
     deliveries::{self, Take},
     jobs, logs, lookup,
     process::Lease,
+    releases,
     schedules::Fired,
     store::sql,
 };
@@ -39,6 +40,8 @@ const GARBAGE: Duration = Duration::from_mins(10);
 const DISPATCHES: usize = 4;
 /// Rows that expire in one transaction.
 const BATCH: usize = 1_000;
+/// Days that the logs of releases are kept.
+const RELEASE_LOGS: i64 = 90;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -48,10 +51,17 @@ impl Local {
         let local = self.clone();
         tokio::spawn(async move {
             let Some(_lease) = local.wait_for_lease(&stop).await else { return };
-            let mut driver =
-                Driver { local, dispatches: JoinSet::new(), next_maintenance: Instant::now(), next_expiry_ms: 0 };
+            let mut driver = Driver {
+                local,
+                dispatches: JoinSet::new(),
+                releases: JoinSet::new(),
+                next_maintenance: Instant::now(),
+                next_expiry_ms: 0,
+            };
             driver.run(&stop).await;
             driver.dispatches.shutdown().await;
+            // Each ends what it is at work on, and leaves it to the next.
+            while driver.releases.join_next().await.is_some() {}
         })
     }
 
@@ -77,6 +87,7 @@ impl Local {
 struct Driver {
     local: Local,
     dispatches: JoinSet<()>,
+    releases: JoinSet<()>,
     next_maintenance: Instant,
     /// On the cloud's clock.
     next_expiry_ms: i64,
@@ -89,6 +100,8 @@ struct Round {
     jobs: Vec<(String, String)>,
     /// Crawlers to start, in the same way.
     crawlers: Vec<(String, String)>,
+    /// Deliveries of which a release is to be carried on.
+    releases: Vec<String>,
     /// Whether invocations wait to be dispatched.
     pending: bool,
     /// When to look again at the latest, on the cloud's clock.
@@ -122,7 +135,7 @@ impl Driver {
         while !stop.is_cancelled() {
             let mark = self.local.inner.watch.mark(&self.local.inner.store).unwrap_or_default();
             self.maintain().await;
-            let round = self.round().await;
+            let round = self.round(stop).await;
             let wait = self.wait(&round);
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -135,7 +148,7 @@ impl Driver {
         }
     }
 
-    async fn round(&mut self) -> Round {
+    async fn round(&mut self, stop: &CancellationToken) -> Round {
         let local = self.local.clone();
         let result = self.local.blocking(move || Ok(local.look())).await;
         let mut round = result.unwrap_or_else(|error| {
@@ -151,6 +164,16 @@ impl Driver {
             if let Err(error) = self.local.start_crawler(&crawler, &schedule, None).await {
                 tracing::warn!(%error, schedule, crawler, "a scheduled crawler was not started");
             }
+        }
+        while self.releases.try_join_next().is_some() {}
+        for delivery in std::mem::take(&mut round.releases) {
+            let (local, stop) = (self.local.clone(), stop.clone());
+            // One that another process, or task, was quicker to take is left to it.
+            self.releases.spawn(async move {
+                if let Err(error) = local.carry_releases(&delivery, &stop).await {
+                    tracing::warn!(%error, delivery, "a release could not be carried on");
+                }
+            });
         }
         if round.pending && self.dispatches.len() < DISPATCHES {
             let local = self.local.clone();
@@ -239,6 +262,7 @@ impl Local {
 
         let next_ms = round.part("alarms", self.evaluate_alarms());
         round.at(next_ms);
+        round.releases = round.part("releases", store.read_now(|c| self.releases_to_carry(c)));
         round
     }
 
@@ -250,6 +274,7 @@ impl Local {
         round.part("retention of queues", self.trim_queues());
         round.part("retention of logs", self.trim_logs());
         round.part("access logs", self.log_access());
+        round.part("releases", releases::folders::sweep(self));
         if expire_objects {
             round.part("expiry of objects", self.expire_objects());
             round.part("expiry of versions", self.expire_versions());
@@ -261,6 +286,7 @@ impl Local {
     fn trim_logs(&self) -> Result<()> {
         let store = &self.inner.store;
         let now_ms = self.inner.clock.now_ms();
+        self.trim_release_logs(now_ms - RELEASE_LOGS * DAY_MS, BATCH)?;
         for group in store.read_now(|c| lookup::all(c, "log_group"))? {
             let Properties::LogGroup(settings) = &group.resource.properties else { continue };
             let name = &group.resource.physical_name;

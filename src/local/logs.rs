@@ -11,7 +11,7 @@ use memchr::memmem::Finder;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Statement, ToSql, Transaction, params};
 use tokio_util::sync::CancellationToken;
 
-use super::{Local, clock::timestamp, lookup, store::sql};
+use super::{Local, clock::timestamp, lookup, releases, store::sql};
 use crate::cloud::{
     Error, Pages, Result,
     logs::{Cursor, InsightsQuery, InsightsResult, Live, LogEvent, LogGroup, LogPage, Logs, ReadLogs},
@@ -126,22 +126,34 @@ fn groups(connection: &Connection) -> Result<Vec<LogGroup>> {
              where name = ?1",
         )
         .map_err(sql)?;
-    lookup::all(connection, "log_group")?
+    let mut names: Vec<_> = lookup::all(connection, "log_group")?
         .into_iter()
-        .map(|deployed| {
-            let name = deployed.resource.physical_name;
+        .map(|deployed| (deployed.resource.physical_name, deployed.pipeline))
+        .collect();
+    names.extend(releases::log_groups(connection)?);
+    names
+        .into_iter()
+        .map(|(name, pipeline)| {
             let row: Option<(i64, i64, Option<i64>)> =
                 counts.query_row([&name], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional().map_err(sql)?;
             let (events, bytes, last) = row.unwrap_or_default();
             Ok(LogGroup {
                 name,
-                pipeline: deployed.pipeline,
+                pipeline,
                 events: Some(events as u64),
                 bytes: Some(bytes as u64),
                 last_event: last.map(timestamp),
             })
         })
         .collect()
+}
+
+/// The groups whose names begin so.
+pub(crate) fn groups_below(connection: &Connection, prefix: &str) -> Result<Vec<String>> {
+    connection
+        .prepare_cached("select name from log_groups where substr(name, 1, length(?1)) = ?1 order by name")
+        .and_then(|mut s| s.query_map([prefix], |r| r.get(0))?.collect())
+        .map_err(sql)
 }
 
 fn group_id(connection: &Connection, name: &str) -> Result<Option<i64>> {

@@ -60,6 +60,7 @@ use crate::cloud::{
     Cloud, Error, Identity, Result,
     functions::Handlers,
     identity::Identities,
+    releases::ReadRelease,
     traffic::{Meter, Traffic},
 };
 use clock::Clock;
@@ -79,6 +80,8 @@ pub struct Options {
     pub handlers: Handlers,
     /// Whether sources answer from their real addresses.
     pub online: bool,
+    /// Reads the `[release]` section of a pipeline's folder.
+    pub read_release: ReadRelease,
     /// The connection string of the PostgreSQL server to use, rather than a private one.
     pub database_url: Option<String>,
 }

@@ -172,7 +172,7 @@ fn machine() -> impl Iterator<Item = (&'static str, OsString)> {
 }
 
 /// Logs what comes out of a pipe, line by line.
-async fn pump(mut pipe: impl AsyncRead + Unpin, log: Arc<dyn LogSink>) {
+pub(super) async fn pump(mut pipe: impl AsyncRead + Unpin, log: Arc<dyn LogSink>) {
     let mut line = Vec::new();
     let mut chunk = vec![0; 8 << 10];
     while let Ok(count) = pipe.read(&mut chunk).await {
@@ -199,21 +199,26 @@ fn log_line(line: &[u8], log: &dyn LogSink) {
 }
 
 /// A child's process group; killed when dropped. A group's number is not given to another while one of it lives.
-struct Group(Option<u32>);
+pub(super) struct Group(pub(super) Option<u32>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let Some(id) = self.0 else { return };
-        // The shell's own kill: the only way to a group that needs neither unsafe code nor another program.
-        let killed = std::process::Command::new("/bin/sh")
-            .args(["-c", &format!("kill -s KILL -- -{id}")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if let Err(error) = killed {
-            tracing::warn!(%error, group = id, "a function's processes could not be ended");
-        }
+        signal_group(self, "KILL");
+    }
+}
+
+/// Sends a signal to all processes of a group.
+pub(super) fn signal_group(group: &Group, signal: &str) {
+    let Some(id) = group.0 else { return };
+    // The shell's own kill: the only way to a group that needs neither unsafe code nor another program.
+    let killed = std::process::Command::new("/bin/sh")
+        .args(["-c", &format!("kill -s {signal} -- -{id}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if let Err(error) = killed {
+        tracing::warn!(%error, group = id, "a child's processes could not be told to end");
     }
 }
 

@@ -31,6 +31,7 @@ pub fn open_with(dir: &Path, handlers: Handlers) -> Local {
         principal: "tester".into(),
         handlers,
         online: false,
+        read_release: |_| Err("no pipeline is read here".into()),
         database_url: None,
     })
     .expect("an embedded cloud")
