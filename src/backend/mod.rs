@@ -21,6 +21,7 @@ pub mod preview;
 pub mod prices;
 pub mod queries;
 pub mod queues;
+pub mod releases;
 pub mod run;
 pub mod secrets;
 mod spared;

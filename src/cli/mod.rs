@@ -412,7 +412,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         Command::Dashboards(c) => c.run(s, backend).await,
         Command::Alerts(c) => c.run(s, backend).await,
         Command::Topics(c) => c.run(s, backend).await,
-        Command::Releases(c) => c.run(s, backend).await,
+        Command::Releases(c) => c.run(s, &connection).await,
         Command::Secret(c) => c.run(s, backend).await,
         Command::Apis(c) => c.run(s, backend).await,
         Command::New(_)

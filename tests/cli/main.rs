@@ -27,6 +27,8 @@ mod prompts;
 #[cfg(feature = "local")]
 mod read_only;
 #[cfg(feature = "local")]
+mod releases;
+#[cfg(feature = "local")]
 mod signals;
 #[cfg(not(feature = "local"))]
 mod slim;

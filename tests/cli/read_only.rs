@@ -12,13 +12,15 @@ enum Does {
     Change,
     /// It reads what the embedded cloud does not have, and says so.
     ReadAws,
+    /// It reads a release, of which there is none, and says so.
+    ReadRelease,
     /// It reads what only covid-etl has, which wants a PostgreSQL and is not deployed here, and says so.
     ReadNothing,
     /// It reads a folder of Terraform's, and says that there is none.
     ReadNoFolder,
 }
 
-use Does::{Change, Read, ReadAws, ReadNoFolder, ReadNothing};
+use Does::{Change, Read, ReadAws, ReadNoFolder, ReadNothing, ReadRelease};
 
 /// Every command: what it does, and arguments that would be right without `--read-only`.
 const COMMANDS: &[(&str, Does, &[&str])] = &[
@@ -90,6 +92,14 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("queues messages", Read, &["bls-quest/reports"]),
     ("queues send", Change, &["bls-quest/reports", "hello"]),
     ("queues redrive", Change, &["bls-quest/reports", "--yes"]),
+    ("releases list", Read, &[]),
+    ("releases show", ReadRelease, &["dataops"]),
+    ("releases logs", ReadRelease, &["dataops"]),
+    ("releases follow", ReadRelease, &["dataops"]),
+    ("releases start", Change, &["dataops", "--yes"]),
+    ("releases approve", Change, &["dataops", "--confirm", "dataops-prod"]),
+    ("releases reject", Change, &["dataops", "--yes"]),
+    ("releases stop", Change, &["dataops", "--yes"]),
     ("releases plan", ReadAws, &["dataops"]),
     ("releases deploy", Change, &["dataops"]),
     ("releases destroy", Change, &["dataops"]),
@@ -139,6 +149,7 @@ fn what_changes_anything_is_refused_and_what_reads_works() {
             ReadAws => (1, "not supported by the local cloud"),
             ReadNothing => (1, "has a pipeline been deployed"),
             ReadNoFolder => (1, "nowhere: No such file"),
+            ReadRelease => (1, "no release of dataops is there yet"),
         };
         assert_eq!(said.code, code, "{name}: {}", said.err);
         assert!(said.err.contains(why), "{name}: {}", said.err);
@@ -184,6 +195,7 @@ const FRESH: &[&[&str]] = &[
     &["topics", "list"],
     &["secret", "list"],
     &["apis", "list"],
+    &["releases", "list"],
     &["info"],
     &["doctor"],
 ];
