@@ -16,6 +16,7 @@ use crate::{
         jobs::{Job, JobRun},
         logs::ReadLogs,
         queues::Queue,
+        releases::Release,
         resources::{Graph, NotificationTarget, Properties},
         stacks::{Operation, Stack},
         streams::{DeliveryStream, Stream},
@@ -60,6 +61,9 @@ pub struct PipelineSummary {
     /// Whether an alarm is what is wrong.
     #[serde(skip)]
     pub in_alarm: bool,
+    /// Whether a release that waits for an approval is what wants to be looked at.
+    #[serde(skip)]
+    pub waits: bool,
     /// The name of a stack that is no pipeline of this environment; none for a pipeline.
     #[serde(skip)]
     pub other: Option<String>,
@@ -181,6 +185,7 @@ impl Backend {
                         deployed: stack.map(|s| s.updated),
                         health: Health::Bad,
                         in_alarm: false,
+                        waits: false,
                         other: None,
                         words: match report.diagnostics.first() {
                             Some(d) => format!("pipeline.toml:{}:{}: {}", d.line, d.column, d.message),
@@ -199,6 +204,7 @@ impl Backend {
             }
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
+        mark_waiting(&mut all, &self.waiting_shown().await);
         Ok(all)
     }
 
@@ -446,6 +452,7 @@ fn other(stack: &Stack) -> PipelineSummary {
         },
         words: word.to_lowercase().replace('_', " "),
         in_alarm: false,
+        waits: false,
         other: Some(stack.name.clone()),
     }
 }
@@ -464,9 +471,23 @@ fn summarize(name: &str, description: &str, stack: Option<&Stack>, facts: &Facts
         stack: stack.map(|s| s.status.word().to_owned()),
         deployed: stack.map(|s| s.updated),
         in_alarm: health == Health::Warning && stack.is_some_and(|s| !s.interrupted),
+        waits: false,
         other: None,
         health,
         words,
+    }
+}
+
+/// Says of a pipeline that one of its releases waits, unless something worse is to be said.
+fn mark_waiting(all: &mut [PipelineSummary], waiting: &[(String, Release)]) {
+    for (name, release) in waiting {
+        let Some(approval) = release.waits_for() else { continue };
+        if let Some(pipeline) = all.iter_mut().find(|p| p.name == *name && p.health < Health::Warning) {
+            let place = approval.env.as_deref().unwrap_or(&approval.stage);
+            pipeline.health = Health::Warning;
+            pipeline.waits = true;
+            pipeline.words = format!("{place} waits for approval");
+        }
     }
 }
 

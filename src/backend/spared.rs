@@ -19,6 +19,7 @@ use super::{
 use crate::cloud::{
     functions::Function,
     jobs::JobRun,
+    releases::Release,
     stacks::{Operation, Stack},
 };
 
@@ -65,7 +66,12 @@ pub(super) struct Spared {
     /// By the newest, as far as that is known: a job that never ran has none.
     runs: Kept<Option<JobRun>, Vec<JobRun>>,
     failures: Kept<(Option<u64>, Option<Timestamp>), Vec<TimelineEntry>>,
+    /// The releases that wait for an approval.
+    waiting: tokio::sync::Mutex<Option<(u64, Instant, Waiting)>>,
 }
+
+/// Releases, each with its pipeline.
+type Waiting = Vec<(String, Release)>;
 
 #[derive(Debug)]
 struct Known {
@@ -93,6 +99,21 @@ impl Backend {
     /// Has everything read anew: somebody asks for it, or has changed something.
     pub fn forget(&self) {
         self.spared.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The releases that wait for an approval, each with its pipeline.
+    pub(super) async fn waiting_shown(&self) -> Waiting {
+        if !self.spares() {
+            return self.waiting_releases().await;
+        }
+        let mut last = self.spared.waiting.lock().await;
+        let epoch = self.epoch();
+        if let Some((_, _, waiting)) = last.as_ref().filter(|(then, at, _)| *then == epoch && at.elapsed() < STEADY) {
+            return waiting.clone();
+        }
+        let (at, waiting) = (Instant::now(), self.waiting_releases().await);
+        *last = Some((epoch, at, waiting.clone()));
+        waiting
     }
 
     /// What the ports tell. `now` wants what changes from one moment to the next as it is now; else what is shown will do.

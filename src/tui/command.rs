@@ -19,7 +19,7 @@ use crate::{
         run::RunOptions,
         transfers::{Download, OnMove, Upload},
     },
-    cloud::functions::Invoke,
+    cloud::{functions::Invoke, releases::Decision},
 };
 
 /// Something that the console wants done.
@@ -180,6 +180,7 @@ impl Executor {
                         Act::Deploy(pipeline) => backend.deploy_effect(pipeline).await,
                         Act::Destroy(pipeline) => backend.destroy_effect(pipeline).await,
                         Act::Run(pipeline) => Ok(backend.run_effect(pipeline)),
+                        Act::Decide(word) => Ok(backend.decide_effect(word)),
                         other => other.effect().ok_or_else(|| crate::backend::Error::Usage(other.words())),
                     };
                     let _ = tx.send(Msg::Judged { act, result: result.map_err(|e| told(&e)) });
@@ -322,6 +323,19 @@ async fn perform(
         Act::Deploy(pipeline) => {
             let stack = backend.deploy(pipeline, consent, forward(news)).await?;
             format!("{} is {}", stack.name, stack.status.word())
+        }
+        Act::StartRelease(delivery) => {
+            let release = backend.start_release(delivery, None, consent).await?;
+            format!("release {} is started", release.id)
+        }
+        Act::Decide(word) => {
+            backend.decide_release(word, consent).await?;
+            let verb = if word.decision == Decision::Approve { "approved" } else { "rejected" };
+            format!("release {} is {verb}", word.approval.release)
+        }
+        Act::StopRelease { delivery, release } => {
+            backend.stop_release(delivery, release, "", consent).await?;
+            format!("release {release} is asked to stop")
         }
         Act::Destroy(pipeline) => {
             let kept = backend.destroy(pipeline, &[], consent, forward(news)).await?.retained;

@@ -11,7 +11,7 @@ use crate::{
         functions, jobs,
         overview::{PipelineSummary, PipelineView},
         preview::Preview,
-        queries, queues,
+        queries, queues, releases,
     },
     cloud::{
         alerts::{Alert, Message, Publish, Topic},
@@ -21,6 +21,7 @@ use crate::{
         logs::{Cursor, InsightsQuery, InsightsResult, Live, LogGroup},
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
         queues::{Queue, QueueMessage},
+        releases::{Decision, Release},
         stacks::{ChangeSet, Drift, Operation, Stack},
     },
 };
@@ -163,6 +164,22 @@ pub enum Request {
     Stack(String),
     /// A stack that no pipeline here made, by its own name, and what was done to it.
     OtherStack(String),
+    /// The releases of a pipeline.
+    Releases(String),
+    /// One release, step by step.
+    Release {
+        /// The delivery.
+        delivery: String,
+        /// The release.
+        id: String,
+    },
+    /// What a step of a release has logged last.
+    StepLog {
+        /// The log group.
+        group: String,
+        /// The log stream.
+        stream: String,
+    },
 }
 
 /// Which events of a group are read.
@@ -214,7 +231,10 @@ impl Request {
             | Self::WholePlan(_)
             | Self::Drift(_)
             | Self::Stack(_)
-            | Self::OtherStack(_) => 7,
+            | Self::OtherStack(_)
+            | Self::Releases(_)
+            | Self::Release { .. }
+            | Self::StepLog { .. } => 7,
         }
     }
 }
@@ -262,6 +282,11 @@ pub enum Data {
     Plan(ChangeSet),
     Drift(Drift),
     Stack(Option<Stack>, Vec<Operation>),
+    /// The delivery's name, and its releases.
+    Releases(String, Vec<Release>),
+    Release(Box<Release>),
+    /// Clean lines.
+    StepLog(Vec<String>),
 }
 
 /// Something to change.
@@ -309,6 +334,14 @@ pub enum Act {
     Deploy(String),
     /// A pipeline, by its own name.
     Destroy(String),
+    /// A delivery's next.
+    StartRelease(String),
+    /// Somebody's word on what waits.
+    Decide(releases::Word),
+    StopRelease {
+        delivery: String,
+        release: String,
+    },
 }
 
 impl Act {
@@ -326,7 +359,9 @@ impl Act {
             Self::SaveObject { bucket, key, .. } => buckets::save_effect(bucket, key),
             Self::PutFile { bucket, key, .. } => buckets::put_effect(bucket, key),
             Self::CancelQuery(id) => queries::cancel_effect(id),
-            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) => return None,
+            Self::StartRelease(delivery) => releases::start_effect(delivery, None),
+            Self::StopRelease { delivery, release } => releases::stop_effect(delivery, release),
+            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) | Self::Decide(_) => return None,
         })
     }
 
@@ -341,6 +376,10 @@ impl Act {
             Self::Run(pipeline) => format!("run {pipeline}"),
             Self::Deploy(pipeline) => format!("deploy {pipeline}"),
             Self::Destroy(pipeline) => format!("destroy {pipeline}"),
+            Self::Decide(word) => {
+                let verb = if word.decision == Decision::Approve { "approve" } else { "reject" };
+                format!("{verb} release {}", word.approval.release)
+            }
             other => other.effect().map(|e| format!("{} {}", e.what, e.target)).unwrap_or_default(),
         }
     }
@@ -379,6 +418,8 @@ pub enum Target {
     Topic(String),
     Queue(String),
     Sql(String),
+    /// The releases of the pipeline with this name.
+    Releases(String),
 }
 
 impl Target {
@@ -391,6 +432,7 @@ impl Target {
             Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } | Self::Insights(_) => 4,
             Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) | Self::Queue(_) => 5,
             Self::Sql(_) => 6,
+            Self::Releases(_) => 7,
         }
     }
 }

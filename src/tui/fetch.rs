@@ -25,6 +25,8 @@ const EVENTS: usize = 2_000;
 const SAMPLES: usize = 120;
 /// How long a URL works.
 const PRESIGNED: std::time::Duration = std::time::Duration::from_hours(1);
+/// Of what a step of a release has logged, the last lines: all of it is in the logs' pane.
+const STEP_LINES: usize = 500;
 /// Rows of a query's result that are held.
 const ROWS: usize = 100_000;
 
@@ -149,6 +151,24 @@ pub async fn fetch(
         Request::Drift(pipeline) => Data::Drift(backend.drift(pipeline).await?),
         Request::Stack(pipeline) => stack(&*backend.stacks_of(pipeline)?, &backend.stack_name(pipeline)).await?,
         Request::OtherStack(name) => stack(&*backend.cloud.stacks, name).await?,
+        Request::Releases(pipeline) => {
+            let delivery = backend.delivery(pipeline).await?.name;
+            let releases = backend.list_releases(&delivery, PAST).await?;
+            Data::Releases(delivery, releases)
+        }
+        Request::Release { delivery, id } => Data::Release(Box::new(cloud.releases.get(delivery, id).await?)),
+        Request::StepLog { group, stream } => {
+            let (groups, stream) = (vec![group.clone()], Some(stream.clone()));
+            let read = ReadLogs { groups, stream, newest: true, limit: STEP_LINES, ..ReadLogs::default() };
+            let page = match cloud.logs.read(&read).await {
+                // It has not written anything yet.
+                Err(cloud::Error::NotFound { .. }) => cloud::logs::LogPage::default(),
+                page => page?,
+            };
+            let lines =
+                page.events.iter().flat_map(|e| text::clean_lines(&e.message).map(std::borrow::Cow::into_owned));
+            Data::StepLog(lines.collect())
+        }
     })
 }
 

@@ -27,6 +27,8 @@ pub enum Context {
     Editor,
     /// In the deploy pane.
     Deploy,
+    /// While the releases of a pipeline are seen.
+    Releases,
 }
 
 /// What a key asks for.
@@ -90,6 +92,10 @@ pub enum Action {
     Narrower,
     Wider,
     Whole,
+    Releases,
+    StartRelease,
+    Approve,
+    Reject,
 }
 
 /// One line of the table.
@@ -197,6 +203,21 @@ pub const TABLE: &[Binding] = &[
     bind(C::Deploy, &["e"], Action::GoToError, "why there is no plan, or the last deploy that failed", "error"),
     bind(C::Deploy, &["a"], Action::Apply, "apply the plan", "apply"),
     bind(C::Deploy, &["x"], Action::Destroy, "destroy the stack with everything in it", "destroy"),
+    bind(C::Deploy, &["v"], Action::Releases, "the pipeline's releases: approve one, start one", "releases"),
+    bind(
+        C::Releases,
+        &["enter"],
+        Action::Enter,
+        "from the release to its steps; on a step, everything about it",
+        "open",
+    ),
+    bind(C::Releases, &["a"], Action::Approve, "approve what the release waits for", "approve"),
+    bind(C::Releases, &["x"], Action::Reject, "reject it: the release ends", "reject"),
+    bind(C::Releases, &["n"], Action::StartRelease, "start a release of the branch's newest commit", "new"),
+    bind(C::Releases, &["s"], Action::Stop, "stop the release; a deploy that is at work is waited for", "stop"),
+    bind(C::Releases, &["l"], Action::Logs, "the log of the step, in the logs' pane", "log"),
+    bind(C::Releases, &["e"], Action::GoToError, "the step that failed, or the last release that did", "error"),
+    bind(C::Releases, &["esc", "backspace"], Action::Back, "back: to the releases, then to the plan", "back"),
     bind(C::Global, &["1"], Action::Pane(1), "Overview: the pipelines, their stages, what happened", ""),
     bind(C::Global, &["2"], Action::Pane(2), "Buckets", ""),
     bind(C::Global, &["3"], Action::Pane(3), "Jobs", ""),
@@ -335,6 +356,7 @@ pub fn page() -> String {
         (C::Queries, "6 Queries"),
         (C::Editor, "6 Queries, while SQL is typed"),
         (C::Deploy, "7 Deploy"),
+        (C::Releases, "7 Deploy, while releases are seen"),
     ];
     let mut out = String::from(
         "# Keys\n\nWritten from the console's own table (`src/tui/keymap.rs`); a test keeps it current. \

@@ -211,6 +211,8 @@ impl OverviewPane {
     fn go_to_trouble(pipeline: &PipelineSummary, cx: &mut Cx) {
         if pipeline.in_alarm {
             cx.go(Target::Alarm(pipeline.name.clone()));
+        } else if pipeline.waits {
+            cx.go(Target::Releases(pipeline.name.clone()));
         } else {
             cx.intents.push(Intent::Deploy(pipeline.name.clone()));
         }

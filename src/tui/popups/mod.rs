@@ -16,7 +16,7 @@ use super::{
     widgets::{edit::LineEdit, list::Scroll},
 };
 use crate::{
-    backend::{Consent, Effect, Strength},
+    backend::{Consent, Effect, Strength, releases::Word},
     text,
 };
 
@@ -91,6 +91,8 @@ pub enum Purpose {
         /// The prefix that its name goes behind.
         prefix: String,
     },
+    /// The comment on a decision.
+    Decide(Word),
 }
 
 /// What a key did to a popup.
@@ -261,11 +263,13 @@ impl Purpose {
             Self::Publish(topic) => format!("publish to {topic}"),
             Self::Save { bucket, key, .. } => format!("save s3://{bucket}/{key}"),
             Self::PutFile { bucket, .. } => format!("put a file into {bucket}"),
+            Self::Decide(word) => Act::Decide(word.clone()).words(),
         }
     }
 
     fn act(&self, typed: &str) -> Result<Act, String> {
         match self {
+            Self::Decide(word) => Ok(Act::Decide(Word { comment: typed.trim().to_owned(), ..word.clone() })),
             Self::SetAlert(name) => match typed.trim().replace([',', '_'], "").parse::<f64>() {
                 Ok(value) if value.is_finite() => Ok(Act::SetAlert { name: name.clone(), value }),
                 _ => Err(format!("{typed:?} is no number: write 60000 or 0.5")),

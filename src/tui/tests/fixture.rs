@@ -80,6 +80,7 @@ fn summary(name: &str, health: Health, words: &str, stack: Option<&str>) -> Pipe
         health,
         words: words.into(),
         in_alarm: false,
+        waits: false,
         other: None,
     }
 }

@@ -15,6 +15,7 @@ mod overview;
 mod paging;
 mod queries;
 mod queues;
+mod releases;
 mod shell;
 
 use super::testing;
