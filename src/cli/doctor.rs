@@ -189,7 +189,7 @@ fn free_space(dir: &Path) -> Option<Finding> {
 fn driver(dir: &Path) -> Finding {
     match crate::local::process::driver(dir) {
         Some(holder) => ok("driver", format!("{holder} fires schedules and delivers streams")),
-        None => ok("driver", "no process drives schedules and streams: the console and `pumphouse serve` do"),
+        None => ok("driver", "no process drives schedules and streams: the console and `pumphouse local serve` do"),
     }
 }
 

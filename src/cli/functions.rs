@@ -9,13 +9,15 @@ use super::{
     failure::{Failure, Result},
     input,
     names::resolve,
-    out::Cell,
+    out::{Cell, note},
     session::Session,
     signals::unless_interrupted,
+    watch::watch,
 };
 use crate::{
     backend::{Backend, Kind, functions},
     cloud::functions::Invoke,
+    config::Format,
 };
 
 /// What to invoke.
@@ -26,21 +28,40 @@ pub struct Invocation {
     /// A file with the event as JSON; - is stdin [default: an empty object]
     #[arg(long, value_name = "FILE")]
     pub event: Option<String>,
+    /// Deploy and invoke it again whenever the pipeline's files or the event change, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
 }
 
 impl Invocation {
     /// Invokes it and waits for its end.
     pub async fn run(self, s: &Session, backend: &Backend) -> Result {
-        let event = match &self.event {
-            None => Value::Object(serde_json::Map::new()),
+        if self.watch {
+            return watch(s, backend, &self).await;
+        }
+        let event = self.event()?;
+        self.once(s, backend, event).await
+    }
+
+    /// The event.
+    pub fn event(&self) -> Result<Value> {
+        match &self.event {
+            None => Ok(Value::Object(serde_json::Map::new())),
             Some(from) => serde_json::from_slice(&input::read(from)?)
-                .map_err(|e| Failure::usage(format!("--event {from}: not JSON: {e}")))?,
-        };
+                .map_err(|e| Failure::usage(format!("--event {from}: not JSON: {e}"))),
+        }
+    }
+
+    /// Invokes it once, and shows the end of its log on stderr.
+    pub async fn once(&self, s: &Session, backend: &Backend, event: Value) -> Result {
         let function = resolve(backend, Kind::Function, &self.function).await?;
         let consent = s.consent(backend, &functions::invoke_effect(&function))?;
         let request = Invoke { function, event, request_id: None, sources: BTreeMap::new() };
         let work = backend.invoke(request, &consent);
         let outcome = unless_interrupted(work, "what it has already written stays").await??;
+        if let (Format::Table, Some(tail)) = (s.out.format, &outcome.log_tail) {
+            note(tail.trim_end());
+        }
         s.out.record(
             &outcome,
             vec![

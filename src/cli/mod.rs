@@ -24,6 +24,7 @@ mod functions;
 mod info;
 mod input;
 mod jobs;
+mod local;
 mod logging;
 mod logs;
 mod markdown;
@@ -38,13 +39,13 @@ mod queues;
 mod releases;
 mod run;
 mod secrets;
-mod serve;
 mod session;
 mod signals;
 mod stacks;
 mod tables;
 mod time;
 mod topics;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -219,8 +220,9 @@ enum Command {
     Export(export::Command),
     /// A fresh embedded cloud with all pipelines deployed and running, and the console
     Demo(demo::Demo),
-    /// Drive the embedded cloud and serve its HTTP APIs until Ctrl-C
-    Serve,
+    /// Developing on the embedded cloud
+    #[command(subcommand)]
+    Local(local::Command),
     /// Show versions, paths, and where each setting came from
     Info,
     /// Look for what keeps pumphouse from working well here
@@ -258,7 +260,7 @@ impl Command {
             Self::Secret(c) => c.change(),
             Self::Apis(c) => c.change(),
             Self::Demo(_) => Some(("demo", "the demo's pipelines")),
-            Self::Serve => Some(("serve", "the embedded cloud")),
+            Self::Local(c) => c.change(),
             Self::New(_)
             | Self::Adopt(_)
             | Self::Check(_)
@@ -326,7 +328,7 @@ fn begin(cli: Cli) -> Result {
         config: cli.global.config,
     };
     let mut settings = Settings::load(&flags, &config::environment)?;
-    if matches!(cli.command, Some(Command::Demo(_) | Command::Serve)) {
+    if matches!(cli.command, Some(Command::Demo(_) | Command::Local(_))) {
         settings.local.value = true;
     }
     if settings.read_only.value && flags.speed.is_some() {
@@ -370,7 +372,7 @@ fn dispatch(command: Command, s: &Session) -> Result {
         Command::Completions { shell } => return completions::run(s, shell),
         Command::Man => return completions::man(s),
         Command::Demo(demo) => return demo.run(s),
-        Command::Serve => return serve::run(s),
+        Command::Local(c) => return c.run(s),
         _ => {}
     }
     let runtime = runtime()?;
@@ -419,7 +421,7 @@ async fn with_cloud(command: Command, s: &Session) -> Result {
         | Command::Adopt(_)
         | Command::Check(_)
         | Command::Demo(_)
-        | Command::Serve
+        | Command::Local(_)
         | Command::Export(_)
         | Command::Info
         | Command::Doctor

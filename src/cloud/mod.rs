@@ -12,6 +12,7 @@ pub mod crawlers;
 pub mod delimited;
 pub mod diff;
 pub mod error;
+pub mod events;
 pub mod flow;
 pub mod functions;
 pub mod identity;

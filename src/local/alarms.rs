@@ -6,13 +6,13 @@ use serde_json::json;
 use super::{
     Local,
     clock::timestamp,
-    events::iso,
     lookup::{self, Deployed},
     store::sql,
 };
 use crate::cloud::{
     Error, Result,
     alerts::{AlarmState, Alert, AlertKind, Comparison, Sample},
+    events::iso,
     resources::{self, AlarmMetric, Properties},
 };
 

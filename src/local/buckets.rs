@@ -17,7 +17,6 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{
     Local,
     clock::timestamp,
-    events::{ObjectCreated, object_created},
     listing,
     lookup::{self, Deployed},
     queues,
@@ -26,6 +25,7 @@ use super::{
 use crate::cloud::{
     Error, Pages, Permit, Result,
     buckets::{Bucket, BucketDetail, Buckets, Content, ListObjects, Object, ObjectPage, Setting},
+    events::{ObjectCreated, object_created},
     resources::{self, Notification, NotificationTarget, Properties},
     uploads::{ByteStream, PutStream, Streamed},
 };

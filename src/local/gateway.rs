@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Local, apis, invoke::Call, process};
 use crate::cloud::{
     Error, Result,
+    events::{self, ApiRequest},
     resources::{self, Throttle},
     urlcode::decode,
 };
@@ -273,53 +274,23 @@ fn is_local(host: &HeaderValue) -> bool {
 
 /// The event of a REST API's proxy integration. The API's key is left out of its headers: it would end in logs.
 fn event(parts: &Parts, body: &Bytes, route: &Route, request_id: &str) -> Value {
-    let mut headers = Map::new();
-    let mut all_headers = Map::new();
-    for (name, value) in &parts.headers {
-        if name.as_str() != "x-api-key" {
-            add(&mut headers, &mut all_headers, name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
-        }
-    }
-    let (mut query, mut all_query) = (Map::new(), Map::new());
-    for pair in parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        add(&mut query, &mut all_query, &decode(name), &decode(value));
-    }
-    let or_null = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { Value::Object(map) };
-    let (text, encoded) = match std::str::from_utf8(body) {
-        _ if body.is_empty() => (Value::Null, false),
-        Ok(text) => (Value::from(text), false),
-        Err(_) => (Value::from(STANDARD.encode(body)), true),
-    };
-    json!({
-        "resource": route.api.path,
-        "path": route.api.path,
-        "httpMethod": parts.method.as_str(),
-        "headers": or_null(headers),
-        "multiValueHeaders": or_null(all_headers),
-        "queryStringParameters": or_null(query),
-        "multiValueQueryStringParameters": or_null(all_query),
-        "pathParameters": null,
-        "stageVariables": null,
-        "requestContext": {
-            "requestId": request_id,
-            "stage": route.stack,
-            "httpMethod": parts.method.as_str(),
-            "resourcePath": route.api.path,
-            "identity": {"sourceIp": "127.0.0.1"},
-        },
-        "body": text,
-        "isBase64Encoded": encoded,
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter().filter(|(name, _)| name.as_str() != "x-api-key");
+    let headers: Vec<_> = headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let query: Vec<_> = pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect();
+    events::api_request(ApiRequest {
+        method: parts.method.as_str(),
+        path: &route.api.path,
+        stage: &route.stack,
+        id: request_id,
+        query: &query,
+        headers: &headers,
+        body,
     })
-}
-
-/// Adds a value to a map that keeps the last one of each name and to one that keeps all.
-fn add(last: &mut Map<String, Value>, all: &mut Map<String, Value>, name: &str, value: &str) {
-    last.insert(name.to_owned(), value.into());
-    match all.get_mut(name).and_then(Value::as_array_mut) {
-        Some(values) => values.push(value.into()),
-        None => drop(all.insert(name.to_owned(), json!([value]))),
-    }
 }
 
 /// What the function answered, if it is what API Gateway understands.

@@ -25,7 +25,7 @@ use super::{
     logs, lookup,
     queues::{self, BatchEnd},
     role::{self, Meter},
-    runtime::{self, Answer, Execution},
+    runtime::{self, Answer, Executed, Execution},
     sources::InvocationSources,
     store::{self, sql},
 };
@@ -40,6 +40,8 @@ pub(crate) const ATTEMPTS: u32 = 3;
 /// Lines that one invocation may log, and their bytes.
 const MAX_LINES: usize = 10_000;
 const MAX_LOGGED: usize = 4 << 20;
+/// Bytes of the log's end that an invocation answers with, as AWS Lambda does.
+const MAX_TAIL: usize = 4 << 10;
 /// Characters of an error that are kept beside the log.
 const MAX_ERROR: usize = 2_000;
 /// How often the lines of a long invocation are stored.
@@ -120,6 +122,10 @@ struct Kept {
     bytes: usize,
     left_out: u64,
     left_out_bytes: u64,
+    /// The end of what was taken to be stored.
+    tail: String,
+    /// What the function's process took, where it has one of its own.
+    memory_mib: Option<u64>,
 }
 
 impl Lines {
@@ -138,7 +144,22 @@ impl Lines {
     }
 
     fn take(&self) -> Vec<(i64, String)> {
-        std::mem::take(&mut self.kept().lines)
+        let mut kept = self.kept();
+        let taken = std::mem::take(&mut kept.lines);
+        for (_, line) in &taken {
+            kept.tail.push_str(line);
+            kept.tail.push('\n');
+        }
+        let length = kept.tail.len();
+        let from = length.saturating_sub(MAX_TAIL);
+        let from = (from..=length).find(|i| kept.tail.is_char_boundary(*i)).unwrap_or(length);
+        kept.tail.drain(..from);
+        taken
+    }
+
+    /// The end of the log, as far as it was taken.
+    fn tail(&self) -> String {
+        std::mem::take(&mut self.kept().tail)
     }
 }
 
@@ -232,6 +253,7 @@ impl Local {
         let retry = again && call.waiting.is_some_and(|(_, failed)| failed + 1 < ATTEMPTS);
         report(&lines, &call, failure.as_ref(), elapsed, setup.function.memory_mib);
         let (records_in, records_out) = meter.counts();
+        let last = lines.take();
         let invocation = Invocation {
             request_id: call.request_id.clone(),
             function: call.function.clone(),
@@ -240,7 +262,7 @@ impl Local {
             duration_ms: elapsed.as_millis() as u64,
             records_in: Some(records_in),
             records_out: Some(records_out),
-            log_tail: None,
+            log_tail: Some(lines.tail()),
         };
         let end = End {
             invocation: invocation.clone(),
@@ -249,7 +271,7 @@ impl Local {
             created: setup.created,
             log_group: setup.function.log_group,
             log_stream,
-            lines: lines.take(),
+            lines: last,
             // An attempt that is made again reads the same again.
             steps: if retry {
                 BTreeMap::new()
@@ -305,6 +327,8 @@ impl Local {
         lines: &Arc<Lines>,
         log_stream: &str,
     ) -> std::result::Result<Value, Failure> {
+        let permit = Permit::role(&setup.function.role, setup.grants.clone(), &call.request_id);
+        let ports = role::cloud(self, &permit, &sources.meter);
         if setup.function.runtime != Runtime::Rust {
             let execution = Execution {
                 name: &call.function,
@@ -313,8 +337,12 @@ impl Local {
                 log_stream,
                 event: &call.event,
                 log: lines.clone(),
+                ports,
+                permit,
             };
-            return match runtime::run(self, execution).await? {
+            let Executed { answer, memory_mib } = runtime::run(self, execution).await?;
+            lines.kept().memory_mib = memory_mib;
+            return match answer {
                 Answer::Payload(payload) => Ok(payload),
                 Answer::Error(kind, message) => Err(Failure::new(&kind, message)),
             };
@@ -323,9 +351,8 @@ impl Local {
             let message = format!("this pumphouse has no handler named {:?}", setup.function.handler);
             return Err(Failure::new("Runtime.HandlerNotFound", message));
         };
-        let permit = Permit::role(&setup.function.role, setup.grants.clone(), &call.request_id);
         let context = Context {
-            cloud: role::cloud(self, &permit, &sources.meter),
+            cloud: ports,
             sources: sources.clone(),
             permit,
             request_id: call.request_id.clone(),
@@ -367,11 +394,11 @@ fn timed_out(request_id: &str, timeout: Duration) -> Failure {
     Failure::new("Sandbox.Timedout", message)
 }
 
-/// The lines that AWS Lambda closes an invocation's log with. The memory that was used is not measured here.
+/// The lines that AWS Lambda closes an invocation's log with. The memory that a handler in Rust uses is not measured.
 fn report(lines: &Lines, call: &Call, failure: Option<&Failure>, elapsed: Duration, memory_mib: u32) {
-    let (left_out, bytes) = {
+    let (left_out, bytes, used) = {
         let kept = lines.kept();
-        (kept.left_out, kept.left_out_bytes)
+        (kept.left_out, kept.left_out_bytes, kept.memory_mib)
     };
     if left_out > 0 {
         lines.own(format!(
@@ -387,6 +414,9 @@ fn report(lines: &Lines, call: &Call, failure: Option<&Failure>, elapsed: Durati
     let ms = elapsed.as_secs_f64() * 1000.0;
     let mut text = format!("REPORT RequestId: {}\tDuration: {ms:.2} ms", call.request_id);
     let _ = write!(text, "\tBilled Duration: {:.0} ms\tMemory Size: {memory_mib} MB", ms.ceil());
+    if let Some(used) = used {
+        let _ = write!(text, "\tMax Memory Used: {used} MB");
+    }
     lines.own(text);
     if let (Some(_), Some((_, failed)), None) = (failure, call.waiting, &call.queue) {
         match ATTEMPTS.saturating_sub(failed + 1) {

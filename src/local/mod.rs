@@ -20,7 +20,6 @@ pub(crate) mod directory;
 pub mod driver;
 #[cfg(test)]
 mod durability_tests;
-pub mod events;
 pub mod functions;
 pub mod gateway;
 pub mod invoke;

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Pages, Permit, Result,
+    events::{QueueRecord, messages as event_of},
     queues::{Queue, QueueMessage, Queues, Redriven, check_body},
     resources::{self, EventSourceMapping, Properties},
 };
@@ -197,12 +198,12 @@ impl Source {
             return Ok(false);
         }
         given.sort_unstable_by_key(|g| g.id);
-        let records: Vec<Value> = given.iter().map(|g| g.record(queue)).collect();
+        let event = event_of(given.iter().map(|g| g.record(queue)));
         t.prepare_cached(
             "insert into pending (function, event, request_id, not_before, created, queue) values (?1, ?2, ?3, ?4, ?4, ?5)",
         )
         .and_then(|mut s| {
-            s.execute(params![function, json!({ "Records": records }).to_string(), request_id(&given), now_ms, queue])
+            s.execute(params![function, event.to_string(), request_id(&given), now_ms, queue])
         })
         .map_err(sql)?;
         let pending = t.last_insert_rowid();
@@ -240,21 +241,15 @@ fn given(row: &rusqlite::Row<'_>) -> rusqlite::Result<Given> {
 
 impl Given {
     /// As AWS Lambda hands it on.
-    fn record(&self, queue: &str) -> Value {
-        json!({
-            "messageId": self.message,
-            "receiptHandle": format!("{}-{}", self.message, self.receives),
-            "body": self.body,
-            "attributes": {
-                "ApproximateReceiveCount": self.receives.to_string(),
-                "SentTimestamp": self.sent.to_string(),
-                "ApproximateFirstReceiveTimestamp": self.first_received.to_string(),
-            },
-            "messageAttributes": {},
-            "md5OfBody": super::buckets::etag(self.body.as_bytes()),
-            "eventSource": "aws:sqs",
-            "eventSourceARN": queue,
-        })
+    fn record<'a>(&'a self, queue: &'a str) -> QueueRecord<'a> {
+        QueueRecord {
+            queue,
+            id: &self.message,
+            body: &self.body,
+            receives: self.receives,
+            sent_ms: self.sent,
+            first_received_ms: self.first_received,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Functions in Python and JavaScript: their code runs as a child process with the machine's own interpreter.
 //!
 //! The child gets a clean environment with the function's variables and AWS Lambda's, its code's folder, a temporary
-//! folder and a process group of its own that ends with the invocation. It is not kept for the next one, and its memory
-//! is not limited. It has no way to the embedded cloud's ports: what such a function does is to compute an answer from
-//! its event, and to reach the network as any program does. On AWS the same code has its role's permissions.
+//! folder, the memory that the function has and a process group of its own that ends with the invocation. It is not kept
+//! for the next one. Where its SDK looks for AWS it finds the secrets and parameters that its role may read (see
+//! [`endpoint`]), and nothing else of the embedded cloud. On AWS the same code has its role's permissions.
+
+mod endpoint;
 
 use std::{
     collections::HashMap,
@@ -23,10 +25,12 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use endpoint::Endpoint;
+
 use super::{Local, process, store::at};
 use crate::cloud::{
-    Error, Result,
-    functions::LogSink,
+    Error, Permit, Result,
+    functions::{LogSink, Ports},
     resources::{Code, Function, Runtime},
 };
 
@@ -38,6 +42,8 @@ const MAX_RESULT: u64 = 6 << 20;
 const MAX_LINE: usize = 64 << 10;
 /// How long an interpreter may take to tell its version.
 const PROBE: Duration = Duration::from_secs(10);
+/// How often a function's memory is looked at.
+const LOOK_AT_MEMORY: Duration = Duration::from_millis(50);
 /// How long what is left in the pipes of an ended process is waited for.
 const REST: Duration = Duration::from_secs(1);
 
@@ -56,6 +62,17 @@ pub(crate) struct Execution<'a> {
     pub(crate) log_stream: &'a str,
     pub(crate) event: &'a Value,
     pub(crate) log: Arc<dyn LogSink>,
+    /// What its role may read.
+    pub(crate) ports: Ports,
+    pub(crate) permit: Permit,
+}
+
+/// What came of an execution.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Executed {
+    pub(crate) answer: Answer,
+    /// The memory that its process took at the most, in MiB, where it could tell.
+    pub(crate) memory_mib: Option<u64>,
 }
 
 /// How the code itself ended.
@@ -71,7 +88,7 @@ pub(crate) enum Answer {
 ///
 /// # Errors
 /// [`Error::Unavailable`] where the interpreter is missing; [`Error::Storage`] where the code cannot be laid out.
-pub(crate) async fn run(local: &Local, execution: Execution<'_>) -> Result<Answer> {
+pub(crate) async fn run(local: &Local, execution: Execution<'_>) -> Result<Executed> {
     let function = execution.function;
     let interpreter = interpreter(function.runtime).await?;
     execution.log.line(&in_words(function.runtime, &interpreter));
@@ -82,6 +99,7 @@ pub(crate) async fn run(local: &Local, execution: Execution<'_>) -> Result<Answe
             Ok((lay_out(&deployed, &code)?, Scratch::new(&deployed)?))
         })
         .await?;
+    let endpoint = Endpoint::open(execution.ports, execution.permit).await?;
     let result = scratch.0.join("result.json");
     let temporary = scratch.0.join("tmp");
     let timeout = Duration::from_secs(function.timeout_seconds.into());
@@ -94,7 +112,7 @@ pub(crate) async fn run(local: &Local, execution: Execution<'_>) -> Result<Answe
         Runtime::Python313 | Runtime::Rust => command.args(["-u", "-c", PYTHON]),
     };
     command.arg(&function.handler).arg(&result).arg(deadline).current_dir(&root);
-    command.env_clear().envs(machine()).envs(&function.environment).envs([
+    command.env_clear().envs(machine()).envs(endpoint.environment()).envs(&function.environment).envs([
         ("AWS_LAMBDA_FUNCTION_NAME", execution.name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_mib.to_string()),
@@ -125,7 +143,11 @@ pub(crate) async fn run(local: &Local, execution: Execution<'_>) -> Result<Answe
     }));
     let out = child.stdout.take().map(|s| AbortOnDropHandle::new(tokio::spawn(pump(s, execution.log.clone()))));
     let err = child.stderr.take().map(|s| AbortOnDropHandle::new(tokio::spawn(pump(s, execution.log.clone()))));
-    let status = child.wait().await.map_err(|e| Error::Unavailable(format!("{program}: {e}")))?;
+    let (process, limit) = (child.id(), u64::from(function.memory_mib));
+    let status = tokio::select! {
+        status = child.wait() => Some(status.map_err(|e| Error::Unavailable(format!("{program}: {e}")))?),
+        () = too_much_memory(process, limit) => None,
+    };
     // What it left running would hold the pipes open.
     drop(group);
     drop(feed);
@@ -135,7 +157,37 @@ pub(crate) async fn run(local: &Local, execution: Execution<'_>) -> Result<Answe
         }
     };
     let _ = tokio::time::timeout(REST, rest).await;
-    local.blocking(move || Ok(read_answer(&result, status, scratch))).await
+    let Some(status) = status else {
+        return Ok(out_of_memory(limit, None));
+    };
+    let executed = local.blocking(move || Ok(read_answer(&result, status, scratch))).await?;
+    Ok(match executed.memory_mib {
+        // Between two looks.
+        Some(used) if used > limit => out_of_memory(limit, Some(used)),
+        _ => executed,
+    })
+}
+
+/// Returns when a process takes more than it may, where the system tells; AWS Lambda ends one that does.
+async fn too_much_memory(process: Option<u32>, limit_mib: u64) {
+    let path = process.map(|id| PathBuf::from(format!("/proc/{id}/status")));
+    loop {
+        tokio::time::sleep(LOOK_AT_MEMORY).await;
+        let status = path.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        if resident.and_then(|kib| kib.trim().parse::<u64>().ok()).is_some_and(|kib| kib.div_ceil(1024) > limit_mib) {
+            return;
+        }
+    }
+}
+
+fn out_of_memory(limit_mib: u64, used: Option<u64>) -> Executed {
+    let used_words = used.map_or_else(|| "more".to_owned(), |used| format!("{used} MiB"));
+    let message = format!("the function took {used_words} where it has {limit_mib} MiB: raise its `memory_mib`");
+    Executed {
+        answer: Answer::Error("Runtime.OutOfMemory".into(), message),
+        memory_mib: Some(used.unwrap_or(limit_mib)),
+    }
 }
 
 fn in_words(runtime: Runtime, interpreter: &Interpreter) -> String {
@@ -148,22 +200,25 @@ fn in_words(runtime: Runtime, interpreter: &Interpreter) -> String {
     format!("INIT_START Runtime Version: {version} ({}) {place} {}", program.display(), runtime.word())
 }
 
-fn read_answer(path: &Path, status: ExitStatus, scratch: Scratch) -> Answer {
+fn read_answer(path: &Path, status: ExitStatus, scratch: Scratch) -> Executed {
     let size = fs::metadata(path).map_or(0, |m| m.len());
     if size > MAX_RESULT {
         let message = format!("Response payload size exceeded maximum allowed payload size ({MAX_RESULT} bytes).");
-        return Answer::Error("Function.ResponseSizeTooLarge".into(), message);
+        let answer = Answer::Error("Function.ResponseSizeTooLarge".into(), message);
+        return Executed { answer, memory_mib: None };
     }
-    let mut answer: Value = fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let mut found: Value = fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     drop(scratch);
-    if let Some(payload) = answer.get_mut("payload") {
-        return Answer::Payload(payload.take());
+    let memory_mib = found.get("memoryKib").and_then(Value::as_u64).map(|kib| kib.div_ceil(1024));
+    if let Some(payload) = found.get_mut("payload") {
+        return Executed { answer: Answer::Payload(payload.take()), memory_mib };
     }
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-    match (text("errorType"), text("errorMessage")) {
+    let text = |name: &str| found.get(name).and_then(Value::as_str).map(str::to_owned);
+    let answer = match (text("errorType"), text("errorMessage")) {
         (Some(kind), Some(message)) => Answer::Error(kind, message),
         _ => Answer::Error("Runtime.ExitError".into(), format!("the process ended without an answer: {status}")),
-    }
+    };
+    Executed { answer, memory_mib }
 }
 
 /// What a child process gets of this process's environment.

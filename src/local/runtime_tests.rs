@@ -7,9 +7,11 @@ use serde_json::json;
 use super::*;
 use crate::{
     cloud::{
+        Grant,
         functions::{Functions, Invocation, Invoke},
         logs::{Logs, ReadLogs},
-        resources::{self, Properties},
+        resources::{self, Properties, Resource},
+        secrets::{SecretValue, Secrets},
     },
     local::testing,
 };
@@ -50,6 +52,45 @@ def background(event, context):
     return 'done'
 ";
 
+const GREEDY_PY: &str = "
+import time
+
+def fits(event, context):
+    return len(b'x' * (100 << 20))
+
+def passes(event, context):
+    return len(b'x' * (150 << 20))
+
+def stays(event, context):
+    kept = b'x' * (150 << 20)
+    time.sleep(60)
+    return len(kept)
+";
+
+/// As an SDK asks: who signs it is in clear.
+const ASKS_PY: &str = "
+import json, os, urllib.error, urllib.request
+
+def ask(target, body, key=os.environ['AWS_ACCESS_KEY_ID']):
+    headers = {'X-Amz-Target': target, 'Authorization': f'AWS4-HMAC-SHA256 Credential={key}/20261120/us-east-1/x/aws4_request'}
+    request = urllib.request.Request(os.environ['AWS_ENDPOINT_URL'], json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return [error.code, json.load(error)['__type']]
+
+def handler(event, context):
+    return {
+        'secret': ask('secretsmanager.GetSecretValue', {'SecretId': 'granted'}),
+        'others': ask('secretsmanager.GetSecretValue', {'SecretId': 'hidden'}),
+        'threshold': ask('AmazonSSM.GetParameter', {'Name': '/p/dev/limit'}),
+        'both': ask('AmazonSSM.GetParameters', {'Names': ['/p/dev/limit']}),
+        'stranger': ask('secretsmanager.GetSecretValue', {'SecretId': 'granted'}, key='x'),
+        'more': ask('Kinesis_20131202.PutRecord', {}),
+    }
+";
+
 const INDEX_MJS: &str = "
 export const handler = async (event, context) => {
   console.log('hello', event.name, context.awsRequestId);
@@ -60,6 +101,17 @@ export const fails = async () => { throw new RangeError('too far'); };
 ";
 
 fn deploy(runtime: Runtime, handler: &str, files: &[(&str, &str)], timeout_seconds: u32) -> (tempfile::TempDir, Local) {
+    deploy_with(runtime, handler, files, timeout_seconds, Vec::new(), &[])
+}
+
+fn deploy_with(
+    runtime: Runtime,
+    handler: &str,
+    files: &[(&str, &str)],
+    timeout_seconds: u32,
+    grants: Vec<Grant>,
+    others: &[Resource],
+) -> (tempfile::TempDir, Local) {
     let (dir, local) = testing::local();
     let mut code = Code { files: BTreeMap::new(), contents: BTreeMap::new() };
     for (path, text) in files {
@@ -79,11 +131,11 @@ fn deploy(runtime: Runtime, handler: &str, files: &[(&str, &str)], timeout_secon
         sources: BTreeMap::new(),
         network: None,
     };
-    let role = resources::Role { service: "lambda.amazonaws.com".into(), grants: Vec::new() };
-    testing::deploy(
-        &local,
-        &[testing::resource("role", Properties::Role(role)), testing::resource("f", Properties::Function(function))],
-    );
+    let role = resources::Role { service: "lambda.amazonaws.com".into(), grants };
+    let mut all =
+        vec![testing::resource("role", Properties::Role(role)), testing::resource("f", Properties::Function(function))];
+    all.extend_from_slice(others);
+    testing::deploy(&local, &all);
     (dir, local)
 }
 
@@ -123,7 +175,7 @@ async fn python_answers_in_a_clean_environment() {
     let (dir, local) = python("app.handler");
     let Some(done) = invoke(&local).await else { return };
     assert_eq!((&done.payload["answer"], &done.payload["mode"], done.error), (&json!(42), &json!("test"), None));
-    assert!(done.payload["keys"].as_u64().unwrap() < 25, "{}", done.payload);
+    assert!(done.payload["keys"].as_u64().unwrap() < 32, "{}", done.payload);
     let lines = log(&local).await;
     assert!(lines.contains(&"hello you r-1 True".to_owned()), "{lines:?}");
     assert!(lines.contains(&"to stderr".to_owned()), "{lines:?}");
@@ -200,6 +252,57 @@ async fn what_runs_on_in_the_background_holds_nothing_up() {
     let (_dir, local) = python("app.background");
     let Some(done) = invoke(&local).await else { return };
     assert_eq!((done.payload, done.error), (json!("done"), None));
+}
+
+#[tokio::test]
+async fn a_function_has_the_memory_that_it_has() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let too_much = |words: &str| Some(format!("Runtime.OutOfMemory: the function took {words} where it has 128 MiB"));
+    // One that goes on is ended; one that has ended by the next look is told afterwards.
+    for (handler, error) in [("app.fits", None), ("app.stays", too_much("more")), ("app.passes", too_much(""))] {
+        let (_dir, local) = deploy(Runtime::Python313, handler, &[("app.py", GREEDY_PY)], 60);
+        let Some(done) = invoke(&local).await else { return };
+        match (&done.error, &error) {
+            (None, None) => assert!(log(&local).await.last().unwrap().contains("Max Memory Used: 1")),
+            (Some(told), Some(_)) if handler == "app.passes" => {
+                assert!(told.starts_with("Runtime.OutOfMemory: "), "{told}");
+            }
+            (Some(told), Some(error)) => assert!(told.starts_with(error), "{told}"),
+            _ => panic!("{handler}: {:?}", done.error),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_function_finds_its_secrets_and_thresholds_and_nothing_else_where_its_sdk_looks() {
+    let grant = |action: &str, resource: &str| Grant { action: action.into(), resource: resource.into() };
+    let grants = vec![grant("secretsmanager:GetSecretValue", "granted"), grant("ssm:GetParameter", "/p/dev/limit")];
+    let secret = |name| testing::resource(name, Properties::Secret(resources::Secret { description: String::new() }));
+    let limit = resources::Threshold { default: 2.5, metric: "limit".into(), unit: None };
+    let others = [secret("granted"), secret("hidden"), testing::resource("/p/dev/limit", Properties::Threshold(limit))];
+    let (_dir, local) = deploy_with(Runtime::Python313, "app.handler", &[("app.py", ASKS_PY)], 60, grants, &others);
+    for name in ["granted", "hidden"] {
+        Secrets::set(&local, &testing::permit(), name, &SecretValue::new(format!("value of {name}"))).await.unwrap();
+    }
+    let Some(done) = invoke(&local).await else { return };
+    let answer = done.payload;
+    assert_eq!(answer["secret"]["SecretString"], "value of granted", "{answer}");
+    assert_eq!(answer["others"], json!([400, "AccessDeniedException"]));
+    assert_eq!(answer["threshold"]["Parameter"]["Value"], "2.5");
+    assert_eq!(answer["both"]["Parameters"][0]["Name"], "/p/dev/limit");
+    assert_eq!(answer["stranger"], json!([403, "UnrecognizedClientException"]));
+    assert_eq!(answer["more"], json!([501, "UnsupportedOperation"]));
+    assert!(!log(&local).await.iter().any(|line| line.contains("value of")), "a value is in the log");
+}
+
+#[tokio::test]
+async fn an_answer_comes_with_the_end_of_the_log() {
+    let (_dir, local) = python("app.loud");
+    let Some(done) = invoke(&local).await else { return };
+    let tail = done.log_tail.unwrap();
+    assert!(tail.len() <= 4096 && tail.contains("line 9998\n") && tail.contains("\nREPORT"), "{tail}");
 }
 
 #[tokio::test]

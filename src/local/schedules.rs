@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{
     Local,
     clock::timestamp,
-    events::scheduled,
     lookup::{self, Deployed},
     store::sql,
 };
 use crate::cloud::{
     Error, Result,
+    events::scheduled,
     resources::{self, Properties, ScheduleTarget},
     schedule::Schedule,
 };

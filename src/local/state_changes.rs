@@ -3,14 +3,10 @@
 use rusqlite::{Connection, Transaction, params};
 use serde_json::Value;
 
-use super::{
-    buckets,
-    events::{CrawlerChange, JobChange, crawler_state_change, job_state_change},
-    lookup,
-    store::sql,
-};
+use super::{buckets, lookup, store::sql};
 use crate::cloud::{
     Result,
+    events::{CrawlerChange, JobChange, crawler_state_change, job_state_change},
     jobs::JobRunState,
     resources::{End, Properties, Told},
 };

@@ -282,7 +282,7 @@ fn a_server_that_database_url_names_is_used_as_it_is() {
     let Some(host) = deployed() else { return };
     // The private server of one state is, for another one, a server like any.
     let mut keeper = host.command();
-    let mut keeper = keeper.args(["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut keeper = keeper.args(["local", "serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let settings: Value =
         serde_json::from_str(&std::fs::read_to_string(host.state().join("postgres/server.json")).unwrap()).unwrap();
     let hold =

@@ -16,7 +16,10 @@ mod events;
 #[cfg_attr(not(feature = "local"), allow(dead_code))]
 mod harness;
 #[cfg(feature = "local")]
+mod local;
+#[cfg(feature = "local")]
 mod networks;
+#[cfg(feature = "local")]
 mod new;
 #[cfg(feature = "local")]
 mod output;

@@ -175,7 +175,7 @@ fn a_version_that_is_not_there_is_what_is_missing() {
 fn a_second_server_waits_and_takes_over() {
     let p = Pumphouse::deployed();
     let start = || {
-        let mut child = p.command().arg("serve").stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = p.command().args(["local", "serve"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
         let lines = std::io::BufReader::new(child.stderr.take().unwrap());
         (child, std::io::BufRead::lines(lines))
     };

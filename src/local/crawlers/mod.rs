@@ -13,7 +13,6 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::{
     Local,
     clock::timestamp,
-    events::CrawlerChange,
     logs,
     lookup::{self, Deployed},
     process, schedules, state_changes,
@@ -22,6 +21,7 @@ use super::{
 use crate::cloud::{
     Error, Pages, Permit, Result,
     crawlers::{Crawl, CrawlState, Crawler, CrawlerState, Crawlers},
+    events::CrawlerChange,
     resources::{self, Properties, ScheduleTarget},
     urlcode::decode,
 };

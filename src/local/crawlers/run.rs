@@ -16,12 +16,11 @@ use crate::{
     cloud::{
         Error, Result,
         catalog::Column,
+        events::CrawlerChange,
         resources::{self, Properties, Resource, Table},
     },
     local::{
-        Local,
-        events::CrawlerChange,
-        logs, lookup,
+        Local, logs, lookup,
         sql::{
             as_table,
             files::{under, visible},

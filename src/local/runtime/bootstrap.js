@@ -9,15 +9,24 @@ const [handlerName, resultPath, deadline] = process.argv.slice(1);
 const root = process.env.LAMBDA_TASK_ROOT;
 let finished = false;
 
+// The maximum that resourceUsage() tells begins with what the parent process had.
+function usedKib() {
+  try {
+    return Number(/^VmHWM:\s*(\d+)/m.exec(fs.readFileSync("/proc/self/status", "utf8"))[1]);
+  } catch {
+    return null;
+  }
+}
+
 function finish(result, code) {
   if (finished) return;
   finished = true;
-  fs.writeFileSync(resultPath, result);
+  fs.writeFileSync(resultPath, `{"memoryKib":${usedKib()},${result}}`);
   process.exit(code);
 }
 
 function fail(errorType, errorMessage) {
-  finish(JSON.stringify({ errorType, errorMessage }), 1);
+  finish(JSON.stringify({ errorType, errorMessage }).slice(1, -1), 1);
 }
 
 function failWith(error) {
@@ -34,7 +43,7 @@ function succeed(value) {
     return fail("Runtime.MarshalError", `Unable to marshal response: ${error.message}`);
   }
   if (payload === undefined) return fail("Runtime.MarshalError", "Unable to marshal response: it is no JSON value");
-  finish(`{"payload":${payload}}`, 0);
+  finish(`"payload":${payload}`, 0);
 }
 
 const context = {

@@ -12,13 +12,22 @@ sys.argv = sys.argv[:1]
 sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
 
 
+def used_kib():
+    # The resource module's maximum begins with what the parent process had.
+    try:
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return None
+
+
 def finish(result):
     with open(result_path, "w", encoding="utf-8") as file:
-        file.write(result)
+        file.write('{"memoryKib":%s,%s}' % (json.dumps(used_kib()), result))
 
 
 def fail(kind, message, code=1):
-    finish(json.dumps({"errorType": kind, "errorMessage": message}))
+    finish(json.dumps({"errorType": kind, "errorMessage": message})[1:-1])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -71,7 +80,7 @@ try:
     text = json.dumps(result, allow_nan=False)
 except (TypeError, ValueError) as error:
     fail("Runtime.MarshalError", f"Unable to marshal response: {error}")
-finish('{"payload":' + text + "}")
+finish('"payload":' + text)
 sys.stdout.flush()
 sys.stderr.flush()
 os._exit(0)

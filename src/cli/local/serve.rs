@@ -1,24 +1,27 @@
-//! `serve`: keeps an embedded cloud going without the console.
+//! `local serve`: keeps an embedded cloud going without the console.
 
 use std::{path::Path, time::Duration};
 
-use super::{
-    driver::Driver,
-    failure::{Failure, Result},
-    out::note,
-    session::Session,
-    signals::asked_to_end,
+use crate::{
+    backend::Backend,
+    cli::{
+        self,
+        driver::Driver,
+        failure::{Failure, Result},
+        out::note,
+        session::Session,
+        signals::asked_to_end,
+    },
 };
-use crate::backend::Backend;
 
 /// How long APIs may take to come up before their addresses are told.
 const UP: Duration = Duration::from_millis(300);
 
 /// Drives the embedded cloud and serves its APIs until Ctrl-C or SIGTERM.
 pub fn run(s: &Session) -> Result {
-    let runtime = super::runtime()?;
+    let runtime = cli::runtime()?;
     let result = runtime.block_on(serve(s));
-    runtime.shutdown_timeout(super::GRACE);
+    runtime.shutdown_timeout(cli::GRACE);
     result
 }
 
