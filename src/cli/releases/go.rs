@@ -74,7 +74,7 @@ impl Start {
 fn left_to_others(s: &Session, connection: &Connection, release: &Release) {
     if !carry::by_others(connection, &s.settings.state_dir.value) {
         note(&format!(
-            "nobody drives this embedded cloud now: the console, `pumphouse serve` or `pumphouse --local releases follow {}` \
+            "nobody drives this embedded cloud now: the console, `pumphouse local serve` or `pumphouse --local releases follow {}` \
              carries it on",
             known_as(release)
         ));
@@ -202,7 +202,7 @@ async fn watch(connection: &Connection, release: &Release, ours: bool) -> Result
                 () = signals.asked_to_end() => {
                     if asked || !ours || !local {
                         let consequence = if local {
-                            "what was at work is left as it is; the console, `pumphouse serve` or `pumphouse releases follow` \
+                            "what was at work is left as it is; the console, `pumphouse local serve` or `pumphouse releases follow` \
                              carries the release on"
                         } else {
                             "the release goes on; `releases show` tells how, `releases stop` ends it"

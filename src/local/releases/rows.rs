@@ -11,7 +11,7 @@ use crate::cloud::{
 };
 
 /// What is said of a step that nobody is at work on any more.
-const CUT_OFF: &str = "cut off: the process that was at work on it has ended; the console, `pumphouse serve` or \
+const CUT_OFF: &str = "cut off: the process that was at work on it has ended; the console, `pumphouse local serve` or \
                        `pumphouse releases follow` carries it on";
 
 /// The log group of a delivery's releases.
