@@ -15,7 +15,7 @@ use crate::{
         session::Session,
     },
     deploy::{self, ToolSource, WorkflowEngine, WorkflowOptions},
-    spec::Origin,
+    spec::{Origin, Pipeline},
 };
 
 /// Which workflow, and where to.
@@ -56,7 +56,7 @@ impl GithubActions {
             python_tests: tests(in_python),
             node_tests: tests(in_javascript),
             branch: plain("--branch", &self.branch)?,
-            engine: WorkflowEngine::CloudFormation,
+            engine: engine(&pipeline),
             source: self.source()?,
             folder,
         };
@@ -94,6 +94,15 @@ impl GithubActions {
             }
             _ => ToolSource::Variables,
         })
+    }
+}
+
+/// What applies the pipeline's plans.
+fn engine(pipeline: &Pipeline) -> WorkflowEngine {
+    match &pipeline.terraform {
+        None => WorkflowEngine::CloudFormation,
+        Some(terraform) if terraform.binary == "tofu" => WorkflowEngine::OpenTofu,
+        Some(_) => WorkflowEngine::Terraform,
     }
 }
 

@@ -141,6 +141,20 @@ fn terraform_is_installed_where_it_is_the_engine_and_nothing_runs_on_the_embedde
 }
 
 #[test]
+fn the_engine_is_the_pipelines_own() {
+    let engine_of = |deploy: &str| {
+        let text =
+            format!("name = \"orders\"\ndescription = \"a test\"\n{deploy}\n[env.dev]\nregion = \"eu-west-1\"\n");
+        let files = [("pipeline.toml".to_owned(), text.into_bytes().into())].into();
+        engine(&spec::load_memory(files, &|_| true).unwrap())
+    };
+    let terraform = "[deploy]\nengine = \"terraform\"\ndir = \"infra/{env}\"\n";
+    assert_eq!(engine_of(terraform), WorkflowEngine::Terraform);
+    assert_eq!(engine_of(&format!("{terraform}binary = \"tofu\"\n")), WorkflowEngine::OpenTofu);
+    assert_eq!(engine(&pipelines()[0]), WorkflowEngine::CloudFormation);
+}
+
+#[test]
 fn pumphouse_comes_from_where_it_is_said() {
     let pipeline = &pipelines()[0];
     let text = |source| deploy::github_workflow(pipeline, &WorkflowOptions { source, ..options("x") });
