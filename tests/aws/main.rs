@@ -17,6 +17,7 @@ mod fake;
 
 mod apis;
 mod executable;
+mod exports;
 mod functions;
 mod runs;
 mod secrets;

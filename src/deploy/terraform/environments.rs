@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    TerraformOptions, file,
-    hcl::{Block, Expr, Item},
+    TerraformOptions,
+    hcl::{Block, Expr, Item, text},
     module::{Asked, Exported, KEEPS, requirements, variable},
 };
 use crate::spec::{Environment, Pipeline};
@@ -56,13 +56,13 @@ pub(super) fn files(
         })
         .collect();
     vec![
-        ("main.tf", file(&main)),
-        ("outputs.tf", file(&outputs)),
-        ("providers.tf", file(&providers(pipeline, environment))),
-        ("versions.tf", file(&[Item::Block(requirements().inside(backend(pipeline, environment)))])),
-        ("variables.tf", file(&variables(module))),
-        ("terraform.tfvars", file(&values(environment, module))),
-        ("backend.hcl", file(&place(environment, options))),
+        ("main.tf", text(&main)),
+        ("outputs.tf", text(&outputs)),
+        ("providers.tf", text(&providers(pipeline, environment))),
+        ("versions.tf", text(&[Item::Block(requirements().inside(backend(pipeline, environment)))])),
+        ("variables.tf", text(&variables(module))),
+        ("terraform.tfvars", text(&values(environment, module))),
+        ("backend.hcl", text(&place(environment, options))),
     ]
 }
 

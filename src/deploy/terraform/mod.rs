@@ -91,8 +91,3 @@ pub fn terraform(pipeline: &Pipeline, options: &TerraformOptions) -> Result<BTre
     files.insert(".gitignore".into(), readme::IGNORED.into());
     Ok(files)
 }
-
-/// The text of a file with a line of origin above.
-fn file(items: &[hcl::Item]) -> String {
-    hcl::text(items)
-}

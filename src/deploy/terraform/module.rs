@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::{
     Result, TerraformError,
     code::{self, Names},
-    file,
-    hcl::{Block, Expr, Item, Part},
+    hcl::{Block, Expr, Item, Part, text},
     kinds,
     merge::{self, ARTIFACTS, Module, Rendered, Resource, Variable},
     refs,
@@ -79,22 +78,22 @@ impl Exported {
         parts.entry("artifacts").or_default().extend(uploaded(pipeline, &scope)?);
         parts.retain(|_, items| !items.is_empty());
         let mut files: BTreeMap<String, Bytes> =
-            parts.iter().map(|(part, items)| (format!("{part}.tf"), file(items).into())).collect();
+            parts.iter().map(|(part, items)| (format!("{part}.tf"), text(items).into())).collect();
         files.extend(code.files.iter().map(|(path, content)| (path.clone(), content.clone())));
         files.extend(upload_files(pipeline));
         let keeps = pipeline.environments.iter().any(|e| e.protected) && resources.iter().any(|r| r.kept);
         let outputs = outputs(&module, &scope, if keeps { &resources } else { &[] })?;
-        files.insert("outputs.tf".into(), file(&outputs).into());
+        files.insert("outputs.tf".into(), text(&outputs).into());
         let protected = module.protected || resources.iter().any(|r| r.snapshot);
         let asked = asked(&module, &resources);
-        files.insert("variables.tf".into(), file(&variables(pipeline, &asked, protected)).into());
-        files.insert("versions.tf".into(), file(&[Item::Block(requirements())]).into());
+        files.insert("variables.tf".into(), text(&variables(pipeline, &asked, protected)).into());
+        files.insert("versions.tf".into(), text(&[Item::Block(requirements())]).into());
         let used = |what: &str| {
             let uses = |content: &Bytes| std::str::from_utf8(content).is_ok_and(|text| text.contains(what));
             files.iter().any(|(path, content)| !path.contains('/') && uses(content))
         };
         let main = main(pipeline, &scope, &locals, &used)?;
-        files.insert("main.tf".into(), file(&main).into());
+        files.insert("main.tf".into(), text(&main).into());
         let mut types: Vec<String> = resources.iter().map(|r| r.cfn.clone()).collect();
         types.sort();
         types.dedup();
@@ -302,7 +301,11 @@ impl Code {
                 .collect();
             let local = holders.first().map(|r| kinds::local_name(&r.id, &r.cfn)).unwrap_or_default();
             if !everywhere || merge::names_env(&asset.content) {
-                return Err(TerraformError::Differs { what: format!("the code of {local}") });
+                // Where it differs, its key is a variable's value.
+                let of = |v: &&Variable| v.values.iter().any(|(_, key)| *key == asset.key);
+                let other = module.variables.iter().find(of).map_or("", |v| v.description.as_str());
+                let whose = other.rsplit(" of ").next().filter(|_| local.is_empty()).unwrap_or(&local);
+                return Err(TerraformError::Differs { what: format!("the code of {whose}") });
             }
             let (folder, file) = asset.key.split_once('/').unwrap_or_default();
             let extension = file.rsplit_once('.').map_or("", |(_, e)| e);

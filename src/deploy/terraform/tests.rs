@@ -76,6 +76,86 @@ grants = ["bucket.landing:read"]
 }
 
 #[test]
+fn what_only_some_environments_have_is_there_in_those_alone() {
+    let toml = r#"
+name = "uneven"
+
+[env.dev]
+[env.prod]
+protected = true
+[env.prod.bucket.landing]
+expire_days = 365
+on_created = [{ suffix = ".json", function = "count" }]
+
+[bucket.landing]
+
+[function.count]
+runtime = "python3.13"
+handler = "count.handler"
+code = "functions/count"
+grants = ["bucket.landing:read"]
+"#;
+    let files =
+        export(&in_memory(toml, &[("functions/count/count.py", "def handler(event, context):\n    return 1\n")]));
+    let text = module(&files);
+    let defined = defined(&text);
+    let only = "count           = contains([\"prod\"], var.env) ? 1 : 0";
+    let permission = &defined["awscc_lambda_permission.count_function_from_landing_bucket"];
+    assert!(permission.replace(' ', "").contains(&only.replace(' ', "")), "{permission}");
+    // Nothing is told in dev, and what is told in prod refers to what is there in prod alone.
+    let bucket = &defined["awscc_s3_bucket.landing"];
+    assert!(bucket.contains("dev = null") && bucket.contains("}[var.env]"), "{bucket}");
+    let function = &defined["awscc_lambda_function.count"];
+    assert!(function.contains("one(awscc_sqs_queue.count_function_dead_letters[*].arn)"), "{function}");
+    // A list of settings is a value, in the provider's names.
+    assert!(bucket.contains("rules = var.landing_rules"), "{bucket}");
+    assert!(files["environments/prod/terraform.tfvars"].contains("expiration_in_days = 365"));
+    assert!(!files["environments/dev/terraform.tfvars"].contains("expiration_in_days"));
+    for name in referred(&text) {
+        assert!(defined.contains_key(&name), "{name} is referred to, and is not there");
+    }
+}
+
+#[test]
+fn code_that_differs_is_told_and_not_exported() {
+    let toml = r#"
+name = "uneven"
+
+[env.dev]
+[env.prod]
+[env.prod.function.count]
+code = "functions/other"
+
+[function.count]
+runtime = "python3.13"
+handler = "count.handler"
+code = "functions/count"
+"#;
+    let one = "def handler(event, context):\n    return 1\n";
+    let pipeline = in_memory(toml, &[("functions/count/count.py", one), ("functions/other/count.py", "# another\n")]);
+    let error = terraform(&pipeline, &TerraformOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("the code of function.count is not the same in all environments"), "{error}");
+}
+
+#[test]
+fn a_bucket_of_the_export_s_own_name_is_refused() {
+    let toml = r#"
+name = "taken"
+
+[bucket.artifacts]
+
+[function.count]
+runtime = "python3.13"
+handler = "count.handler"
+code = "functions/count"
+"#;
+    let one = "def handler(event, context):\n    return 1\n";
+    let pipeline = in_memory(toml, &[("functions/count/count.py", one)]);
+    let error = terraform(&pipeline, &TerraformOptions::default()).unwrap_err();
+    assert_eq!(error, TerraformError::Taken { name: "bucket.artifacts".into() });
+}
+
+#[test]
 fn each_type_of_our_templates_is_known() {
     for pipeline in all() {
         for env in pipeline.env_names() {
