@@ -35,7 +35,7 @@ pub struct Charts {
     drawn: Loaded<Vec<Drawn>>,
     /// The first chart that is seen.
     at: usize,
-    /// The range that was chosen: the first and the last day; none: all.
+    /// The range that was chosen, the same for all charts: the first and the last day; none: each shows all of its own days.
     range: Option<(Date, Date)>,
 }
 
@@ -80,33 +80,52 @@ impl Charts {
         true
     }
 
+    fn charts(&self) -> &[Drawn] {
+        self.drawn.value.as_deref().unwrap_or_default()
+    }
+
     /// The first and the last day that anything is known of.
     fn known(&self) -> Option<(Date, Date)> {
-        let points = self.drawn.value.iter().flatten().flat_map(|c| &c.lines).flat_map(|l| &l.points);
-        let mut days = points.map(|(time, _)| day(*time));
-        let first = days.next()?;
-        Some(days.fold((first, first), |(low, high), day| (low.min(day), high.max(day))))
+        self.charts().iter().filter_map(own).reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
     }
 
-    /// The range that is seen.
+    /// What a range is first chosen from: the days of the first chart that is seen and has more than one. Those of all
+    /// charts together may be years in which most of them have nothing.
+    fn base(&self) -> Option<(Date, Date)> {
+        let mut seen = self.charts().iter().skip(self.at).chain(self.charts()).filter_map(own);
+        seen.find(|(from, to)| from < to).or_else(|| self.known())
+    }
+
+    /// The range that the next one is chosen from.
     fn seen(&self) -> Option<(Date, Date)> {
-        self.range.or_else(|| self.known())
+        self.range.or_else(|| self.base())
     }
 
-    /// Half a range earlier or later, as far as anything is known.
+    /// Half a range earlier or later, as far as anything is known; over days of which nothing is.
     fn shift(&mut self, direction: i32) {
         let (Some((from, to)), Some((first, last))) = (self.seen(), self.known()) else { return };
         let step = direction * (days(from, to) / 2).max(1);
         let step = step.clamp(-days(first, from).max(0), days(to, last).max(0));
-        self.range = plus(from, step).zip(plus(to, step));
+        let Some((next, end)) = plus(from, step).zip(plus(to, step)) else { return };
+        let all = || self.charts().iter().flat_map(|c| &c.lines).flat_map(|l| &l.points).map(|(time, _)| day(*time));
+        let length = days(from, to);
+        self.range = if all().any(|day| (next..=end).contains(&day)) {
+            Some((next, end))
+        } else if direction > 0 {
+            all().filter(|day| *day > end).min().and_then(|day| plus(day, -length).map(|from| (from, day)))
+        } else {
+            all().filter(|day| *day < next).max().and_then(|day| plus(day, length).map(|to| (day, to)))
+        };
     }
 
-    /// Half the range, or twice as much, about its middle.
+    /// Half the range, or twice as much, about its middle; until each chart shows all of its own days again.
     fn zoom(&mut self, narrower: bool) {
-        let (Some((from, to)), Some((first, last))) = (self.seen(), self.known()) else { return };
+        let (Some((from, to)), Some((first, last)), Some(base)) = (self.seen(), self.known(), self.base()) else {
+            return;
+        };
         let length = days(from, to);
         let wanted = if narrower { (length / 2).max(FEWEST) } else { length.saturating_mul(2).max(FEWEST) };
-        if wanted >= days(first, last) {
+        if wanted >= days(base.0, base.1) {
             self.range = None;
             return;
         }
@@ -118,7 +137,7 @@ impl Charts {
     /// Draws as many charts as there is room for.
     pub fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
         let mut title = self.dashboard.clone();
-        if let Some((from, to)) = self.seen() {
+        if let Some((from, to)) = self.range {
             let _ = write!(title, " · {from} to {to}");
         }
         let inner = ui.frame(frame, area, &title, true);
@@ -126,7 +145,7 @@ impl Charts {
         let none = self.drawn.value.as_ref().is_none_or(Vec::is_empty);
         let used = ui.loaded(frame.buffer_mut(), inner, &self.drawn, "it has no charts", none);
         let inner = below(inner, used);
-        let drawn = self.drawn.value.as_deref().unwrap_or_default().get(self.at..).unwrap_or_default();
+        let drawn = self.charts().get(self.at..).unwrap_or_default();
         let fitting = usize::from((inner.height / HEIGHT).max(1)).min(drawn.len());
         let areas = Layout::vertical(vec![Constraint::Fill(1); fitting]).split(inner);
         for (chart, area) in drawn.iter().zip(areas.iter()) {
@@ -144,13 +163,13 @@ impl Charts {
         let lines = chart.lines.len().max(1);
         let areas = Layout::vertical(vec![Constraint::Fill(1); lines]).split(area);
         for (line, area) in chart.lines.iter().zip(areas.iter()) {
-            let Some((from, to)) = self.seen() else {
+            let Some((from, to)) = self.range.or_else(|| own(chart)) else {
                 ui.line(buffer, *area, 0, &Line::from(ui.span(Role::Dim, format!("{}: nothing yet", chart.title))));
                 continue;
             };
             let points: Vec<(Date, f64)> = line.points.iter().map(|(time, value)| (day(*time), *value)).collect();
             let within: Vec<(Date, f64)> = points.into_iter().filter(|(day, _)| (from..=to).contains(day)).collect();
-            ui.line(buffer, *area, 0, &Line::from(ui.span(Role::Title, headline(chart, line, &within))));
+            ui.line(buffer, *area, 0, &Line::from(ui.span(Role::Title, self.headline(chart, line, &within))));
             let rows = below(*area, 1);
             let columns = columns(&within, (from, to), usize::from(rows.width));
             let drawn = sparkline::chart(&columns, None, (columns.len(), usize::from(rows.height)));
@@ -159,15 +178,32 @@ impl Charts {
             }
         }
     }
+
+    /// What a chart says above its columns: its days where they are its own, its last value, the least and the greatest.
+    fn headline(&self, chart: &Drawn, line: &dashboards::Line, points: &[(Date, f64)]) -> String {
+        let mut title =
+            if chart.lines.len() > 1 { format!("{} · {}", chart.title, line.name) } else { chart.title.clone() };
+        let own = own(chart).filter(|_| self.range.is_none());
+        match own {
+            Some((from, to)) if from == to => _ = write!(title, " · {from}"),
+            Some((from, to)) => _ = write!(title, " · {from} to {to}"),
+            None => {}
+        }
+        let title = text::clean(&title).into_owned();
+        let Some((last_day, last)) = points.last() else { return format!("{title}: nothing in these days") };
+        let (low, high) = points.iter().fold((f64::MAX, f64::MIN), |(low, high), (_, v)| (low.min(*v), high.max(*v)));
+        let on = if own.is_some_and(|(_, to)| to == *last_day) { String::new() } else { format!(" on {last_day}") };
+        let among =
+            if points.len() > 1 { format!(", from {} to {}", number(low), number(high)) } else { String::new() };
+        format!("{title}: {}{on}{among}", number(*last))
+    }
 }
 
-/// What a chart says above its columns: its last value, and the least and the greatest.
-fn headline(chart: &Drawn, line: &dashboards::Line, points: &[(Date, f64)]) -> String {
-    let title = if chart.lines.len() > 1 { format!("{} · {}", chart.title, line.name) } else { chart.title.clone() };
-    let title = text::clean(&title).into_owned();
-    let Some((last_day, last)) = points.last() else { return format!("{title}: nothing in these days") };
-    let (low, high) = points.iter().fold((f64::MAX, f64::MIN), |(low, high), (_, v)| (low.min(*v), high.max(*v)));
-    format!("{title}: {} on {last_day}, from {} to {}", number(*last), number(low), number(high))
+/// The first and the last day that is known of a chart.
+fn own(chart: &Drawn) -> Option<(Date, Date)> {
+    let mut days = chart.lines.iter().flat_map(|l| &l.points).map(|(time, _)| day(*time));
+    let first = days.next()?;
+    Some(days.fold((first, first), |(low, high), day| (low.min(day), high.max(day))))
 }
 
 /// A value for each column: the last of its days; where it has none, that of the column before.
@@ -246,6 +282,37 @@ mod tests {
         assert_eq!(days(from, to), 2 * FEWEST);
         charts.action(Action::Whole);
         assert_eq!(charts.seen(), Some((date(1), date(31))));
+    }
+
+    #[test]
+    fn each_chart_has_its_own_days_until_a_range_is_chosen_from_those_of_the_first_that_has_some() {
+        let mut charts = charts();
+        let points = vec![("2026-11-20T00:00:00Z".parse().unwrap(), 1.0)];
+        let newest = Drawn {
+            title: "The newest day".into(),
+            lines: vec![dashboards::Line { name: "n".into(), points }],
+            error: None,
+        };
+        let today = jiff::civil::date(2026, 11, 20);
+        assert_eq!(own(&newest), Some((today, today)));
+        charts.drawn.value.as_mut().unwrap().insert(0, newest);
+        charts.action(Action::Wider);
+        assert_eq!(charts.range, None);
+        charts.action(Action::Narrower);
+        assert_eq!(charts.range, Some((date(8), date(23))));
+        charts.action(Action::Right);
+        charts.action(Action::Right);
+        // Beyond the last of January, six years of nothing are stepped over; and back.
+        let (from, to) = charts.range.unwrap();
+        assert!(to > date(31) && from <= date(31), "{from} {to}");
+        for _ in 0..5 {
+            charts.action(Action::Right);
+        }
+        assert_eq!(charts.range.unwrap().1, today);
+        charts.action(Action::Left);
+        assert!(charts.range.unwrap().0 <= date(31), "{:?}", charts.range);
+        charts.action(Action::Wider);
+        assert_eq!(charts.range, None);
     }
 
     #[test]
