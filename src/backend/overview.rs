@@ -11,6 +11,7 @@ use crate::{
         self,
         alerts::{AlarmState, Alert, Topic},
         buckets::Bucket,
+        crawlers::{CrawlState, Crawler, CrawlerState},
         flow::{self, Stage},
         functions::Function,
         jobs::{Job, JobRun},
@@ -127,6 +128,7 @@ pub struct TimelineEntry {
 pub(super) struct Facts {
     functions: Vec<Function>,
     jobs: Vec<Job>,
+    crawlers: Vec<Crawler>,
     streams: Vec<Stream>,
     deliveries: Vec<DeliveryStream>,
     buckets: Vec<Bucket>,
@@ -284,9 +286,10 @@ impl Backend {
     /// Reads all that the ports tell.
     pub(super) async fn read_facts(&self) -> Facts {
         let c = &self.cloud;
-        let (functions, jobs, streams, deliveries, buckets, topics, queues, alerts) = tokio::join!(
+        let (functions, jobs, crawlers, streams, deliveries, buckets, topics, queues, alerts) = tokio::join!(
             c.functions.list(),
             c.jobs.list(),
+            c.crawlers.list(),
             c.streams.list(),
             c.streams.deliveries(),
             c.buckets.list(),
@@ -298,6 +301,7 @@ impl Backend {
         let partial = [
             passes(&functions),
             passes(&jobs),
+            passes(&crawlers),
             passes(&streams),
             passes(&deliveries),
             passes(&buckets),
@@ -309,6 +313,7 @@ impl Backend {
             partial: partial.contains(&true),
             functions: functions.unwrap_or_default(),
             jobs,
+            crawlers: crawlers.unwrap_or_default(),
             streams: streams.unwrap_or_default(),
             deliveries: deliveries.unwrap_or_default(),
             buckets: buckets.unwrap_or_default(),
@@ -318,11 +323,24 @@ impl Backend {
         }
     }
 
-    /// Reads what changes from one moment to the next: runs of jobs, states of alarms. All else is as it was.
+    /// Reads what changes from one moment to the next: runs of jobs, crawls, states of alarms. All else is as it was.
     pub(super) async fn read_moment(&self, known: &Facts) -> Facts {
-        let mut jobs = known.jobs.clone();
-        let (alerts, ()) = tokio::join!(self.cloud.alerts.list(0).gather(), self.read_last_runs(&mut jobs, true));
-        Facts { jobs, alerts: alerts.0, ..known.clone() }
+        let (mut jobs, mut crawlers) = (known.jobs.clone(), known.crawlers.clone());
+        let (alerts, (), ()) = tokio::join!(
+            self.cloud.alerts.list(0).gather(),
+            self.read_last_runs(&mut jobs, true),
+            self.read_crawlers(&mut crawlers)
+        );
+        Facts { jobs, crawlers, alerts: alerts.0, ..known.clone() }
+    }
+
+    /// Pipelines' crawlers as they are now; those of others are nothing that is shown.
+    async fn read_crawlers(&self, crawlers: &mut Vec<Crawler>) {
+        if crawlers.iter().any(|c| c.pipeline.is_some())
+            && let Ok(now) = self.cloud.crawlers.list().await
+        {
+            *crawlers = now;
+        }
     }
 
     /// Of pipelines' jobs, the newest runs tell how they are: those that are not known, or all of them.
@@ -366,6 +384,7 @@ impl Backend {
             let short = short(&resource.name);
             match &resource.properties {
                 Properties::Job(_) => entries.extend(self.job_runs(name, short, facts).await),
+                Properties::Crawler(_) => entries.extend(facts.last_crawl(name, short)),
                 Properties::Function(_) => {
                     let failed = |f: &&Function| f.name == *name && f.errors.is_some_and(|n| n > 0);
                     if let Some(function) = facts.functions.iter().find(failed) {
@@ -502,6 +521,10 @@ impl Facts {
                 return (Health::Bad, format!("job {} failed", plain(pipeline, &job.name)));
             }
         }
+        let failed = |c: &&Crawler| c.last_crawl.as_ref().is_some_and(|crawl| crawl.state == CrawlState::Failed);
+        if let Some(crawler) = self.crawlers.iter().filter(|c| ours(&c.pipeline)).find(failed) {
+            return (Health::Bad, format!("crawler {} failed", plain(pipeline, &crawler.name)));
+        }
         if let Some(f) = self.functions.iter().find(|f| ours(&f.pipeline) && f.last_error.is_some()) {
             return (Health::Bad, format!("function {} failed", plain(pipeline, &f.name)));
         }
@@ -514,6 +537,9 @@ impl Facts {
         }
         if self.jobs.iter().any(|j| ours(&j.pipeline) && j.last_run.as_ref().is_some_and(|r| !r.state.is_final())) {
             return (Health::Busy, "job running".into());
+        }
+        if self.crawlers.iter().any(|c| ours(&c.pipeline) && c.state != CrawlerState::Ready) {
+            return (Health::Busy, "crawler running".into());
         }
         let rate: u64 = self.streams.iter().filter(|s| ours(&s.pipeline)).filter_map(|s| s.records_last_minute).sum();
         if rate > 0 { (Health::Busy, format!("{} rec/min", thousands(rate))) } else { (Health::Idle, "idle".into()) }
@@ -590,6 +616,7 @@ impl Facts {
                 view.activity = b.objects.unwrap_or(0);
             }
             "job" => self.job(name, &mut view),
+            "crawler" => self.crawler(name, &mut view),
             "queue" => self.queue(name, &mut view),
             "topic" => {
                 let Some(t) = self.topics.iter().find(|t| t.name == name) else { return view };
@@ -599,6 +626,40 @@ impl Facts {
             _ => {}
         }
         view
+    }
+
+    /// How a crawler's last crawl ended; of one at work, that it is.
+    fn crawler(&self, name: &str, view: &mut StageView) {
+        let Some(crawler) = self.crawlers.iter().find(|c| c.name == name) else { return };
+        view.log_group = Some(crawler.log_group.clone());
+        let last = crawler.last_crawl.as_ref();
+        view.activity =
+            last.and_then(|c| c.started).and_then(|t| u64::try_from(t.as_millisecond()).ok()).unwrap_or_default();
+        if crawler.state != CrawlerState::Ready {
+            crawler.state.word().clone_into(&mut view.figure);
+            view.health = Health::Busy;
+            return;
+        }
+        let Some(crawl) = last else {
+            "no crawl yet".clone_into(&mut view.figure);
+            return;
+        };
+        crawl.state.word().clone_into(&mut view.figure);
+        view.detail.clone_from(&crawl.error);
+        if crawl.state == CrawlState::Failed {
+            view.health = Health::Bad;
+        }
+    }
+
+    /// A crawler's last crawl, as an entry: those before it would be a call of their own.
+    fn last_crawl(&self, name: &str, short: &str) -> Option<TimelineEntry> {
+        let crawl = self.crawlers.iter().find(|c| c.name == name)?.last_crawl.as_ref()?;
+        let bad = crawl.state == CrawlState::Failed;
+        let text = match &crawl.error {
+            Some(error) if bad => format!("{short}: {error}"),
+            _ => format!("{short} {}", crawl.state.word()),
+        };
+        Some(TimelineEntry { time: crawl.started?, lane: Lane::Runs, bad, text })
     }
 
     fn job(&self, name: &str, view: &mut StageView) {

@@ -256,6 +256,10 @@ async fn perform(
             backend.reset_bookmark(job, consent).await?;
             format!("{job}: the bookmark is reset; the next run reads everything")
         }
+        Act::StartCrawler(crawler) => {
+            backend.start_crawler(crawler, consent).await?;
+            format!("{crawler}: a crawl started")
+        }
         Act::SetAlert { name, value } => {
             backend.set_alert(name, *value, consent).await?;
             format!("{name} is now {}", super::data::number(*value))

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     backend::{
-        Effect, Prices, alerts, buckets,
+        Effect, Prices, alerts, buckets, crawlers,
         dashboards::Drawn,
         functions, jobs,
         overview::{PipelineSummary, PipelineView},
@@ -17,6 +17,7 @@ use crate::{
         alerts::{Alert, Message, Publish, Topic},
         buckets::{Bucket, BucketDetail, Object, ObjectPage, Presigned},
         catalog::{Database, Table},
+        crawlers::{Crawl, Crawler},
         jobs::{Bookmark, Job, JobRun},
         logs::{Cursor, InsightsQuery, InsightsResult, Live, LogGroup},
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
@@ -108,6 +109,10 @@ pub enum Request {
     Runs(String),
     /// The newest run of each of these jobs.
     LastRuns(Vec<String>),
+    /// All crawlers.
+    Crawlers,
+    /// A crawler's crawls.
+    Crawls(String),
     /// All log groups.
     LogGroups,
     /// Events of a group.
@@ -222,7 +227,7 @@ impl Request {
             | Self::ObjectDetail { .. }
             | Self::Presign { .. }
             | Self::Preview { .. } => 2,
-            Self::Jobs | Self::Runs(_) | Self::LastRuns(_) => 3,
+            Self::Jobs | Self::Runs(_) | Self::LastRuns(_) | Self::Crawlers | Self::Crawls(_) => 3,
             Self::LogGroups | Self::Logs { .. } | Self::Insights(_) => 4,
             Self::Alerts | Self::Inbox(_) | Self::Queues | Self::DeadLetters(_) => 5,
             Self::Catalog | Self::Tables(_) | Self::Saved | Self::Workgroups | Self::History | Self::Query { .. } => 6,
@@ -256,6 +261,8 @@ pub enum Data {
     Jobs(Vec<Job>),
     Runs(Vec<JobRun>, Option<Bookmark>),
     LastRuns(BTreeMap<String, JobRun>),
+    Crawlers(Vec<Crawler>),
+    Crawls(Vec<Crawl>),
     LogGroups(Vec<LogGroup>),
     /// Clean lines with their times in milliseconds.
     Logs {
@@ -299,6 +306,7 @@ pub enum Act {
         run: String,
     },
     ResetBookmark(String),
+    StartCrawler(String),
     SetAlert {
         name: String,
         value: f64,
@@ -351,6 +359,7 @@ impl Act {
             Self::StartJob(job) => jobs::start_effect(job),
             Self::StopRun { job, run } => jobs::stop_effect(job, run),
             Self::ResetBookmark(job) => jobs::reset_effect(job),
+            Self::StartCrawler(crawler) => crawlers::start_effect(crawler),
             Self::SetAlert { name, value } => alerts::set_effect(name, *value),
             Self::Invoke(function) => functions::invoke_effect(function),
             Self::Publish { topic, .. } => alerts::publish_effect(topic),
@@ -399,6 +408,10 @@ pub enum Target {
     Job(String),
     /// The newest run of the job that failed.
     FailedRun(String),
+    /// The newest crawl of the crawler.
+    Crawler(String),
+    /// Its newest crawl that failed.
+    FailedCrawl(String),
     LogGroup(String),
     /// The last error in the group.
     LogError(String),
@@ -428,7 +441,7 @@ impl Target {
         match self {
             Self::Pipeline(_) => 1,
             Self::Bucket(_) => 2,
-            Self::Job(_) | Self::FailedRun(_) => 3,
+            Self::Job(_) | Self::FailedRun(_) | Self::Crawler(_) | Self::FailedCrawl(_) => 3,
             Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } | Self::Insights(_) => 4,
             Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) | Self::Queue(_) => 5,
             Self::Sql(_) => 6,

@@ -71,6 +71,8 @@ pub async fn fetch(
             let runs = cloud.jobs.runs(job, PAST).await?;
             Data::Runs(runs, cloud.jobs.bookmark(job).await.ok())
         }
+        Request::Crawlers => Data::Crawlers(paged(cloud.crawlers.list(), |page| part(Data::Crawlers(page))).await?),
+        Request::Crawls(crawler) => Data::Crawls(cloud.crawlers.crawls(crawler, PAST).await?),
         Request::LastRuns(jobs) => Data::LastRuns(cloud.jobs.last_runs(jobs).await?),
         Request::LogGroups => Data::LogGroups(paged(cloud.logs.groups(), |page| part(Data::LogGroups(page))).await?),
         Request::Logs { group, reach, after, live, wait } => {

@@ -18,6 +18,7 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("FetchPricesFunction", "AWS::Lambda::Function", "crypto-stream-dev-fetch_prices"),
     ("PricesStream", "AWS::Kinesis::Stream", "crypto-stream-dev-prices"),
     ("LandingDelivery", "AWS::KinesisFirehose::DeliveryStream", "crypto-stream-dev-landing"),
+    ("RawCrawler", "AWS::Glue::Crawler", "crypto-stream-dev-raw"),
     ("CleanPricesJob", "AWS::Glue::Job", "crypto-stream-dev-clean_prices"),
     ("PriceAlertsTopic", "AWS::SNS::Topic", "arn:aws:sns:eu-west-1:123456789012:crypto-stream-dev-price_alerts"),
     ("BtcUsdThreshold", "AWS::SSM::Parameter", "/crypto-stream/dev/btc_usd"),
@@ -156,6 +157,15 @@ pub fn filled(asked: &Asked) -> Answer {
             {"Name": "nightly", "Command": {"Name": "glueetl"}}]})),
         ("glue", "GetJobRuns") => Answer::json(&json!({"JobRuns": [
             run("jr_3", "RUNNING"), run("jr_2", "FAILED"), run("jr_1", "SUCCEEDED")]})),
+        ("glue", "GetCrawlers") => Answer::json(&json!({"Crawlers": [
+            {"Name": "crypto-stream-dev-raw", "State": "READY", "DatabaseName": "lake",
+             "Targets": {"S3Targets": [{"Path": "s3://notes/events/"}]},
+             "LastCrawl": {"Status": "FAILED", "ErrorMessage": "no files", "StartTime": AT,
+                "LogGroup": "/aws-glue/crawlers", "LogStream": "crypto-stream-dev-raw"}}]})),
+        ("glue", "ListCrawls") => Answer::json(&json!({"Crawls": [
+            {"CrawlId": "c-2", "State": "FAILED", "StartTime": AT, "EndTime": AT, "ErrorMessage": "no files",
+             "LogGroup": "/aws-glue/crawlers", "LogStream": "crypto-stream-dev-raw"},
+            {"CrawlId": "c-1", "State": "COMPLETED", "StartTime": AT, "EndTime": AT}]})),
         ("glue", "GetDatabases") => Answer::json(&json!({"DatabaseList": [{"Name": "lake"}, {"Name": "other"}]})),
         ("glue", "GetTables") => Answer::json(&json!({"TableList": [{"Name": "events", "StorageDescriptor": {
             "Columns": [{"Name": "a", "Type": "int"}], "Location": "s3://notes/events/"}}]})),

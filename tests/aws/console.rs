@@ -111,6 +111,8 @@ fn no_key_lets_a_change_out_where_there_is_something_to_change() {
         (3, "", "nightly"),
         (3, "\r", "FAILED"),
         (3, "\re", "FAILED"),
+        (3, "\t\t", "Crawls of"),
+        (3, "\t\t\r", "no files"),
         (4, "", "/aws-glue/jobs/error"),
         (4, "\r", "[ERROR] boom"),
         (5, "", "btc_usd"),
@@ -146,7 +148,9 @@ fn no_key_lets_a_change_out_where_there_is_something_to_change() {
     quit(term);
     let told: Vec<_> = asked.iter().filter(|a| changes(a)).map(Asked::line).collect();
     assert!(told.is_empty(), "{told:#?}");
-    for wanted in ["GetJobRuns", "FilterLogEvents", "DescribeAlarms", "StartQueryExecution", "GetTemplate"] {
+    for wanted in
+        ["GetJobRuns", "ListCrawls", "FilterLogEvents", "DescribeAlarms", "StartQueryExecution", "GetTemplate"]
+    {
         assert!(asked.iter().any(|a| a.operation == wanted), "{wanted} was asked for");
     }
     assert!(asked.iter().any(|a| a.service == "s3" && a.path.ends_with("/a.json")), "an object was looked into");

@@ -38,7 +38,13 @@ async fn the_overview_asks_for_little_when_little_can_have_changed() {
     let backend = backend(&fake, &state);
     let first = look(&backend, &fake).await;
     assert!(first.len() <= 28, "{first:#?}");
-    let moment = ["cloudformation DescribeStacks", "glue GetJobRuns", "monitoring DescribeAlarms", "ssm GetParameters"];
+    let moment = [
+        "cloudformation DescribeStacks",
+        "glue GetCrawlers",
+        "glue GetJobRuns",
+        "monitoring DescribeAlarms",
+        "ssm GetParameters",
+    ];
     for _ in 0..3 {
         assert_eq!(look(&backend, &fake).await, moment);
     }

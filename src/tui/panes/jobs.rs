@@ -1,31 +1,33 @@
-//! 3 Jobs: the jobs, their runs, and their bookmarks.
+//! 3 Jobs: the jobs, their runs, and their bookmarks; crawlers and their crawls.
+
+mod crawlers;
+mod runs;
 
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ratatui::{
     Frame,
-    buffer::Buffer,
     layout::{Constraint, Layout, Rect},
-    text::Line,
 };
 
 use super::{Cx, Intent, Pane, turn};
 use crate::{
-    backend::{Prices, prices::usd},
-    cloud::jobs::{Bookmark, Job, JobRun, JobRunState},
-    text,
+    backend::Prices,
+    cloud::jobs::{Bookmark, Job, JobRun},
     tui::{
-        data::{self, Act, Data, Loaded, Request, Target, bytes, count, duration, moment, number, plural},
+        data::{self, Act, Data, Loaded, Request, Target, plural},
         glyphs,
         keymap::{Action, Context},
         theme::Role,
-        ui::{Ui, below, left, right},
+        ui::{Ui, below},
         widgets::list::{Picker, Scroll},
     },
 };
+use crawlers::Crawlers;
+use runs::{failed, state};
 
-/// The jobs, and the runs of one.
+/// The jobs, and the runs of one; the crawlers, and the crawls of one.
 pub struct JobsPane {
     jobs: Picker<Job>,
     list: Loaded<()>,
@@ -37,6 +39,8 @@ pub struct JobsPane {
     /// The job that `runs` are of, or will be.
     job: String,
     scroll: Scroll,
+    crawlers: Crawlers,
+    /// 0 jobs, 1 runs, 2 crawlers, 3 crawls.
     focus: usize,
     /// Text that a run's error or state must hold.
     filter: String,
@@ -64,54 +68,13 @@ impl Default for JobsPane {
             prices: Prices::default(),
             job: String::new(),
             scroll: Scroll::default(),
+            crawlers: Crawlers::default(),
             focus: 0,
             filter: String::new(),
             wanted: None,
             jumped: false,
         }
     }
-}
-
-/// How a run's state looks.
-pub fn state(state: JobRunState) -> (&'static str, Role) {
-    match state {
-        JobRunState::Waiting | JobRunState::Starting | JobRunState::Stopping => (glyphs::WAITING, Role::Running),
-        JobRunState::Running => (glyphs::RUNNING, Role::Running),
-        JobRunState::Stopped => (glyphs::STOPPED, Role::Warn),
-        JobRunState::Succeeded => (glyphs::OK, Role::Ok),
-        JobRunState::Failed | JobRunState::Error | JobRunState::Timeout | JobRunState::Expired => {
-            (glyphs::FAILED, Role::Error)
-        }
-    }
-}
-
-/// What a run was given and used, and what it cost, about.
-fn used(run: &JobRun, prices: Prices) -> Vec<String> {
-    let capacity = &run.capacity;
-    let mut lines = Vec::new();
-    let mut say = |what: &str, value: Option<String>| lines.extend(value.map(|value| format!("{what:<12} {value}")));
-    say("Glue", capacity.glue_version.clone());
-    let workers = capacity.workers.map(|n| format!("{n} x {}", capacity.worker_type.as_deref().unwrap_or("?")));
-    say("workers", workers);
-    say("DPUs", capacity.max_dpu.map(number));
-    say("worked", run.execution_seconds.map(|s| duration(s as i64 * 1_000)));
-    say("DPU seconds", run.dpu_seconds.map(number));
-    say("cost", prices.run(run).map(usd));
-    say("log group", run.log_group.clone());
-    say("errors in", run.error_log_group.clone());
-    for (name, value) in &run.arguments {
-        lines.push(format!("argument     {name} {value}"));
-    }
-    lines
-}
-
-fn failed(run: &JobRun) -> bool {
-    run.state.is_failure()
-}
-
-fn took(run: &JobRun, now: jiff::Timestamp) -> String {
-    let end = run.ended.unwrap_or(now);
-    duration(end.as_millisecond() - run.started.as_millisecond())
 }
 
 /// How long the newest run of a job counts as known: of one that is over, and of one that goes on.
@@ -189,31 +152,6 @@ impl JobsPane {
         Some(Target::RunLog { group: of_run.unwrap_or(of_job).clone(), stream, error })
     }
 
-    fn details(run: &JobRun, cx: &mut Cx) {
-        let rows = |n: Option<u64>| n.map_or_else(|| "not known".into(), count);
-        let mut lines = vec![
-            format!("state        {}", run.state.word()),
-            format!("job          {}", run.job),
-            format!("started      {}  by {}", run.started, run.trigger),
-            format!("ended        {}", run.ended.map_or_else(|| "not yet".into(), |t| t.to_string())),
-            format!("took         {}", took(run, cx.now)),
-        ];
-        if cx.session.cloud == "local" {
-            lines.push(format!("files read   {}", rows(run.files_in)));
-            lines.push(format!("bytes read   {}", run.bytes_in.map_or_else(|| "not known".into(), bytes)));
-            lines.push(format!("rows read    {}", rows(run.rows_in)));
-            lines.push(format!("rows written {}", rows(run.rows_out)));
-        } else {
-            lines.extend(used(run, cx.session.prices));
-        }
-        lines.push(format!("log stream   {}", run.log_stream));
-        if let Some(error) = &run.error {
-            lines.push(String::new());
-            lines.push(error.clone());
-        }
-        cx.show(format!("Run {}", run.id), lines);
-    }
-
     fn run_action(&mut self, action: Action, cx: &mut Cx) -> bool {
         match action {
             Action::Enter => {
@@ -226,6 +164,30 @@ impl JobsPane {
                 let len = self.shown().len();
                 return self.scroll.action(action, len);
             }
+        }
+        true
+    }
+
+    /// A key among the jobs and the runs of one; whether it was used.
+    fn job_action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        let job = self.jobs.selected().map(|j| (j.name.clone(), j.log_group.clone(), j.pipeline.clone()));
+        match (action, job) {
+            (Action::Run, Some((job, ..))) => cx.act(Act::StartJob(job)),
+            (Action::ResetBookmark, Some((job, ..))) => cx.act(Act::ResetBookmark(job)),
+            (Action::Stop, Some(_)) => self.stop(cx),
+            (Action::Logs, Some((_, group, _))) => {
+                let of_run = self.jobs.selected().and_then(|job| self.run_log(job, &cx.session.cloud));
+                cx.go(of_run.unwrap_or(Target::LogGroup(group)));
+            }
+            (Action::GoToError, Some(_)) => self.go_to_error(cx),
+            (Action::Deploy, Some((.., Some(pipeline)))) => cx.intents.push(Intent::Deploy(pipeline)),
+            (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
+            _ if self.focus == 1 => return self.run_action(action, cx),
+            _ if self.jobs.action(action) => {
+                self.look(false, cx);
+                self.look_at_last(cx);
+            }
+            _ => return false,
         }
         true
     }
@@ -259,86 +221,30 @@ impl JobsPane {
                 self.jobs.select(&name);
                 self.look(false, cx);
             }
-            None => cx.tell("no run failed"),
+            None => match self.crawlers.failed() {
+                Some(name) => {
+                    self.focus = 3;
+                    self.crawlers.select(&name, true, cx);
+                }
+                None => cx.tell("no run failed"),
+            },
         }
     }
 
-    /// Why the selected run failed, below the runs: their column has no room for it. The area that is left.
-    fn draw_error(&self, buffer: &mut Buffer, area: Rect, ui: &Ui) -> Rect {
-        let Some(error) = self.selected_run().and_then(|run| run.error.as_deref()) else { return area };
-        if area.height < 6 {
-            return area;
-        }
-        let error = text::clean_lines(error).collect::<Vec<_>>().join(" ");
-        let error = format!("{} {error}", glyphs::FAILED);
-        let rows = text::wrap(&error, usize::from(area.width), usize::from(area.height / 4).max(2)).len() as u16;
-        let height = area.height - rows;
-        ui.wrapped(buffer, Rect { y: area.y + height, height: rows, ..area }, Role::Error, &error);
-        Rect { height, ..area }
-    }
-
-    fn draw_runs(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let mut title = if self.job.is_empty() { "Runs".into() } else { format!("Runs of {}", self.job) };
-        if !self.filter.is_empty() {
-            title = format!("{title} · /{}", self.filter);
-        }
-        let inner = ui.frame(frame, area, &title, self.focus == 1);
+    fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
+        let inner = ui.frame(frame, area, &self.list.title("Jobs"), self.focus == 0);
         let buffer = frame.buffer_mut();
-        let mut row = 0;
-        if let Some(job) = self.jobs.selected() {
-            let schedule = job.schedule.as_deref().unwrap_or("no schedule");
-            let next = job.next_run.map(|t| format!(" · next {}", moment(t, ui.now))).unwrap_or_default();
-            let bookmark = match self.runs.value.as_ref().and_then(|(_, b)| b.as_ref()) {
-                _ if !job.bookmark => "reads everything".to_owned(),
-                Some(Bookmark { updated: Some(time), .. }) => format!("bookmark of {}", moment(*time, ui.now)),
-                Some(_) => "bookmark not set".to_owned(),
-                None => "keeps a bookmark".to_owned(),
-            };
-            ui.line(buffer, inner, 0, &Line::from(ui.span(Role::Dim, format!("{schedule}{next} · {bookmark}"))));
-            row = 1;
-        }
-        let inner = below(inner, row);
-        let runs = self.shown();
-        let empty = if self.filter.is_empty() { "no runs yet: r starts one" } else { "no run fits the filter" };
-        let used = ui.loaded(buffer, inner, &self.runs, empty, runs.is_empty());
-        let inner = below(inner, used);
-        if runs.is_empty() {
-            return;
-        }
-        let inner = self.draw_error(buffer, inner, ui);
-        // AWS counts no rows, but what it bills.
-        let billed = runs.iter().any(|run| self.prices.run(run).is_some());
-        let counted = if billed { ["DPU s", "cost"] } else { ["rows in", "rows out"] };
-        let columns = [
-            left("  state", 11),
-            left("started", 16),
-            right("took", 10),
-            right(counted[0], 9),
-            right(counted[1], 9),
-            left("by or error", 0),
-        ];
-        let visible = self.scroll.visible(usize::from(inner.height.saturating_sub(1)), runs.len());
-        let selected = Some((self.scroll.selected(), self.focus == 1));
-        ui.table(buffer, inner, &columns, visible, selected, |n| {
-            let Some(run) = runs.get(n) else { return Vec::new() };
-            let (glyph, role) = state(run.state);
-            let rows = |n: Option<u64>| (Role::Text, n.map(count).unwrap_or_default());
-            let said = match &run.error {
-                Some(error) => (Role::Error, error.lines().next().unwrap_or_default().to_owned()),
-                None => (Role::Dim, run.trigger.clone()),
-            };
-            vec![
-                (role, format!("{glyph} {}", run.state.word())),
-                (Role::Text, moment(run.started, ui.now)),
-                (Role::Text, took(run, ui.now)),
-                if billed { (Role::Text, run.dpu_seconds.map(number).unwrap_or_default()) } else { rows(run.rows_in) },
-                if billed {
-                    (Role::Text, self.prices.run(run).map(usd).unwrap_or_default())
-                } else {
-                    rows(run.rows_out)
-                },
-                said,
-            ]
+        let empty =
+            if self.jobs.filter().is_empty() { "no jobs: a pipeline that is deployed has some" } else { "none fits" };
+        let used = ui.loaded(buffer, inner, &self.list, empty, self.jobs.is_empty());
+        ui.list(buffer, below(inner, used), &self.jobs, self.focus == 0, |job| match self.last_run(job) {
+            Some(run) => {
+                let (glyph, role) = state(run.state);
+                let said = if role == Role::Error { role } else { Role::Dim };
+                (role, glyph, &job.name, said, run.state.word().to_lowercase())
+            }
+            None if self.asking.contains(&job.name) => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "…".into()),
+            None => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "never ran".into()),
         });
     }
 }
@@ -364,18 +270,21 @@ impl Pane for JobsPane {
         // What was asked for and never came is asked for again.
         self.asking.clear();
         self.look_at_last(cx);
+        self.crawlers.refresh(self.focus > 1, cx);
     }
 
     fn arrived(&mut self, request: &Request, part: Data, cx: &mut Cx) {
-        if let (Request::Jobs, Data::Jobs(jobs)) = (request, part)
-            && self.list.arrive(jobs.len())
-        {
-            self.jobs.merge(jobs);
-            // One that was jumped to may come with a later part.
-            if !self.jumped {
-                self.look(false, cx);
+        match (request, part) {
+            (Request::Jobs, Data::Jobs(jobs)) if self.list.arrive(jobs.len()) => {
+                self.jobs.merge(jobs);
+                // One that was jumped to may come with a later part.
+                if !self.jumped {
+                    self.look(false, cx);
+                }
+                self.look_at_last(cx);
             }
-            self.look_at_last(cx);
+            (Request::Crawlers, Data::Crawlers(crawlers)) => self.crawlers.arrived(crawlers),
+            _ => {}
         }
     }
 
@@ -406,6 +315,12 @@ impl Pane for JobsPane {
                 self.asking.clear();
                 cx.tell(format!("the last runs of {} could not be read: {error}", plural(asked.len() as u64, "job")));
             }
+            (Request::Crawlers | Request::Crawls(_), result) => {
+                self.crawlers.loaded(request, result, self.focus > 1, cx);
+                if !self.crawlers.any() && self.focus > 1 && *request == Request::Crawlers {
+                    self.focus = 0;
+                }
+            }
             (Request::Runs(job), result) if *job == self.job => match result {
                 Ok(Data::Runs(runs, bookmark)) => {
                     // The selection stays on its run when newer ones come.
@@ -430,48 +345,57 @@ impl Pane for JobsPane {
     }
 
     fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
-        if let Some(focus) = turn(self.focus, 2, action) {
+        if let Some(focus) = turn(self.focus, if self.crawlers.any() { 4 } else { 2 }, action) {
             self.focus = focus;
+            if focus > 1 {
+                self.crawlers.look(false, cx);
+            }
             return true;
         }
-        let job = self.jobs.selected().map(|j| (j.name.clone(), j.log_group.clone(), j.pipeline.clone()));
-        match (action, job) {
-            (Action::Run, Some((job, ..))) => cx.act(Act::StartJob(job)),
-            (Action::ResetBookmark, Some((job, ..))) => cx.act(Act::ResetBookmark(job)),
-            (Action::Stop, Some(_)) => self.stop(cx),
-            (Action::Logs, Some((_, group, _))) => {
-                let of_run = self.jobs.selected().and_then(|job| self.run_log(job, &cx.session.cloud));
-                cx.go(of_run.unwrap_or(Target::LogGroup(group)));
-            }
-            (Action::GoToError, Some(_)) => self.go_to_error(cx),
-            (Action::Deploy, Some((.., Some(pipeline)))) => cx.intents.push(Intent::Deploy(pipeline)),
-            (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
-            _ if self.focus == 1 => return self.run_action(action, cx),
-            _ if self.jobs.action(action) => {
-                self.look(false, cx);
-                self.look_at_last(cx);
-            }
-            _ => return false,
+        match (action, self.focus) {
+            (Action::Enter | Action::Right, 2) => self.focus = 3,
+            (Action::Back, 3) if self.crawlers.filter.is_empty() => self.focus = 2,
+            (Action::Back, 2) if self.crawlers.all.filter().is_empty() => self.focus = 0,
+            (_, 2 | 3) => return self.crawlers.action(action, self.focus == 3, cx),
+            _ => return self.job_action(action, cx),
         }
         true
     }
 
     fn filter(&mut self, text: &str, cx: &mut Cx) {
-        if self.focus == 0 {
-            self.jobs.set_filter(text);
-            self.look(false, cx);
-            self.look_at_last(cx);
-        } else {
-            text.clone_into(&mut self.filter);
-            self.scroll.select(0);
+        match self.focus {
+            0 => {
+                self.jobs.set_filter(text);
+                self.look(false, cx);
+                self.look_at_last(cx);
+            }
+            1 => {
+                text.clone_into(&mut self.filter);
+                self.scroll.select(0);
+            }
+            2 => {
+                self.crawlers.all.set_filter(text);
+                self.crawlers.look(false, cx);
+            }
+            _ => self.crawlers.set_filter(text),
         }
     }
 
     fn filter_text(&self) -> &str {
-        if self.focus == 0 { self.jobs.filter() } else { &self.filter }
+        match self.focus {
+            0 => self.jobs.filter(),
+            1 => &self.filter,
+            2 => self.crawlers.all.filter(),
+            _ => &self.crawlers.filter,
+        }
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
+        if let Target::Crawler(name) | Target::FailedCrawl(name) = target {
+            self.focus = 3;
+            let name = crawlers::physical(name, cx);
+            self.crawlers.select(&name, matches!(target, Target::FailedCrawl(_)), cx);
+        }
         if let Target::Job(name) | Target::FailedRun(name) = target {
             self.jobs.set_filter("");
             self.filter.clear();
@@ -494,27 +418,32 @@ impl Pane for JobsPane {
     }
 
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let split = if area.width >= 110 {
+        let (crawlers, wide) = (self.crawlers.any(), area.width >= 110);
+        let rows = |len: usize| len.min(1_000) as u16 + 2;
+        let split = if wide {
             Layout::horizontal([Constraint::Length(46), Constraint::Min(20)])
         } else {
-            let rows = (self.jobs.len() as u16 + 2).clamp(4, area.height / 3);
+            let most = if crawlers { rows(self.crawlers.all.len()) } else { 0 };
+            let rows = rows(self.jobs.len()).max(most).clamp(4, area.height / 3);
             Layout::vertical([Constraint::Length(rows), Constraint::Min(6)])
         };
-        let [list, runs] = split.areas(area);
-        let inner = ui.frame(frame, list, &self.list.title("Jobs"), self.focus == 0);
-        let buffer = frame.buffer_mut();
-        let empty =
-            if self.jobs.filter().is_empty() { "no jobs: a pipeline that is deployed has some" } else { "none fits" };
-        let used = ui.loaded(buffer, inner, &self.list, empty, self.jobs.is_empty());
-        ui.list(buffer, below(inner, used), &self.jobs, self.focus == 0, |job| match self.last_run(job) {
-            Some(run) => {
-                let (glyph, role) = state(run.state);
-                let said = if role == Role::Error { role } else { Role::Dim };
-                (role, glyph, &job.name, said, run.state.word().to_lowercase())
-            }
-            None if self.asking.contains(&job.name) => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "…".into()),
-            None => (Role::Idle, glyphs::NONE, &job.name, Role::Dim, "never ran".into()),
-        });
-        self.draw_runs(frame, runs, ui);
+        let [mut list, runs] = split.areas(area);
+        if crawlers {
+            let split = if wide {
+                let rows = rows(self.crawlers.all.len()).clamp(3, (list.height / 2).max(3));
+                Layout::vertical([Constraint::Min(3), Constraint::Length(rows)])
+            } else {
+                Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)])
+            };
+            let [jobs, crawlers] = split.areas(list);
+            list = jobs;
+            self.crawlers.draw_list(frame, crawlers, ui, self.focus == 2);
+        }
+        self.draw_list(frame, list, ui);
+        if self.focus > 1 {
+            self.crawlers.draw_crawls(frame, runs, ui, self.focus == 3);
+        } else {
+            self.draw_runs(frame, runs, ui);
+        }
     }
 }

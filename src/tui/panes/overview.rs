@@ -136,6 +136,7 @@ impl OverviewPane {
         match stage.stage.kind {
             "bucket" => cx.go(Target::Bucket(name)),
             "job" => cx.go(Target::Job(name)),
+            "crawler" => cx.go(Target::Crawler(name)),
             "topic" => cx.go(Target::Topic(name)),
             "queue" => cx.go(Target::Queue(name)),
             "table" => cx.go(Target::Sql(format!("SELECT * FROM {name} LIMIT 100"))),
@@ -166,11 +167,12 @@ impl OverviewPane {
             Action::Run => match self.selected_stage().map(|s| (s.stage.kind, s.stage.physical_name.clone())) {
                 Some(("function", name)) => cx.act(Act::Invoke(name)),
                 Some(("job", name)) => cx.act(Act::StartJob(name)),
-                _ => cx.tell("functions and jobs can be run; this is neither"),
+                Some(("crawler", name)) => cx.act(Act::StartCrawler(name)),
+                _ => cx.tell("functions, jobs and crawlers can be run; this is none"),
             },
             Action::Logs => match self.selected_stage().and_then(|s| s.log_group.clone()) {
                 Some(group) => cx.go(Target::LogGroup(group)),
-                None => cx.tell("this stage writes no logs: functions and jobs do"),
+                None => cx.tell("this stage writes no logs: functions, jobs and crawlers do"),
             },
             _ => return false,
         }
@@ -196,6 +198,9 @@ impl OverviewPane {
         }
         match self.worst_stage() {
             Some(stage) if stage.stage.kind == "job" => cx.go(Target::FailedRun(stage.stage.physical_name.clone())),
+            Some(stage) if stage.stage.kind == "crawler" => {
+                cx.go(Target::FailedCrawl(stage.stage.physical_name.clone()))
+            }
             Some(StageView { log_group: Some(group), .. }) => cx.go(Target::LogError(group.clone())),
             Some(stage) => cx.show(stage.stage.name.clone(), details(stage)),
             None => match self.pipelines.selected() {
@@ -365,6 +370,7 @@ fn node(stage: &StageView) -> Node {
         "bucket" => "▤",
         "dynamodb" => "▥",
         "job" => "⚙",
+        "crawler" => "⌕",
         "topic" => "✉",
         "queue" => "≣",
         "table" | "postgres" => "▦",

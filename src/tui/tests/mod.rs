@@ -2,6 +2,7 @@
 
 mod alerts;
 mod buckets;
+mod crawlers;
 mod cuts;
 mod deploy;
 mod fixture;
