@@ -392,7 +392,7 @@ fn whoever_drives_the_cloud_carries_a_release_on() {
     let said = d.ok(&["releases", "start", "dataops", "--yes", "--no-follow"]);
     assert!(said.err.contains("nobody drives this embedded cloud now"), "{}", said.err);
     assert_eq!(d.statuses(), ["pending"]);
-    let mut server = start(&d, &["serve"]);
+    let mut server = start(&d, &["local", "serve"]);
     let end = Instant::now() + Duration::from_mins(5);
     while d.statuses() != ["waiting"] {
         assert!(Instant::now() < end, "{:?}", d.statuses());
