@@ -24,6 +24,10 @@ pub const HOW: &str = "build it with `.ci/bootstrap` (cargo-zigbuild, against gl
                        --bin bootstrap --no-default-features --features bootstrap` on a system whose glibc is no younger \
                        than 2.34 (docs/lambda.md)";
 
+/// How pumphouse is built so that it starts in CodeBuild, whose images are Amazon Linux 2023, too.
+pub const HOW_PUMPHOUSE: &str = "build it against glibc 2.34 (`cargo zigbuild --profile dist --no-default-features --bin \
+                                 pumphouse --target x86_64-unknown-linux-gnu.2.34`), and name it with --executable";
+
 /// Why there is no executable to deploy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -36,6 +40,12 @@ pub enum Error {
     /// It would not start on Lambda.
     #[error("{} would not start on AWS Lambda: {}", .0.display(), .1)]
     Unfit(PathBuf, Unfit),
+    /// It would not start in a build.
+    #[error("{} would not start in AWS CodeBuild: {}; {HOW_PUMPHOUSE}", .0.display(), .1.why())]
+    UnfitForBuilds(PathBuf, Unfit),
+    /// Nobody knows where the running program is.
+    #[error("the running program cannot be found: {HOW_PUMPHOUSE}")]
+    Unknown,
 }
 
 /// Why an executable would not start on Amazon Linux 2023.
@@ -52,6 +62,35 @@ pub enum Unfit {
         /// The version that has it: `GLIBC_2.39`.
         version: String,
     },
+}
+
+impl Unfit {
+    /// The same, without what to do about it.
+    fn why(&self) -> String {
+        match self {
+            Self::Kind(why) => format!("it is no executable for Linux on x86_64 or arm64 ({why})"),
+            Self::Glibc { symbol, version } => {
+                format!("it needs {symbol} of {version}, and Amazon Linux 2023 has glibc 2.34")
+            }
+        }
+    }
+}
+
+/// Reads the pumphouse that a release's builds run: the one that was `named`, else the running program.
+///
+/// # Errors
+/// Where it cannot be read, or would not start there, with the command that builds one.
+pub fn pumphouse(named: Option<&Path>, emulated: bool) -> Result<Executable, Error> {
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None => std::env::current_exe().map_err(|_| Error::Unknown)?,
+    };
+    let file = std::fs::read(&path).map_err(|e| Error::Unreadable(path.clone(), e.to_string()))?;
+    match check(&file) {
+        Err(Unfit::Glibc { .. }) if emulated => {}
+        checked => checked.map_err(|unfit| Error::UnfitForBuilds(path, unfit))?,
+    }
+    Ok(Bytes::from(file).into())
 }
 
 /// Reads the executable: the one that was `named`, else the one beside the running program. An `emulated` Lambda starts it

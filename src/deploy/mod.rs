@@ -15,7 +15,9 @@ pub use diagram::{mermaid, with_diagram};
 pub use graph::{Error, graph};
 pub use names::stack as stack_name;
 pub use template::{
-    ARTIFACT_BUCKET, BOOTSTRAP_STACK, Fault, TemplateError, TemplateOptions, bootstrap_template, is_emulated, template,
+    ARTIFACT_BUCKET, BOOTSTRAP_FOR_RELEASES, BOOTSTRAP_STACK, Fault, ReleaseOptions, ReleaseStep, TemplateError,
+    TemplateOptions, bootstrap_template, buildspec, is_emulated, release_in_rust, release_stack, release_template,
+    template,
 };
 pub use terraform::{TerraformError, TerraformOptions, terraform};
 pub use uploads::{Upload, uploads};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     ARTIFACT_BUCKET, Entry, iam, json as j,
     json::{arn, att, reference, sub},
-    statements,
+    release, statements,
     storage::{Settings, tls_only},
 };
 use crate::cloud::stacks::Template;
@@ -16,7 +16,9 @@ use crate::cloud::stacks::Template;
 /// The stack's name.
 pub const BOOTSTRAP_STACK: &str = "pumphouse-bootstrap";
 /// Raised with each change that a pipeline's template relies on.
-const VERSION: &str = "3";
+const VERSION: &str = "4";
+/// The version that has what a release's stack relies on.
+pub const BOOTSTRAP_FOR_RELEASES: u32 = 4;
 const BUCKET: &str = "ArtifactBucket";
 /// Characters of a managed policy's statements at most.
 const POLICY_LENGTH: usize = 6_000;
@@ -43,6 +45,12 @@ pub fn bootstrap_template() -> Template {
         "Path": iam::ROLE_PATH,
         "Description": "What the roles of pumphouse's pipelines may do at most",
         "PolicyDocument": {"Version": "2012-10-17", "Statement": statements::boundary()},
+    });
+    let release_boundary = json!({
+        "ManagedPolicyName": sub(release::RELEASE_BOUNDARY_NAME),
+        "Path": iam::ROLE_PATH,
+        "Description": "What the roles that deliver pumphouse's pipelines may do at most",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": release::boundary()},
     });
     let policies = policies();
     let role = json!({
@@ -76,6 +84,7 @@ pub fn bootstrap_template() -> Template {
         (BUCKET, Entry::new("AWS::S3::Bucket", bucket).stateful(true)),
         ("ArtifactBucketPolicy", Entry::new("AWS::S3::BucketPolicy", policy)),
         ("Boundary", Entry::new("AWS::IAM::ManagedPolicy", boundary)),
+        ("ReleaseBoundary", Entry::new("AWS::IAM::ManagedPolicy", release_boundary)),
         ("ServiceRole", Entry::new("AWS::IAM::Role", role)),
         ("ApiLogsRole", Entry::new("AWS::IAM::Role", api_logs)),
         ("ApiAccount", Entry::new("AWS::ApiGateway::Account", account)),
@@ -99,7 +108,11 @@ pub fn bootstrap_template() -> Template {
             "Version": {"Description": "The version of this template", "Value": VERSION},
         },
     });
-    Template { body: j::text(&document), assets: Vec::new() }
+    Template { body: j::narrow(&document), assets: Vec::new() }
+}
+
+fn allow(sid: &str, actions: &[&str], resources: Vec<Value>) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources})
 }
 
 /// What deploying takes, in as many policies as IAM wants: a role's own may have 10,240 characters together, a managed one
@@ -107,7 +120,7 @@ pub fn bootstrap_template() -> Template {
 fn policies() -> Vec<(String, Value)> {
     let mut parts: Vec<Vec<Value>> = Vec::new();
     let mut length = POLICY_LENGTH;
-    for statement in deploy() {
+    for statement in deploy().into_iter().chain(release::making()) {
         let own = statement.to_string().len() + 1;
         if length + own > POLICY_LENGTH {
             parts.push(Vec::new());
@@ -129,7 +142,6 @@ fn policies() -> Vec<(String, Value)> {
 
 /// What deploying takes: the services of our templates, held to names wherever AWS knows names.
 fn deploy() -> Vec<Value> {
-    let allow = |sid: &str, actions: &[&str], resources: Vec<Value>| json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources});
     let roles = sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:role/pumphouse/*");
     let bounded = json!({
         "Sid": "BoundedRoles",
@@ -392,7 +404,7 @@ const KEY_TABLE_ACTIONS: [&str; 14] = [
     "dynamodb:UpdateTable",
     "dynamodb:UpdateTimeToLive",
 ];
-const ROLE_ACTIONS: [&str; 11] = [
+pub(super) const ROLE_ACTIONS: [&str; 11] = [
     "iam:DeleteRole",
     "iam:DeleteRolePolicy",
     "iam:GetRole",
@@ -498,7 +510,7 @@ const ALARM_ACTIONS: [&str; 6] = [
     "cloudwatch:TagResource",
     "cloudwatch:UntagResource",
 ];
-const LOG_ACTIONS: [&str; 10] = [
+pub(super) const LOG_ACTIONS: [&str; 10] = [
     "logs:CreateLogGroup",
     "logs:CreateLogStream",
     "logs:DeleteLogGroup",

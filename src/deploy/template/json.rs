@@ -44,6 +44,19 @@ pub(super) fn text(document: &Value) -> String {
     text
 }
 
+/// The same, indented by no more than a reader needs: CloudFormation takes 51,200 bytes in a request, and the bootstrap
+/// stack's template has no bucket yet to come from.
+pub(super) fn narrow(document: &Value) -> String {
+    let mut text = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
+    let mut out = serde_json::Serializer::with_formatter(&mut text, format);
+    // To write JSON values to memory cannot fail; if it did, the wide form is as good.
+    match serde::Serialize::serialize(document, &mut out).ok().and_then(|()| String::from_utf8(text).ok()) {
+        Some(text) => text + "\n",
+        None => self::text(document),
+    }
+}
+
 /// Leaves out what is null, at this level.
 pub(super) fn without_nulls(mut value: Value) -> Value {
     if let Some(fields) = value.as_object_mut() {

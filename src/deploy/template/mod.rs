@@ -18,6 +18,7 @@ mod json;
 mod keys;
 mod network;
 mod queues;
+mod release;
 mod statements;
 mod storage;
 mod streaming;
@@ -27,10 +28,11 @@ pub(super) mod tests;
 
 use serde_json::{Map, Value, json};
 
-pub use bootstrap::{BOOTSTRAP_STACK, bootstrap_template};
+pub use bootstrap::{BOOTSTRAP_FOR_RELEASES, BOOTSTRAP_STACK, bootstrap_template};
 pub use check::Fault;
 pub(super) use databases::USER;
 use json::{att, reference, sub};
+pub use release::{ReleaseOptions, ReleaseStep, buildspec, release_in_rust, release_stack, release_template};
 
 use super::package::{self, Architecture};
 use crate::cloud::{
@@ -97,6 +99,15 @@ pub enum TemplateError {
         /// What is wrong, and what would be right.
         why: String,
     },
+    /// A pipeline that says nothing of releases.
+    #[error("{0} has no [release] section, which says what is delivered, and from where (docs/pipeline.md)")]
+    NoRelease(String),
+    /// What the builds of a release run is missing.
+    #[error("the builds of a release need {0}: name it")]
+    NoExecutable(String),
+    /// What a release would deploy is wrong.
+    #[error("{0}")]
+    Release(String),
     /// The template has faults that AWS would find later.
     #[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n"))]
     Faults(Vec<Fault>),

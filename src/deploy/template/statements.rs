@@ -31,7 +31,7 @@ impl Statement {
         }
     }
 
-    fn when(mut self, condition: Value) -> Self {
+    pub(super) fn when(mut self, condition: Value) -> Self {
         self.condition = Some(condition);
         self
     }
