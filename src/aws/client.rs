@@ -59,6 +59,7 @@ clients! {
     athena: aws_sdk_athena;
     cloudformation: aws_sdk_cloudformation;
     cloudwatch: aws_sdk_cloudwatch;
+    codepipeline: aws_sdk_codepipeline;
     dynamodb: aws_sdk_dynamodb;
     firehose: aws_sdk_firehose;
     glue: aws_sdk_glue;

@@ -92,6 +92,16 @@ pub const ALL: &[Operation] = &[
     read("CloudWatchLogs", "StartQuery", "logs:StartQuery"),
     read("CloudWatchLogs", "StopQuery", "logs:StopQuery"),
     //
+    read("CodePipeline", "GetPipeline", "codepipeline:GetPipeline"),
+    read("CodePipeline", "GetPipelineExecution", "codepipeline:GetPipelineExecution"),
+    read("CodePipeline", "GetPipelineState", "codepipeline:GetPipelineState"),
+    read("CodePipeline", "ListActionExecutions", "codepipeline:ListActionExecutions"),
+    read("CodePipeline", "ListPipelineExecutions", "codepipeline:ListPipelineExecutions"),
+    read("CodePipeline", "ListPipelines", "codepipeline:ListPipelines"),
+    write("CodePipeline", "PutApprovalResult", "codepipeline:PutApprovalResult"),
+    write("CodePipeline", "StartPipelineExecution", "codepipeline:StartPipelineExecution"),
+    write("CodePipeline", "StopPipelineExecution", "codepipeline:StopPipelineExecution"),
+    //
     write("DynamoDB", "BatchWriteItem", "dynamodb:BatchWriteItem"),
     write("DynamoDB", "DeleteItem", "dynamodb:DeleteItem"),
     read("DynamoDB", "DescribeContinuousBackups", "dynamodb:DescribeContinuousBackups"),
