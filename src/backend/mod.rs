@@ -8,6 +8,7 @@ pub mod audit;
 pub mod buckets;
 pub mod crawlers;
 pub mod dashboards;
+pub mod deliveries;
 pub mod deploy;
 mod engines;
 pub mod error;

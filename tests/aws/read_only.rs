@@ -105,6 +105,7 @@ const COMMANDS: &[(&str, bool, &[&str])] = &[
     ("info", false, &[]),
     ("doctor", false, &[]),
     ("export cloudformation", false, &["crypto-stream"]),
+    ("export codepipeline", false, &["dataops"]),
     ("export graph", false, &["crypto-stream"]),
     ("export github-actions", false, &["crypto-stream"]),
     ("export iam", false, &["--operate"]),

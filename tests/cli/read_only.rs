@@ -117,6 +117,7 @@ const COMMANDS: &[(&str, Does, &[&str])] = &[
     ("local event kinesis", Read, &[]),
     ("local event api", Read, &[]),
     ("export cloudformation", Read, &["crypto-stream"]),
+    ("export codepipeline", Read, &["dataops"]),
     ("export graph", Read, &["crypto-stream"]),
     ("export github-actions", Read, &["crypto-stream"]),
     ("export iam", Read, &[]),

@@ -1,6 +1,7 @@
 //! `export`: what others may apply without pumphouse.
 
 mod cloudformation;
+mod codepipeline;
 mod github_actions;
 mod terraform;
 
@@ -25,6 +26,8 @@ use crate::{
 pub enum Command {
     /// Print a pipeline's CloudFormation template
     Cloudformation(cloudformation::Cloudformation),
+    /// Print the template of what delivers a pipeline: CodePipeline, CodeBuild, and who may do what
+    Codepipeline(codepipeline::Codepipeline),
     /// Print a pipeline's stages and how data flows through them, as a Mermaid flowchart
     Graph {
         /// The pipeline's name
@@ -65,6 +68,7 @@ impl Command {
     pub fn run(&self, s: &Session) -> Result {
         match self {
             Self::Cloudformation(c) => c.run(s),
+            Self::Codepipeline(c) => c.run(s),
             Self::Graph { pipeline } => s.out.bytes(deploy::mermaid(&graph(s, pipeline)?).as_bytes()),
             Self::Iam(iam) => iam.run(s),
             Self::Terraform(t) => t.run(s),

@@ -91,6 +91,13 @@ struct Body<'a> {
 /// Says what is missing, and how to mend it.
 pub fn release_template(pipeline: &Pipeline, options: &ReleaseOptions) -> Result<Template, TemplateError> {
     let Some(release) = &pipeline.release else { return Err(TemplateError::NoRelease(pipeline.name.clone())) };
+    if pipeline.terraform.is_some() {
+        return Err(TemplateError::Release(format!(
+            "{} is deployed with Terraform, and these builds plan and deploy with CloudFormation alone: let a workflow of the \
+             repository's own deliver it",
+            pipeline.name
+        )));
+    }
     let (mut goals, mut rust) = (Vec::new(), false);
     for target in &release.definition.environments {
         let graph = deploy::graph(pipeline, &target.env).map_err(|e| TemplateError::Release(e.to_string()))?;
