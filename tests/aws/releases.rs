@@ -459,7 +459,7 @@ fn told(output: &Output) -> String {
 
 #[test]
 fn a_delivery_is_planned_deployed_found_again_and_destroyed() {
-    let (aws, fake, p) = world("3");
+    let (aws, fake, p) = world("4");
     let plan = releases(&p, &["plan", "dataops"]);
     assert!(plan.status.success(), "{}", told(&plan));
     let text = String::from_utf8_lossy(&plan.stdout).into_owned();
@@ -495,7 +495,7 @@ fn a_delivery_is_planned_deployed_found_again_and_destroyed() {
 
 #[test]
 fn an_old_bootstrap_stack_is_told_before_anything_is_made() {
-    let (_, fake, p) = world("2");
+    let (_, fake, p) = world("3");
     let refused = releases(&p, &["deploy", "dataops", "--confirm", "dataops--release"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(told(&refused).contains("run `pumphouse bootstrap` once more"), "{}", told(&refused));
@@ -504,7 +504,7 @@ fn an_old_bootstrap_stack_is_told_before_anything_is_made() {
 
 #[test]
 fn what_cannot_be_delivered_says_why() {
-    let (_, fake, p) = world("3");
+    let (_, fake, p) = world("4");
     let none = releases(&p, &["plan", "crypto-stream"]);
     assert!(told(&none).contains("crypto-stream has no [release] section"), "{}", told(&none));
     let script = p.path("script");

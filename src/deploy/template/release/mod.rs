@@ -93,8 +93,8 @@ pub fn release_template(pipeline: &Pipeline, options: &ReleaseOptions) -> Result
     let Some(release) = &pipeline.release else { return Err(TemplateError::NoRelease(pipeline.name.clone())) };
     if pipeline.terraform.is_some() {
         return Err(TemplateError::Release(format!(
-            "{} is deployed with Terraform, and these builds plan and deploy with CloudFormation alone: let a workflow of the \
-             repository's own deliver it",
+            "{0} is deployed with Terraform, and these builds plan and deploy with CloudFormation alone: \
+             `pumphouse export github-actions {0}` makes a workflow for it",
             pipeline.name
         )));
     }
@@ -168,7 +168,7 @@ pub fn release_template(pipeline: &Pipeline, options: &ReleaseOptions) -> Result
     body.pipeline();
     body.resources.retain(|_, r| !options.omit_types.iter().any(|t| r["Type"] == **t));
     let document = body.document(parameters);
-    let faults: Vec<Fault> = check::check(&document);
+    let faults: Vec<Fault> = check::check(&document, &options.omit_types);
     if !faults.is_empty() {
         return Err(TemplateError::Faults(faults));
     }
