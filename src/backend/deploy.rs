@@ -159,6 +159,9 @@ impl Backend {
         if let Some(status) = &plan.recreates {
             sentence = format!("{sentence}; the stack is {}: it is deleted first, and made anew", status.word());
         }
+        if plan.resumes && plan.changes.is_empty() && self.engine_of(pipeline) == Engine::Terraform {
+            sentence = format!("{stack}: {}", plan.notes.join("; "));
+        }
         let sure = |c: &&Change| c.certain && c.replacement != Some(Replacement::Conditional);
         let names = |of: &dyn Fn(&&Change) -> bool| {
             let lost = plan.changes.iter().filter(|c| c.loses_data).filter(|c| of(c));

@@ -87,12 +87,17 @@ impl Backend {
         Ok(self.stacks_of(pipeline)?.events(&self.stack_name(pipeline), limit).await?)
     }
 
-    /// Asks what is under way in a pipeline's stack to end early, in order.
-    pub async fn interrupt(&self, pipeline: &str) -> Result<()> {
+    /// What it means to ask what is under way in a pipeline's stack to end early.
+    pub fn interrupt_effect(&self, pipeline: &str) -> Effect {
         let stack = self.stack_name(pipeline);
         let sentence = format!("what is under way in {stack} is asked to end early");
-        let effect = Effect { what: "interrupt", target: stack.clone(), sentence, strength: Strength::Free };
-        let stacks = self.stacks_of(pipeline)?;
+        Effect { what: "interrupt", target: stack, sentence, strength: Strength::Free }
+    }
+
+    /// Asks it to end early, in order.
+    pub async fn interrupt(&self, pipeline: &str) -> Result<()> {
+        let (stacks, effect) = (self.stacks_of(pipeline)?, self.interrupt_effect(pipeline));
+        let stack = effect.target.clone();
         self.gate
             .perform(&effect, &Consent::None, |permit| async move { stacks.interrupt(&permit, &stack).await })
             .await

@@ -1,12 +1,11 @@
 //! Applying the plan that was shown, and no other.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use super::{
     Root,
     folder::{PlanPlace, Record},
+    mask::Scrubber,
     operation::{self, End},
     plan::{self, Plan},
 };
@@ -23,6 +22,9 @@ impl Root {
         confirmed: Option<&ChangeSet>,
         progress: Progress,
     ) -> Result<Stack> {
+        if confirmed.is_some_and(|plan| plan.resumes) {
+            return self.carried_on(progress).await;
+        }
         let saved = confirmed.and_then(|plan| Some((plan, plan.saved.as_ref()?)));
         let Some((confirmed, saved)) = saved else {
             return Err(Error::Conflict(format!("{} has no saved plan to apply: plan again", self.name())));
@@ -37,16 +39,32 @@ impl Root {
             return stack.ok_or_else(|| Error::not_found("stack", self.name()));
         }
         let kind = if plan.creates() { "create" } else { "update" };
-        let end = self.carry_out(permit, kind, &changes, &plan, &place.path(), progress).await?;
+        let end = self.carry_out(permit, kind, &changes, &plan, place, progress).await?;
+        self.after(end).await
+    }
+
+    /// Follows what is under way to its end.
+    async fn carried_on(&self, progress: Progress) -> Result<Stack> {
+        let Some(record) = self.under_way() else {
+            // It has ended since.
+            self.settle().await;
+            return self.look().await?.ok_or_else(|| Error::not_found("stack", self.name()));
+        };
+        let id = record.operation.id.clone();
+        let scrubber = self.operations.scrubber(&self.program, &self.folder.operation(&id), &id).await;
+        let end = self.follow_to_end(&record, scrubber, &progress).await?;
+        self.after(end).await
+    }
+
+    /// The stack as an operation has left it.
+    async fn after(&self, end: End) -> Result<Stack> {
         let shown = self.look().await;
         match (end.error, shown) {
             (Some(error), _) => Err(error),
             (None, Ok(Some(stack))) => Ok(stack),
-            (None, Ok(None)) => Err(Error::failed(format!(
-                "{} was applied, and there is nothing in its state: look at it with `pumphouse status {}`",
-                self.name(),
-                self.directory.pipeline
-            ))),
+            (None, Ok(None)) => {
+                Err(Error::failed(format!("there is nothing in the state of {} any more", self.name())))
+            }
             (None, Err(error)) => {
                 Err(Error::failed(format!("{} was applied, but its state cannot be looked at: {error}", self.name())))
             }
@@ -69,7 +87,7 @@ impl Root {
         self.nothing_under_way().await?;
         self.ready(false).await?;
         let (plan, place) = self.the_same(&set.changes, saved).await?;
-        let end = self.carry_out(permit, "delete", &set.changes, &plan, &place.path(), progress).await?;
+        let end = self.carry_out(permit, "delete", &set.changes, &plan, place, progress).await?;
         if let Err(error) = self.look().await {
             tracing::warn!(%error, "the state could not be looked at after a destroy");
         }
@@ -113,7 +131,7 @@ impl Root {
         kind: &str,
         changes: &[Change],
         plan: &Plan,
-        path: &Path,
+        place: PlanPlace,
         progress: Progress,
     ) -> Result<End> {
         let id = uuid::Uuid::now_v7().simple().to_string();
@@ -139,15 +157,20 @@ impl Root {
         let scrubber = plan.scrubber();
         self.operations.learn(&id, scrubber.clone());
         let wait = format!("-lock-timeout={}s", self.directory.lock_timeout_seconds);
-        let _followed = self.operations.follow(&id);
-        operation::begin(&self.program, &self.folder, &mut record, path, &["apply", "-json", "-input=false", &wait])?;
-        let (mut events, stream) =
-            operation::follow(&self.folder, &record, Some(scrubber.clone()), Some(&progress)).await;
-        let end = operation::judge(&self.folder, &record, &stream, Some(&scrubber));
-        let last = operation::last_event(&end, &stream);
-        let _ = progress.send(last.clone());
-        events.push(last);
-        self.folder.end(&end.record, &events)?;
+        let _begun = self.operations.follow(&id);
+        let args = ["apply", "-json", "-input=false", &wait];
+        operation::begin(&self.program, &self.folder, &mut record, &place.path(), &args)?;
+        // The operation has its own.
+        drop(place);
+        self.follow_to_end(&record, Some(scrubber), &progress).await
+    }
+
+    /// Follows an operation to its end, and writes that down.
+    async fn follow_to_end(&self, record: &Record, scrubber: Option<Scrubber>, progress: &Progress) -> Result<End> {
+        let _followed = self.operations.follow(&record.operation.id);
+        let (events, stream) = operation::follow(&self.folder, record, scrubber.clone(), Some(progress)).await;
+        let (end, last) = operation::conclude(&self.folder, record, &stream, scrubber.as_ref(), events)?;
+        let _ = progress.send(last);
         self.remember_end(&end);
         Ok(end)
     }

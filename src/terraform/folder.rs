@@ -159,6 +159,11 @@ impl Folder {
         Ok(())
     }
 
+    /// An operation by its id, as it is written down by now.
+    pub fn record(&self, id: &str) -> Option<Record> {
+        read(&self.operation(id).join("operation.json"))
+    }
+
     /// The events of an operation that has ended, the oldest first.
     pub fn events(&self, id: &str) -> Vec<StackEvent> {
         let text = fs::read(self.operation(id).join("events.jsonl")).unwrap_or_default();

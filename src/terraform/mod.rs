@@ -307,7 +307,9 @@ impl Stacks for Root {
 
     async fn plan(&self, _: &Permit, request: &StackRequest) -> Result<ChangeSet> {
         self.is_ours(&request.graph.stack)?;
-        self.nothing_under_way().await?;
+        if let Some(waiting) = self.waiting().await {
+            return Ok(waiting);
+        }
         self.ready(true).await?;
         let set = self.change_set(self.make_plan(Mode::Apply, true, true).await?, true)?;
         if set.changes.is_empty() {
@@ -318,6 +320,9 @@ impl Stacks for Root {
 
     async fn estimate(&self, request: &StackRequest) -> Result<ChangeSet> {
         self.is_ours(&request.graph.stack)?;
+        if let Some(waiting) = self.waiting().await {
+            return Ok(waiting);
+        }
         if self.read_only {
             self.ready(false).await?;
             let mut set = self.change_set(self.make_plan(Mode::Apply, false, true).await?, true)?;

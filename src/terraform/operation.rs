@@ -206,7 +206,7 @@ fn whole(record: &Record, stream: &Stream, time: Timestamp, status: &str, reason
 }
 
 /// What has become of an operation that is not under way any more, told by its exit code and its stream.
-pub fn judge(folder: &Folder, record: &Record, stream: &Stream, scrubber: Option<&Scrubber>) -> End {
+fn judge(folder: &Folder, record: &Record, stream: &Stream, scrubber: Option<&Scrubber>) -> End {
     // Where nobody can say what is sensitive, the last words are not told.
     let told = scrubber.is_some();
     let scrubber = &scrubber.cloned().unwrap_or_default();
@@ -216,7 +216,7 @@ pub fn judge(folder: &Folder, record: &Record, stream: &Stream, scrubber: Option
     let kind = record.operation.kind.to_uppercase();
     let name = record.stack.clone();
     // Somebody may have asked for its end since it was begun.
-    let asked = folder.records().iter().any(|r| r.operation.id == record.operation.id && r.interrupted);
+    let asked = folder.record(&record.operation.id).is_some_and(|r| r.interrupted);
     let (status, error) = match code {
         Some(0) => (format!("{kind}_COMPLETE"), None),
         Some(code) => {
@@ -253,6 +253,28 @@ pub fn judge(folder: &Folder, record: &Record, stream: &Stream, scrubber: Option
     End { record: Record { operation, interrupted: asked, ..record.clone() }, error }
 }
 
+/// Writes the end of an operation down, unless somebody else has by now, whose word then counts.
+pub fn conclude(
+    folder: &Folder,
+    record: &Record,
+    stream: &Stream,
+    scrubber: Option<&Scrubber>,
+    mut events: Vec<StackEvent>,
+) -> Result<(End, StackEvent)> {
+    let end = judge(folder, record, stream, scrubber);
+    if let Some(known) = folder.record(&record.operation.id).filter(|known| known.operation.ended.is_some()) {
+        let why = known.operation.reason.clone();
+        let error = why.filter(|_| !known.operation.status.ends_with("_COMPLETE")).map(Error::Failed);
+        let end = End { record: known, error };
+        let last = last_event(&end, stream);
+        return Ok((end, last));
+    }
+    let last = last_event(&end, stream);
+    events.push(last.clone());
+    folder.end(&end.record, &events)?;
+    Ok((end, last))
+}
+
 /// When an operation ended: when its last word was written.
 fn ended(dir: &Path) -> Timestamp {
     let files = ["exit", "out.jsonl", "operation.json"].map(|name| dir.join(name));
@@ -261,7 +283,7 @@ fn ended(dir: &Path) -> Timestamp {
 }
 
 /// The event that ends an operation.
-pub fn last_event(end: &End, stream: &Stream) -> StackEvent {
+fn last_event(end: &End, stream: &Stream) -> StackEvent {
     let record = &end.record;
     StackEvent {
         status: record.operation.status.clone(),

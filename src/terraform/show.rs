@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cloud::{
     Error, Result,
-    stacks::{Drift, Stack, StackEvent, StackResource, StackStatus},
+    stacks::{ChangeSet, Drift, Stack, StackEvent, StackResource, StackStatus},
 };
 
 impl Root {
@@ -30,14 +30,30 @@ impl Root {
     pub(super) async fn nothing_under_way(&self) -> Result<()> {
         self.settle().await;
         let Some(record) = self.under_way() else { return Ok(()) };
+        let pipeline = &self.directory.pipeline;
         Err(Error::Conflict(format!(
-            "a {} of {} that {} began at {} is under way: `pumphouse events {} --follow` follows it to its end",
+            "{}: `pumphouse events {pipeline} --follow` follows it to its end",
+            self.spoken(&record)
+        )))
+    }
+
+    /// An operation that is under way, in words.
+    fn spoken(&self, record: &Record) -> String {
+        format!(
+            "a {} of {} that {} began at {} is under way",
             record.operation.kind,
             self.name(),
             record.operation.who,
-            record.operation.started.strftime("%Y-%m-%d %H:%M:%S UTC"),
-            self.directory.pipeline
-        )))
+            record.operation.started.strftime("%Y-%m-%d %H:%M:%S UTC")
+        )
+    }
+
+    /// A plan of nothing but to wait for what is under way; none where nothing is.
+    pub(super) async fn waiting(&self) -> Option<ChangeSet> {
+        self.settle().await;
+        let record = self.under_way()?;
+        let notes = vec![format!("{}: a deploy waits for its end; plan again after that", self.spoken(&record))];
+        Some(ChangeSet { resumes: true, notes, ..ChangeSet::new(self.name(), Vec::new()) })
     }
 
     /// Writes the end of operations down whose beginner was gone when they ended.
@@ -53,10 +69,8 @@ impl Root {
                 continue;
             }
             let scrubber = self.operations.scrubber(&self.program, &dir, &id).await;
-            let (mut events, stream) = operation::follow(&self.folder, &record, scrubber.clone(), None).await;
-            let end = operation::judge(&self.folder, &record, &stream, scrubber.as_ref());
-            events.push(operation::last_event(&end, &stream));
-            if self.folder.end(&end.record, &events).is_ok() {
+            let (events, stream) = operation::follow(&self.folder, &record, scrubber.clone(), None).await;
+            if let Ok((end, _)) = operation::conclude(&self.folder, &record, &stream, scrubber.as_ref(), events) {
                 self.remember_end(&end);
             }
         }
@@ -96,6 +110,10 @@ impl Root {
         self.settle().await;
         match self.folder.known() {
             Some(Known { stack: Some(stack), first_seen, failed }) => Some(self.told_of(stack, first_seen, failed)),
+            known if self.under_way().is_some() => {
+                let known = known.unwrap_or_else(|| self.known());
+                Some(self.told_of(self.bare(Vec::new()), known.first_seen, known.failed))
+            }
             None if self.program.dir.join(".terraform").is_dir() => self.look().await.ok().flatten(),
             _ => None,
         }

@@ -181,6 +181,7 @@ impl Executor {
                         Act::Destroy(pipeline) => backend.destroy_effect(pipeline).await,
                         Act::Run(pipeline) => Ok(backend.run_effect(pipeline)),
                         Act::Decide(word) => Ok(backend.decide_effect(word)),
+                        Act::Interrupt(pipeline) => Ok(backend.interrupt_effect(pipeline)),
                         other => other.effect().ok_or_else(|| crate::backend::Error::Usage(other.words())),
                     };
                     let _ = tx.send(Msg::Judged { act, result: result.map_err(|e| told(&e)) });
@@ -340,6 +341,10 @@ async fn perform(
         Act::StopRelease { delivery, release } => {
             backend.stop_release(delivery, release, "", consent).await?;
             format!("release {release} is asked to stop")
+        }
+        Act::Interrupt(pipeline) => {
+            backend.interrupt(pipeline).await?;
+            format!("{pipeline}: Terraform is asked to stop")
         }
         Act::Destroy(pipeline) => {
             let kept = backend.destroy(pipeline, &[], consent, forward(news)).await?.retained;

@@ -350,6 +350,8 @@ pub enum Act {
         delivery: String,
         release: String,
     },
+    /// What is under way in a pipeline's stack, by the pipeline's own name.
+    Interrupt(String),
 }
 
 impl Act {
@@ -370,7 +372,7 @@ impl Act {
             Self::CancelQuery(id) => queries::cancel_effect(id),
             Self::StartRelease(delivery) => releases::start_effect(delivery, None),
             Self::StopRelease { delivery, release } => releases::stop_effect(delivery, release),
-            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) | Self::Decide(_) => return None,
+            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) | Self::Interrupt(_) | Self::Decide(_) => return None,
         })
     }
 
@@ -389,6 +391,7 @@ impl Act {
                 let verb = if word.decision == Decision::Approve { "approve" } else { "reject" };
                 format!("{verb} release {}", word.approval.release)
             }
+            Self::Interrupt(pipeline) => format!("interrupt {pipeline}"),
             other => other.effect().map(|e| format!("{} {}", e.what, e.target)).unwrap_or_default(),
         }
     }

@@ -214,6 +214,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Deploy, &["f"], Action::Drift, "find drift: what was changed behind the stack's back", ""),
     bind(C::Deploy, &["e"], Action::GoToError, "why there is no plan, or the last deploy that failed", "error"),
     bind(C::Deploy, &["a"], Action::Apply, "apply the plan", "apply"),
+    bind(C::Deploy, &["s"], Action::Stop, "ask Terraform to stop what is under way", ""),
     bind(C::Deploy, &["x"], Action::Destroy, "destroy the stack with everything in it", "destroy"),
     bind(C::Deploy, &["v"], Action::Releases, "the pipeline's releases: approve one, start one", "releases"),
     bind(

@@ -25,7 +25,7 @@ use crate::cloud::{
     functions::SourceMode,
     resources::{Graph, Properties},
     runs::{PipelineRun, StageRun},
-    stacks::Stack,
+    stacks::{Engine, Stack},
 };
 use crate::deploy::Upload;
 
@@ -161,6 +161,11 @@ impl Backend {
             return Err(Error::Unsupported { cloud: "aws", what }.into());
         }
         let stack_name = self.stack_name(pipeline);
+        if self.engine_of(pipeline) == Engine::Terraform {
+            let why = "Terraform deploys it, and nobody has said how data flows through it";
+            let what = format!("{pipeline} cannot be run as a whole: {why}; start its jobs and functions one by one");
+            return Err(Error::Invalid(what).into());
+        }
         let stack = self.status(pipeline).await?;
         if stack.is_none() {
             // A name that nothing has is told apart from a pipeline that is not deployed.

@@ -79,7 +79,19 @@ impl Command {
 
 /// The graph of a pipeline in the environment of the settings.
 fn graph(s: &Session, name: &str) -> Result<Graph> {
-    deploy::graph(&pipeline(s, name)?, &s.settings.env.value).map_err(Failure::failed)
+    deploy::graph(&described(s, name)?, &s.settings.env.value).map_err(Failure::failed)
+}
+
+/// A pipeline that says itself what it is made of.
+fn described(s: &Session, name: &str) -> Result<Pipeline> {
+    let pipeline = pipeline(s, name)?;
+    match &pipeline.terraform {
+        None => Ok(pipeline),
+        Some(terraform) => Err(Failure::failed(format!(
+            "{name} is deployed by Terraform from {}, which says what it is made of: there is nothing else to export",
+            terraform.dir
+        ))),
+    }
 }
 
 fn pipeline(s: &Session, name: &str) -> Result<Pipeline> {

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use bytes::Bytes;
 use clap::{Args, ValueHint};
 
-use super::{at, pipeline};
+use super::{at, described};
 use crate::{
     cli::{
         failure::{Failure, Result},
@@ -36,7 +36,7 @@ pub struct Terraform {
 
 impl Terraform {
     pub(super) fn run(&self, s: &Session) -> Result {
-        let pipeline = pipeline(s, &self.pipeline)?;
+        let pipeline = described(s, &self.pipeline)?;
         let bootstrap = match &self.bootstrap {
             Some(path) => Some(executable::find(Some(path), false).map_err(Failure::failed)?.into()),
             None => None,

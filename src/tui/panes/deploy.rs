@@ -224,7 +224,8 @@ impl Pane for DeployPane {
                 | Action::Apply
                 | Action::Destroy
                 | Action::Run
-                | Action::Releases,
+                | Action::Releases
+                | Action::Stop,
                 Some(_),
             ) if self.other().is_some() => cx.tell(other_stacks::refusal(self.other().unwrap_or_default())),
             (Action::Plan | Action::Deploy, Some(_)) => {
@@ -245,6 +246,7 @@ impl Pane for DeployPane {
             (Action::Apply, Some(pipeline)) => cx.act(Act::Deploy(pipeline)),
             (Action::Destroy, Some(pipeline)) => cx.act(Act::Destroy(pipeline)),
             (Action::Run, Some(pipeline)) => cx.act(Act::Run(pipeline)),
+            (Action::Stop, Some(pipeline)) => cx.act(Act::Interrupt(pipeline)),
             (Action::GoToError, Some(_)) => {
                 if self.show_mistakes(cx) {
                     return true;

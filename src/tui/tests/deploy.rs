@@ -89,11 +89,37 @@ fn what_is_not_certain_is_marked() {
     let screen = console.screen(160, 50);
     assert!(screen.contains("data may be lost  perhaps made anew"), "{screen}");
     assert!(screen.contains("buffer_seconds: known only later, because of AlarmsTopic.TopicName"), "{screen}");
-    assert!(screen.contains("estimated: p asks CloudFormation"), "{screen}");
+    assert!(screen.contains("estimated: p plans in full"), "{screen}");
     console.keys("p");
     assert!(!console.screen(160, 50).contains("estimated"), "the engine itself has told");
     console.keys("R");
     assert!(!console.screen(160, 50).contains("estimated"), "and that stays");
+}
+
+#[test]
+fn what_terraform_adds_to_a_plan_is_shown() {
+    let mut console = Console::open(Box::new(|request| {
+        let mut data = answer(request);
+        if let Data::Plan(plan) = &mut data {
+            plan.notes = vec!["warning: main.tf:13: Argument is deprecated\u{1b}[31m\nUse another one.".into()];
+            let [first, second, ..] = plan.changes.as_mut_slice() else { return Ok(data) };
+            first.imported = Some("lake".into());
+            (second.moved_from, second.reason) = (Some("aws_s3_bucket.old".into()), Some("it is tainted".into()));
+        }
+        Ok(data)
+    }));
+    console.keys("7j");
+    let screen = console.screen(120, 40);
+    assert!(
+        screen.contains("moved") && screen.contains("taken in") && screen.contains("# warning: main.tf:13"),
+        "{screen}"
+    );
+    assert!(harmless(&screen));
+    console.keys("<enter>G<enter>");
+    let screen = console.screen(120, 40);
+    assert!(screen.contains("Use another one.") && harmless(&screen), "{screen}");
+    console.keys("<esc>s");
+    assert!(console.acts.is_empty(), "the backend looks first");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! An apply outlives who has begun it, is found again, and is interrupted in order.
 
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Stdio},
     time::{Duration, Instant},
@@ -41,14 +42,24 @@ fn an_apply_goes_on_when_we_are_killed_and_is_found_again() {
     let status = standin.run(&["status", "orders", "--output", "json"]).well().json();
     assert_eq!((&status["status"], &status["interrupted"]), (&"CREATE_IN_PROGRESS".into(), &false.into()));
     // Nothing else is begun meanwhile.
-    standin.run(&["deploy", "orders", "--yes"]).badly(1, &["is under way", "pumphouse events orders --follow"]);
-    standin.run(&["plan", "orders"]).badly(1, &["is under way"]);
+    standin.run(&["destroy", "orders", "--yes"]).badly(1, &["is under way", "pumphouse events orders --follow"]);
+    let plan = standin.run(&["plan", "orders"]).well().out;
+    assert!(plan.contains("is under way: a deploy waits for its end"), "{plan}");
+    let mut waiter = standin.command();
+    let waiter = waiter.args(["deploy", "orders", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut waiter = waiter.spawn().unwrap();
+    let mut waited = BufReader::new(waiter.stderr.take().unwrap()).lines().map(std::result::Result::unwrap);
+    // From now on, it follows what is under way.
+    assert!(waited.by_ref().any(|line| line.contains(" 1/11 CREATE_COMPLETE")));
     let mut follower = standin.command();
     let follower = follower.args(["events", "orders", "--follow"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let follower = follower.spawn().unwrap();
     std::fs::write(standin.path("standin/go"), "").unwrap();
     let followed = Said::of(&follower.wait_with_output().unwrap()).well();
     assert!(followed.out.contains("CREATE_COMPLETE"), "{}", followed.out);
+    let last: Vec<_> = waited.collect();
+    assert!(last.iter().any(|line| line.contains("11/11 CREATE_COMPLETE")), "{last:?}");
+    assert!(waiter.wait_with_output().unwrap().status.success());
     let history = standin.run(&["history", "orders", "--output", "json"]).well().json();
     assert_eq!((&history[0]["status"], &history[0]["changes"]), (&"CREATE_COMPLETE".into(), &11.into()));
     let status = standin.run(&["status", "orders", "--output", "json"]).well().json();

@@ -2,6 +2,7 @@
 //! streams.
 
 mod adopt;
+mod console;
 mod failures;
 mod lives;
 mod real;
@@ -44,7 +45,7 @@ protected = true
 /// The directory, a pipeline for it, and the stand-in on PATH.
 pub struct Standin {
     pub pumphouse: Pumphouse,
-    _fake: Fake,
+    fake: Fake,
 }
 
 pub fn source(path: &str) -> PathBuf {
@@ -79,7 +80,7 @@ impl Standin {
         for folder in ["bin", "standin"] {
             fs::create_dir_all(pumphouse.path(folder)).unwrap();
         }
-        let standin = Self { pumphouse, _fake: fake };
+        let standin = Self { pumphouse, fake };
         for name in ["terraform", "tofu"] {
             fs::copy(source("standin"), standin.path("bin").join(name)).unwrap();
         }
@@ -95,6 +96,10 @@ impl Standin {
         standin.play("dev.json", "state.json");
         fs::create_dir_all(standin.path("infra/environments/dev/.terraform")).unwrap();
         standin
+    }
+
+    pub fn url(&self) -> String {
+        self.fake.url()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -99,6 +99,8 @@ fn asides(change: &Change) -> (&'static str, &'static str) {
 pub(super) enum Row<'a> {
     Change(&'a Change),
     Property(&'a PropertyChange),
+    /// What else is to be known.
+    Note(&'a str),
 }
 
 pub(super) fn rows(plan: &ChangeSet) -> Vec<Row<'_>> {
@@ -110,6 +112,7 @@ pub(super) fn rows(plan: &ChangeSet) -> Vec<Row<'_>> {
             rows.extend(change.properties.iter().map(Row::Property));
         }
     }
+    rows.extend(plan.notes.iter().map(|note| Row::Note(note)));
     rows
 }
 
@@ -153,9 +156,13 @@ impl DeployPane {
         let all = rows(plan);
         // A property's row belongs to the change above it.
         let upto = all.get(..=self.changes.selected()).unwrap_or_default();
+        if let Some(Row::Note(note)) = upto.last() {
+            cx.show(format!("Plan of {}", plan.stack), note.lines().map(str::to_owned).collect());
+            return;
+        }
         let Some(change) = upto.iter().rev().find_map(|row| match row {
             Row::Change(change) => Some(*change),
-            Row::Property(_) => None,
+            Row::Property(_) | Row::Note(_) => None,
         }) else {
             return;
         };
@@ -167,6 +174,13 @@ impl DeployPane {
         ];
         let (lost, unsure) = asides(change);
         lines.extend([lost, unsure].into_iter().filter(|said| !said.is_empty()).map(|said| said.trim().to_owned()));
+        for (word, text) in [
+            ("moved from     ", &change.moved_from),
+            ("taken in       ", &change.imported),
+            ("because        ", &change.reason),
+        ] {
+            lines.extend(text.as_ref().map(|text| format!("{word}{text}")));
+        }
         lines.push(String::new());
         lines.extend(change.properties.iter().map(difference));
         cx.show(change.physical_name.clone(), lines);
@@ -188,11 +202,13 @@ impl DeployPane {
                 let (replace, remove) = (n(Planned::Replace), n(Planned::Remove));
                 let resumes = match (plan.resumes, &plan.recreates) {
                     (_, Some(_)) => " · deletes the failed stack first",
-                    (true, None) if plan.estimated => " · waits for what is under way",
+                    (true, None) if plan.estimated || (plan.changes.is_empty() && !plan.notes.is_empty()) => {
+                        " · waits for what is under way"
+                    }
                     (true, None) => " · carries an interrupted one on",
                     (false, None) => "",
                 };
-                let estimated = if plan.estimated { " · estimated: p asks CloudFormation" } else { "" };
+                let estimated = if plan.estimated { " · estimated: p plans in full" } else { "" };
                 format!("Plan of {} · +{add} ~{change} !{replace} -{remove}{resumes}{estimated}", plan.stack)
             }
             None => "Plan".into(),
@@ -205,18 +221,31 @@ impl DeployPane {
         let Some(plan) = &self.plan.value else { return };
         let all = rows(plan);
         let width = usize::from(inner.width);
+        // Terraform's types are longer than our words.
+        let kinds = plan.changes.iter().map(|c| text::width(&c.kind)).max().unwrap_or_default();
+        let kinds = kinds.clamp(15, (width / 4).max(15));
         for (at, number) in self.changes.visible(usize::from(inner.height), all.len()).enumerate() {
             let line = match all.get(number) {
                 Some(Row::Change(change)) => {
                     let (glyph, word, role) = sign(change.action);
                     let (lost, unsure) = asides(change);
+                    let from = match (&change.moved_from, &change.imported) {
+                        (Some(_), _) => "  moved",
+                        (None, Some(_)) => "  taken in",
+                        (None, None) => "",
+                    };
                     Line::from(vec![
                         ui.span(role, format!("{glyph} {word:<8}")),
-                        ui.span(Role::Dim, format!("{:<16}", change.kind)),
+                        ui.span(Role::Dim, format!("{:<kinds$} ", text::truncate(&change.kind, kinds))),
                         ui.span(Role::Text, text::truncate(&text::clean(&change.name), width / 2).into_owned()),
                         ui.span(Role::Error, lost),
                         ui.span(Role::Warn, unsure),
+                        ui.span(Role::Dim, from),
                     ])
+                }
+                Some(Row::Note(note)) => {
+                    let first = text::clean(note.lines().next().unwrap_or_default()).into_owned();
+                    Line::from(ui.span(Role::Warn, format!("# {}", text::truncate(&first, width.saturating_sub(4)))))
                 }
                 Some(Row::Property(property)) => {
                     let said = difference_in(property, width.saturating_sub(10));
@@ -248,10 +277,11 @@ impl DeployPane {
         let skip = self.progress.len().saturating_sub(usize::from(inner.height));
         for (at, event) in self.progress.iter().skip(skip).enumerate() {
             let (glyph, role) = status(&event.status);
-            let reason = event.reason.as_deref().unwrap_or_default();
+            // Provisioners say what they like.
+            let reason = text::clean(event.reason.as_deref().unwrap_or_default());
             let line = Line::from(vec![
                 ui.span(role, format!("{glyph} {:<19}", event.status)),
-                ui.span(Role::Text, event.logical_id.as_str()),
+                ui.span(Role::Text, text::clean(&event.logical_id)),
                 ui.span(Role::Dim, format!("  {}", event.kind)),
                 ui.span(if role == Role::Error { role } else { Role::Dim }, format!("  {reason}")),
             ]);
