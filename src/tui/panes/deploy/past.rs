@@ -57,7 +57,12 @@ impl DeployPane {
         let inner = ui.frame(frame, area, &title, self.focus == 2);
         let buffer = frame.buffer_mut();
         let none = self.past.value.as_ref().is_none_or(|(_, operations)| operations.is_empty());
-        let empty = if self.other().is_some() { "its events tell of no operation" } else { "it was never deployed" };
+        let there = self.past.value.as_ref().is_some_and(|(stack, _)| stack.is_some());
+        let empty = match (self.other().is_some(), there) {
+            (true, _) => "its events tell of no operation",
+            (false, true) => "no deploy of it is known here",
+            (false, false) => "it was never deployed",
+        };
         let used = ui.loaded(buffer, inner, &self.past, empty, none);
         let inner = below(inner, used);
         let Some((_, operations)) = &self.past.value else { return };

@@ -237,7 +237,7 @@ impl DeployPane {
                     Line::from(vec![
                         ui.span(role, format!("{glyph} {word:<8}")),
                         ui.span(Role::Dim, format!("{:<kinds$} ", text::truncate(&change.kind, kinds))),
-                        ui.span(Role::Text, text::truncate(&text::clean(&change.name), width / 2).into_owned()),
+                        ui.span(Role::Text, text::truncate_start(&text::clean(&change.name), width / 2).into_owned()),
                         ui.span(Role::Error, lost),
                         ui.span(Role::Warn, unsure),
                         ui.span(Role::Dim, from),
