@@ -169,8 +169,10 @@ impl Root {
     async fn follow_to_end(&self, record: &Record, scrubber: Option<Scrubber>, progress: &Progress) -> Result<End> {
         let _followed = self.operations.follow(&record.operation.id);
         let (events, stream) = operation::follow(&self.folder, record, scrubber.clone(), Some(progress)).await;
-        let (end, last) = operation::conclude(&self.folder, record, &stream, scrubber.as_ref(), events)?;
-        let _ = progress.send(last);
+        let (end, rest) = operation::conclude(&self.folder, record, &stream, scrubber.as_ref(), events)?;
+        for event in rest {
+            let _ = progress.send(event);
+        }
         self.remember_end(&end);
         Ok(end)
     }

@@ -253,26 +253,27 @@ fn judge(folder: &Folder, record: &Record, stream: &Stream, scrubber: Option<&Sc
     End { record: Record { operation, interrupted: asked, ..record.clone() }, error }
 }
 
-/// Writes the end of an operation down, unless somebody else has by now, whose word then counts.
+/// Writes the end of an operation down, unless somebody else has by now, whose word then counts. Gives it with the events
+/// that come after those that were told.
 pub fn conclude(
     folder: &Folder,
     record: &Record,
     stream: &Stream,
     scrubber: Option<&Scrubber>,
     mut events: Vec<StackEvent>,
-) -> Result<(End, StackEvent)> {
+) -> Result<(End, Vec<StackEvent>)> {
     let end = judge(folder, record, stream, scrubber);
     if let Some(known) = folder.record(&record.operation.id).filter(|known| known.operation.ended.is_some()) {
         let why = known.operation.reason.clone();
         let error = why.filter(|_| !known.operation.status.ends_with("_COMPLETE")).map(Error::Failed);
-        let end = End { record: known, error };
-        let last = last_event(&end, stream);
-        return Ok((end, last));
+        // Whoever wrote it down has taken the raw stream away, which may not have been read to its end.
+        let rest = folder.events(&record.operation.id).into_iter().skip(events.len()).collect();
+        return Ok((End { record: known, error }, rest));
     }
     let last = last_event(&end, stream);
     events.push(last.clone());
     folder.end(&end.record, &events)?;
-    Ok((end, last))
+    Ok((end, vec![last]))
 }
 
 /// When an operation ended: when its last word was written.
