@@ -226,7 +226,8 @@ impl Backend {
             let stages = flow::flow(&graph).into_iter().map(absent).collect();
             return Ok(PipelineView { summary, stages, timeline: Vec::new() });
         };
-        let stages = flow::flow(graph).into_iter().map(|s| facts.stage(s)).collect();
+        let mut stages: Vec<_> = flow::flow(graph).into_iter().map(|s| facts.stage(s)).collect();
+        self.count_items(&mut stages).await;
         let timeline = self.timeline(stack, graph, &facts).await;
         Ok(PipelineView { summary, stages, timeline })
     }
@@ -248,6 +249,7 @@ impl Backend {
                 facts.stage(Stage { physical_name: name.clone(), name, kind, id, after: Vec::new() })
             }));
         }
+        self.count_items(&mut stages).await;
         let mut timeline = match stack {
             Some(stack) => self.deploys(stack).await,
             None => Vec::new(),
@@ -257,6 +259,21 @@ impl Backend {
         }
         timeline.sort_by_key(|entry| entry.time);
         PipelineView { summary, stages, timeline }
+    }
+
+    /// Tells how many items the key-value tables among the stages hold: the whole account's would be a call for each.
+    async fn count_items(&self, stages: &mut [StageView]) {
+        let exact = self.cloud.identity.known().cloud == "local";
+        for view in stages.iter_mut().filter(|v| v.stage.kind == "dynamodb") {
+            let Some(items) = self.items_shown(&view.stage.physical_name).await else { continue };
+            view.activity = items;
+            view.figure = match items {
+                n if exact => plural(n, "item"),
+                // DynamoDB counts every six hours: a table that was filled since then is not empty.
+                0 => String::new(),
+                n => format!("about {}", plural(n, "item")),
+            };
+        }
     }
 
     /// What was done to a stack, as entries.

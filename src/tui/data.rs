@@ -24,6 +24,7 @@ use crate::{
         queues::{Queue, QueueMessage},
         releases::{Decision, Release},
         stacks::{ChangeSet, Drift, Operation, Stack},
+        tables::{ItemPage, KeyTable},
     },
 };
 
@@ -102,6 +103,17 @@ pub enum Request {
         key: String,
         /// The version.
         version: Option<String>,
+    },
+    /// The key-value tables.
+    KeyTables,
+    /// One key-value table with its settings.
+    KeyTable(String),
+    /// A page of a key-value table's items.
+    Items {
+        /// The table.
+        table: String,
+        /// Where the page before ended.
+        after: Option<serde_json::Value>,
     },
     /// All jobs.
     Jobs,
@@ -226,7 +238,10 @@ impl Request {
             | Self::Objects { .. }
             | Self::ObjectDetail { .. }
             | Self::Presign { .. }
-            | Self::Preview { .. } => 2,
+            | Self::Preview { .. }
+            | Self::KeyTables
+            | Self::KeyTable(_)
+            | Self::Items { .. } => 2,
             Self::Jobs | Self::Runs(_) | Self::LastRuns(_) | Self::Crawlers | Self::Crawls(_) => 3,
             Self::LogGroups | Self::Logs { .. } | Self::Insights(_) => 4,
             Self::Alerts | Self::Inbox(_) | Self::Queues | Self::DeadLetters(_) => 5,
@@ -258,6 +273,9 @@ pub enum Data {
     ObjectDetail(Object),
     Presigned(Presigned),
     Preview(Object, Preview),
+    KeyTables(Vec<KeyTable>),
+    KeyTable(KeyTable),
+    Items(ItemPage),
     Jobs(Vec<Job>),
     Runs(Vec<JobRun>, Option<Bookmark>),
     LastRuns(BTreeMap<String, JobRun>),
@@ -408,6 +426,8 @@ impl Act {
 pub enum Target {
     Pipeline(String),
     Bucket(String),
+    /// The items of a key-value table.
+    KeyTable(String),
     Job(String),
     /// The newest run of the job that failed.
     FailedRun(String),
@@ -443,7 +463,7 @@ impl Target {
     pub fn pane(&self) -> u8 {
         match self {
             Self::Pipeline(_) => 1,
-            Self::Bucket(_) => 2,
+            Self::Bucket(_) | Self::KeyTable(_) => 2,
             Self::Job(_) | Self::FailedRun(_) | Self::Crawler(_) | Self::FailedCrawl(_) => 3,
             Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } | Self::Insights(_) => 4,
             Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) | Self::Queue(_) => 5,

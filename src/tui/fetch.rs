@@ -21,6 +21,8 @@ const OBJECTS: usize = 1_000;
 const PAST: usize = 200;
 /// Log events in one read: so few that taking them in never holds up a key, and that they need little memory at once.
 const EVENTS: usize = 2_000;
+/// Items of a key-value table on one page: reading them is paid for.
+const ITEMS: usize = 100;
 /// Measurements behind a sparkline.
 const SAMPLES: usize = 120;
 /// How long a URL works.
@@ -66,6 +68,9 @@ pub async fn fetch(
             let (object, preview) = backend.preview(bucket, key, version.as_deref()).await?;
             Data::Preview(object, preview)
         }
+        Request::KeyTables => Data::KeyTables(paged(cloud.tables.list(), |page| part(Data::KeyTables(page))).await?),
+        Request::KeyTable(table) => Data::KeyTable(cloud.tables.describe(table).await?),
+        Request::Items { table, after } => Data::Items(cloud.tables.scan(table, after.as_ref(), ITEMS).await?),
         Request::Jobs => Data::Jobs(paged(cloud.jobs.list(), |page| part(Data::Jobs(page))).await?),
         Request::Runs(job) => {
             let runs = cloud.jobs.runs(job, PAST).await?;

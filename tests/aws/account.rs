@@ -157,6 +157,12 @@ pub fn filled(asked: &Asked) -> Answer {
             {"Name": "nightly", "Command": {"Name": "glueetl"}}]})),
         ("glue", "GetJobRuns") => Answer::json(&json!({"JobRuns": [
             run("jr_3", "RUNNING"), run("jr_2", "FAILED"), run("jr_1", "SUCCEEDED")]})),
+        ("dynamodb", "ListTables") => Answer::json(&json!({"TableNames": ["visits"]})),
+        ("dynamodb", "DescribeTable") => Answer::json(&json!({"Table": {"TableName": "visits", "ItemCount": 1,
+            "TableStatus": "ACTIVE", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}]}})),
+        ("dynamodb", "Scan") => Answer::json(&json!({"Items": [{"id": {"N": "1"}, "name": {"S": "lovelace"}}],
+            "Count": 1, "ScannedCount": 1})),
         ("glue", "GetCrawlers") => Answer::json(&json!({"Crawlers": [
             {"Name": "crypto-stream-dev-raw", "State": "READY", "DatabaseName": "lake",
              "Targets": {"S3Targets": [{"Path": "s3://notes/events/"}]},

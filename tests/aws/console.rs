@@ -108,6 +108,8 @@ fn no_key_lets_a_change_out_where_there_is_something_to_change() {
         (2, "", "notes"),
         (2, ":buckets notes\r", "a.json"),
         (2, ":buckets notes\rv", "a.json"),
+        (2, "\t\t", "visits"),
+        (2, "\t\t\r", "lovelace"),
         (3, "", "nightly"),
         (3, "\r", "FAILED"),
         (3, "\re", "FAILED"),
@@ -149,7 +151,7 @@ fn no_key_lets_a_change_out_where_there_is_something_to_change() {
     let told: Vec<_> = asked.iter().filter(|a| changes(a)).map(Asked::line).collect();
     assert!(told.is_empty(), "{told:#?}");
     for wanted in
-        ["GetJobRuns", "ListCrawls", "FilterLogEvents", "DescribeAlarms", "StartQueryExecution", "GetTemplate"]
+        ["GetJobRuns", "ListCrawls", "Scan", "FilterLogEvents", "DescribeAlarms", "StartQueryExecution", "GetTemplate"]
     {
         assert!(asked.iter().any(|a| a.operation == wanted), "{wanted} was asked for");
     }

@@ -1,6 +1,7 @@
-//! 2 Buckets: walking through prefixes, and looking into objects.
+//! 2 Buckets: walking through prefixes, and looking into objects; key-value tables and their items.
 
 mod entries;
+mod tables;
 
 pub use entries::Sieve;
 
@@ -29,6 +30,7 @@ use crate::{
     },
 };
 use entries::{Entries, Entry, Page};
+use tables::Tables;
 
 /// Columns that Left and Right scroll.
 const STEP: usize = 16;
@@ -41,7 +43,7 @@ enum Look {
     Grid(Grid, Option<u64>, bool),
 }
 
-/// A walk through buckets, and a look into an object.
+/// A walk through buckets, and a look into an object; below the list of buckets, the key-value tables.
 pub struct BucketsPane {
     entries: Entries,
     list: Loaded<()>,
@@ -58,6 +60,8 @@ pub struct BucketsPane {
     looked: Option<(String, String, Option<String>)>,
     scroll: Scroll,
     skip: usize,
+    tables: Tables,
+    /// 0 the walk, 1 the look, 2 tables, 3 items.
     focus: usize,
     /// The buckets' names, when they were last read.
     names: Vec<String>,
@@ -79,6 +83,7 @@ impl Default for BucketsPane {
             looked: None,
             scroll: Scroll::default(),
             skip: 0,
+            tables: Tables::default(),
             focus: 0,
             names: Vec::new(),
             wanted: None,
@@ -299,6 +304,29 @@ impl BucketsPane {
         true
     }
 
+    /// Whether the tables are seen: beside the list of buckets alone.
+    fn has_tables(&self) -> bool {
+        self.bucket.is_none() && self.tables.any()
+    }
+
+    /// A key among the tables, or the items of one; whether it was used.
+    fn tables_action(&mut self, action: Action, cx: &mut Cx) -> bool {
+        match (action, self.focus) {
+            (Action::Enter | Action::Right, 2) => {
+                self.tables.open(cx);
+                self.focus = 3;
+            }
+            (Action::Back, 3) if self.tables.filter.is_empty() => self.focus = 2,
+            (Action::Back, 2) if self.tables.all.filter().is_empty() => self.focus = 0,
+            (Action::Versions | Action::Save | Action::Put | Action::Presign | Action::Delete, _) => {
+                cx.tell("that is for buckets and objects: tables and items are only read here");
+            }
+            (_, 2) => return self.tables.list_action(action, cx),
+            _ => return self.tables.items_action(action, cx),
+        }
+        true
+    }
+
     fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
         let mut title = self.place();
         if self.versions {
@@ -469,15 +497,18 @@ impl Pane for BucketsPane {
             None => {
                 self.list.ask();
                 cx.load(Request::Buckets);
+                self.tables.refresh(cx);
             }
         }
     }
 
     fn arrived(&mut self, request: &Request, part: Data, _: &mut Cx) {
-        if let (Request::Buckets, None, Data::Buckets(buckets)) = (request, &self.bucket, part)
-            && self.list.arrive(buckets.len())
-        {
-            self.entries.merge(&buckets);
+        match (request, &self.bucket, part) {
+            (Request::Buckets, None, Data::Buckets(buckets)) if self.list.arrive(buckets.len()) => {
+                self.entries.merge(&buckets);
+            }
+            (Request::KeyTables, _, Data::KeyTables(tables)) => self.tables.arrived(tables),
+            _ => {}
         }
     }
 
@@ -532,6 +563,12 @@ impl Pane for BucketsPane {
                     Err(error) => self.look.answer(Err(error)),
                 }
             }
+            (Request::KeyTables | Request::KeyTable(_) | Request::Items { .. }, result) => {
+                self.tables.loaded(request, result, cx);
+                if self.focus > 1 && !self.has_tables() {
+                    self.focus = 0;
+                }
+            }
             (Request::BucketDetail(_), Ok(Data::BucketDetail(detail))) => {
                 let lines = bucket_details(&detail, cx.now);
                 cx.show("Bucket", lines);
@@ -553,9 +590,12 @@ impl Pane for BucketsPane {
     }
 
     fn action(&mut self, action: Action, cx: &mut Cx) -> bool {
-        if let Some(focus) = turn(self.focus, 2, action) {
+        if let Some(focus) = turn(self.focus, if self.has_tables() { 4 } else { 2 }, action) {
             self.focus = focus;
             return true;
+        }
+        if self.focus > 1 {
+            return self.tables_action(action, cx);
         }
         if self.focus == 1 && !matches!(action, Action::Versions | Action::Delete | Action::Presign | Action::Save) {
             return self.look_action(action, cx);
@@ -592,6 +632,11 @@ impl Pane for BucketsPane {
     }
 
     fn filter(&mut self, text: &str, cx: &mut Cx) {
+        match self.focus {
+            2 => return self.tables.all.set_filter(text),
+            3 => return self.tables.set_filter(text),
+            _ => {}
+        }
         if let Some(sieve) = self.entries.set_filter(text) {
             cx.intents.push(Intent::Filter(sieve));
         }
@@ -602,7 +647,11 @@ impl Pane for BucketsPane {
     }
 
     fn filter_text(&self) -> &str {
-        self.entries.filter()
+        match self.focus {
+            2 => self.tables.all.filter(),
+            3 => &self.tables.filter,
+            _ => self.entries.filter(),
+        }
     }
 
     fn select(&mut self, target: &Target, cx: &mut Cx) {
@@ -612,6 +661,14 @@ impl Pane for BucketsPane {
             self.wanted = if found.is_none() { Some(bucket.clone()) } else { None };
             self.walk(found, String::new(), cx);
         }
+        if let Target::KeyTable(table) = target {
+            self.wanted = None;
+            if self.bucket.is_some() {
+                self.walk(None, String::new(), cx);
+            }
+            self.focus = 3;
+            self.tables.select(table, cx);
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -619,17 +676,27 @@ impl Pane for BucketsPane {
     }
 
     fn draw(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        if area.width < 110 {
-            if self.focus == 0 {
-                self.draw_list(frame, area, ui);
-            } else {
-                self.draw_look(frame, area, ui);
+        let [mut list, look] = if area.width < 110 {
+            // One of them at a time.
+            [area, area]
+        } else {
+            Layout::horizontal([Constraint::Percentage(45), Constraint::Min(20)]).areas(area)
+        };
+        let wide = area.width >= 110;
+        if wide || matches!(self.focus, 0 | 2) {
+            if self.has_tables() {
+                let rows = (self.tables.all.len().min(1_000) as u16 + 2).clamp(3, (list.height / 2).max(3));
+                let [above, tables] = Layout::vertical([Constraint::Min(3), Constraint::Length(rows)]).areas(list);
+                list = above;
+                self.tables.draw_list(frame, tables, ui, self.focus == 2);
             }
-            return;
+            self.draw_list(frame, list, ui);
         }
-        let [list, look] = Layout::horizontal([Constraint::Percentage(45), Constraint::Min(20)]).areas(area);
-        self.draw_list(frame, list, ui);
-        self.draw_look(frame, look, ui);
+        match self.focus {
+            2 | 3 if wide || self.focus == 3 => self.tables.draw_items(frame, look, ui, self.focus == 3),
+            0 | 1 if wide || self.focus == 1 => self.draw_look(frame, look, ui),
+            _ => {}
+        }
     }
 }
 

@@ -135,6 +135,7 @@ impl OverviewPane {
         let name = stage.stage.physical_name.clone();
         match stage.stage.kind {
             "bucket" => cx.go(Target::Bucket(name)),
+            "dynamodb" => cx.go(Target::KeyTable(name)),
             "job" => cx.go(Target::Job(name)),
             "crawler" => cx.go(Target::Crawler(name)),
             "topic" => cx.go(Target::Topic(name)),

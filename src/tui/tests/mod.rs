@@ -2,6 +2,7 @@
 
 mod alerts;
 mod buckets;
+mod charts;
 mod crawlers;
 mod cuts;
 mod deploy;
@@ -18,6 +19,7 @@ mod queries;
 mod queues;
 mod releases;
 mod shell;
+mod tables;
 
 use super::testing;
 use fixture::console;

@@ -55,6 +55,7 @@ pub fn answer(request: &Request) -> Data {
         Request::Alerts => Data::Alerts(alerts(), topics(), vec![]),
         Request::Inbox(topic) => Data::Inbox(inbox(topic)),
         Request::Queues => Data::Queues(vec![]),
+        Request::KeyTables => Data::KeyTables(vec![]),
         Request::Crawlers => Data::Crawlers(vec![]),
         Request::Catalog => Data::Catalog(
             ["crypto_stream", "default"]
