@@ -14,6 +14,7 @@ use crate::{
     text,
     tui::{
         data::{Data, Loaded, Request, number},
+        glyphs,
         keymap::Action,
         theme::Role,
         ui::{Ui, below},
@@ -157,7 +158,7 @@ impl Charts {
         let buffer = frame.buffer_mut();
         if let Some(error) = &chart.error {
             ui.line(buffer, area, 0, &Line::from(ui.span(Role::Title, text::clean(&chart.title).into_owned())));
-            ui.wrapped(buffer, below(area, 1), Role::Error, &text::clean(error));
+            ui.wrapped(buffer, below(area, 1), Role::Error, &format!("{} {}", glyphs::FAILED, text::clean(error)));
             return;
         }
         let lines = chart.lines.len().max(1);
