@@ -200,7 +200,7 @@ impl OverviewPane {
         match self.worst_stage() {
             Some(stage) if stage.stage.kind == "job" => cx.go(Target::FailedRun(stage.stage.physical_name.clone())),
             Some(stage) if stage.stage.kind == "crawler" => {
-                cx.go(Target::FailedCrawl(stage.stage.physical_name.clone()))
+                cx.go(Target::FailedCrawl(stage.stage.physical_name.clone()));
             }
             Some(StageView { log_group: Some(group), .. }) => cx.go(Target::LogError(group.clone())),
             Some(stage) => cx.show(stage.stage.name.clone(), details(stage)),
