@@ -113,3 +113,17 @@ fn a_protected_environment_asks_for_its_name_and_read_only_mode_for_nothing() {
     assert_eq!(p.run(&[&deploy[..], &["--read-only"]].concat()).code, 3);
     p.ok(&[&deploy[..], &["--confirm", "crypto-stream-prod"]].concat());
 }
+
+#[test]
+fn what_another_has_deployed_in_between_makes_a_plan_stale() {
+    let p = copied("crypto-stream");
+    p.ok(&["deploy", "mine", "--yes"]);
+    edit(&p, "pipeline.toml", "expire_days = 90", "expire_days = 7");
+    p.ok(&["plan", "mine", "--out", "plan.json"]);
+    edit(&p, "pipeline.toml", "expire_days = 7", "expire_days = 30");
+    p.ok(&["deploy", "mine", "--yes"]);
+    edit(&p, "pipeline.toml", "expire_days = 30", "expire_days = 7");
+    let said = p.run(&["deploy", "mine", "--plan-file", "plan.json"]);
+    assert_eq!(said.code, 1, "approved was 90 to 7, and now it would be 30 to 7: {}", said.err);
+    assert!(said.err.contains("no longer to be done as confirmed") && said.err.contains("plan again"), "{}", said.err);
+}

@@ -1,5 +1,7 @@
 //! Whether what is to be done now is what was confirmed.
 
+use serde_json::Value;
+
 use super::{Action, Change, ChangeSet, Evaluation};
 
 /// What a plan has that another has not: for a person who has confirmed that other one.
@@ -8,7 +10,9 @@ pub fn unconfirmed(confirmed: &ChangeSet, now: &ChangeSet) -> Vec<String> {
     let key = |c: &Change| {
         let values = || {
             let certain = c.properties.iter().filter(|p| p.evaluation == Evaluation::Static);
-            certain.map(|p| (p.path.clone(), p.after.clone().unwrap_or_default().to_string())).collect::<Vec<_>>()
+            // What somebody has changed in between was not what was confirmed either: both ends of a change count.
+            let said = |value: &Option<Value>| value.clone().unwrap_or_default().to_string();
+            certain.map(|p| (p.path.clone(), said(&p.before), said(&p.after))).collect::<Vec<_>>()
         };
         let exact = !confirmed.estimated;
         let action = if exact || c.action != Action::Replace { c.action } else { Action::Change };
