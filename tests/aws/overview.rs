@@ -56,14 +56,14 @@ async fn the_overview_asks_for_little_when_little_can_have_changed() {
 }
 
 #[tokio::test]
-async fn an_account_without_a_pipeline_is_asked_for_its_stacks_alone() {
+async fn an_account_without_a_pipeline_is_asked_for_its_stacks_and_what_waits_alone() {
     let fake = Fake::start(crate::read_only::something);
     let state = tempfile::tempdir().unwrap();
     let backend = backend(&fake, &state);
     let list = backend.list_pipelines().await.unwrap();
     assert!(list.iter().all(|p| p.health == Health::Absent));
     backend.view("crypto-stream").await.unwrap();
-    assert_eq!(fake.lines(), ["cloudformation DescribeStacks"]);
+    assert_eq!(fake.lines(), ["cloudformation DescribeStacks", "codepipeline ListPipelines"]);
 }
 
 #[tokio::test]

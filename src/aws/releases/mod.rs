@@ -28,15 +28,21 @@ impl Releases for Aws {
             let client = self.client.codepipeline().await?;
             let asked = client.list_pipelines().max_results(PER_PAGE as i32).set_next_token(token).send();
             let page = asked.await.map_err(failed("codepipeline:ListPipelines", "delivery", "*"))?;
-            let owners = self.owners().await;
             let found = page.pipelines.unwrap_or_default().into_iter().filter_map(|p| {
-                let name = p.name?;
-                let pipeline = owners.pipeline(&name).or_else(|| delivered(&name).map(str::to_owned));
                 let updated = optional(p.updated.as_ref()).or_else(|| optional(p.created.as_ref()));
-                Some(Delivery { name, pipeline, source: None, updated })
+                let name = p.name?;
+                Some(Delivery { pipeline: delivered(&name).map(str::to_owned), name, source: None, updated })
             });
+            let mut found: Vec<_> = found.collect();
+            // Ours are known by their names: only others are looked for among what stacks hold.
+            if found.iter().any(|d| d.pipeline.is_none()) {
+                let owners = self.owners().await;
+                for delivery in found.iter_mut().filter(|d| d.pipeline.is_none()) {
+                    delivery.pipeline = owners.pipeline(&delivery.name);
+                }
+            }
             // Where changes come from takes a call each: for those of others, nobody asked.
-            let told = stream::iter(found.collect::<Vec<_>>()).map(|delivery| async move {
+            let told = stream::iter(found).map(|delivery| async move {
                 if delivery.pipeline.is_none() {
                     return delivery;
                 }
