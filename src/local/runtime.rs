@@ -3,7 +3,7 @@
 //! The child gets a clean environment with the function's variables and AWS Lambda's, its code's folder, a temporary
 //! folder, the memory that the function has and a process group of its own that ends with the invocation. It is not kept
 //! for the next one. Where its SDK looks for AWS it finds the secrets and parameters that its role may read (see
-//! [`endpoint`]), and nothing else of the embedded cloud. On AWS the same code has its role's permissions.
+//! `endpoint`), and nothing else of the embedded cloud. On AWS the same code has its role's permissions.
 
 mod endpoint;
 

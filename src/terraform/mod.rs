@@ -1,8 +1,8 @@
 //! The adapter on Terraform and OpenTofu, of the stacks port alone: a directory with a root module is a stack.
 //!
-//! [`command`] runs the program, [`message`] reads its stream, [`plan`] and [`state`] what it shows as JSON, [`diagnostic`]
-//! its warnings and errors, [`mask`] keeps out of them what is sensitive; [`operation`] applies a saved plan, which goes on
-//! when we end, and [`folder`] is what this machine remembers of it.
+//! `command` runs the program, `message` reads its stream, `plan` and `state` what it shows as JSON, `diagnostic`
+//! its warnings and errors, `mask` keeps out of them what is sensitive; `operation` applies a saved plan, which goes on
+//! when we end, and `folder` is what this machine remembers of it.
 
 mod apply;
 mod command;
