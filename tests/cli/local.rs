@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     time::Duration,
 };
@@ -88,6 +88,16 @@ fn wait_for(lines: &Receiver<String>, words: &str) {
     }
 }
 
+/// A process that ends with its test, also with one that fails.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn what_is_watched_is_deployed_and_invoked_again_whenever_it_changes() {
     let p = Pumphouse::new();
@@ -109,15 +119,17 @@ fn what_is_watched_is_deployed_and_invoked_again_whenever_it_changes() {
     let event = p.path("event.json").display().to_string();
     let refused = p.run(&["invoke", "tiny/greet", "--event", &event, "--watch"]);
     assert_eq!(refused.code, 3, "nobody has confirmed: {}", refused.err);
-    let mut child = p
+    let child = p
         .command()
         .args(["invoke", "tiny/greet", "--event", &event, "--watch", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut child = Ends(child);
     let (sender, lines) = channel();
-    for pipe in [Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>, Box::new(child.stderr.take().unwrap())]
+    for pipe in
+        [Box::new(child.0.stdout.take().unwrap()) as Box<dyn Read + Send>, Box::new(child.0.stderr.take().unwrap())]
     {
         let sender = sender.clone();
         std::thread::spawn(move || {
@@ -141,9 +153,9 @@ fn what_is_watched_is_deployed_and_invoked_again_whenever_it_changes() {
     // What would take something away is not done unasked.
     fs::write(folder.join("pipeline.toml"), "name = \"tiny\"").unwrap();
     wait_for(&lines, "which is not done unasked");
-    let ended = Command::new("sh").args(["-c", &format!("kill -s INT {}", child.id())]).status().unwrap();
+    let ended = Command::new("sh").args(["-c", &format!("kill -s INT {}", child.0.id())]).status().unwrap();
     assert!(ended.success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]
