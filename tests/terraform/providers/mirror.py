@@ -15,19 +15,19 @@ STANDINS = {"hashicorp/archive": ("archive.py", "2.7.1")}
 
 
 class Mirror:
-    """The mirror. `standins`: the script and the version of each provider, by its namespace and type; a script that is no
-    full path lies beside this file. `environment` is what Terraform has to know: it then downloads nothing."""
+    """The mirror. `standins`: the script of each provider, its version and words for it, by namespace and type; a script
+    that is no full path lies beside this file. `environment` is what Terraform has to know: it then downloads nothing."""
 
     def __init__(self, standins=None, python=sys.executable):
         self.dir = tempfile.TemporaryDirectory(prefix="providers-")
         root = pathlib.Path(self.dir.name)
-        for source, (script, version) in (standins or STANDINS).items():
+        for source, (script, version, *words) in (standins or STANDINS).items():
             kind = source.split("/")[1]
             folder = root / "mirror" / HOST / source / version / "linux_amd64"
             folder.mkdir(parents=True)
             program = folder / f"terraform-provider-{kind}_v{version}"
             # -s and -E: what the caller has of Python's settings is no business of a provider.
-            command = shlex.join([python, "-s", "-E", "-B", str(HERE / script)])
+            command = shlex.join([python, "-s", "-E", "-B", str(HERE / script), *words])
             program.write_text(f"#!/bin/sh\nexec {command}\n")
             program.chmod(0o755)
         path = str(root / "mirror").replace("\\", "\\\\").replace('"', '\\"')

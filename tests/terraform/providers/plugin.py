@@ -401,8 +401,9 @@ def _certificate():
     return key, certificate.public_bytes(pem), certificate.public_bytes(serialization.Encoding.DER)
 
 
-def serve(provider):
-    """Serves a provider to the Terraform that has started this process, until that has enough or is gone."""
+def serve(provider, add=None):
+    """Serves a provider to the Terraform that has started this process, until that has enough or is gone. `add` adds the calls
+    of the protocol to the server, in place of those for a `Provider`."""
     if os.environ.get(COOKIE[0]) != COOKIE[1]:
         sys.exit("This is a plugin of Terraform's, which starts it by itself.")
     # Ctrl-C at Terraform reaches its plugins, too: they end when it says so.
@@ -420,7 +421,10 @@ def serve(provider):
         def StreamStdio(self, request, context):
             return iter([])
 
-    rpc.add_ProviderServicer_to_server(Servicer(provider), server)
+    if add:
+        add(server)
+    else:
+        rpc.add_ProviderServicer_to_server(Servicer(provider), server)
     controller_rpc.add_GRPCControllerServicer_to_server(Controller(), server)
     stdio_rpc.add_GRPCStdioServicer_to_server(Stdio(), server)
     key, chain, der = _certificate()
