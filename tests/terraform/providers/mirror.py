@@ -11,7 +11,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 HOST = "registry.terraform.io"
 # Of the versions that configurations which people write today ask for.
-STANDINS = {"hashicorp/archive": ("archive.py", "2.7.1")}
+STANDINS = {"hashicorp/archive": ("archive.py", "2.7.1"), "hashicorp/aws": ("aws.py", "6.21.0")}
 
 
 class Mirror:

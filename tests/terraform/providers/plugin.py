@@ -1,8 +1,9 @@
-"""Terraform's plugin protocol (version 6), as much of it as a provider in Python needs: a schema, plan, create, read, update,
-delete and import. The messages are those that PyPI's `tf` has; its framework knows no lists of blocks, which AWS's has.
+"""Terraform's plugin protocol (version 6), as much of it as a provider in Python needs: a schema, plan, create, read,
+update, delete and import. The messages are those that PyPI's `tf` has; its framework knows no lists of blocks, which
+AWS's provider has everywhere.
 
-Values are as Terraform sends them: a block of a list or a set is a list of dictionaries, what is not set is None, and what
-is not known before it is applied is `UNKNOWN`.
+Values are as Terraform sends them: a block of a list or a set is a list of dictionaries, what is not set is None, and
+what is not known before it is applied is `UNKNOWN`.
 """
 
 import base64
@@ -58,9 +59,9 @@ class Failure(Exception):
 
 
 class Attr:
-    """An attribute. `type` is Terraform's own notation: "string", ["map", "string"]. One that is computed and has a `default`
-    has that where it is not set, as those of AWS's provider do. `replace`: a change of it makes the resource anew.
-    `volatile`: it is not known before any change of the resource is applied."""
+    """An attribute. `type` is Terraform's own notation: "string", ["map", "string"]. One with a `default` has that where it
+    is not set, as those of AWS's provider do. `replace`: a change of it makes the resource anew. `volatile`: it is not
+    known before any change of the resource is applied."""
 
     def __init__(self, type="string", *, required=False, computed=False, default=None, replace=False, **more):
         self.type, self.required = type, required
@@ -77,7 +78,8 @@ class Attr:
 
 
 class Block:
-    """Attributes and blocks by their names. `nesting` and the numbers are of a block in another one; a resource's says `version`."""
+    """Attributes and blocks by their names. `nesting` and the numbers are of a block in another one, `version` is of a
+    resource's own."""
 
     def __init__(self, attrs=None, blocks=None, *, nesting="list", least=0, most=0, version=0):
         self.attrs, self.blocks = attrs or {}, blocks or {}
@@ -126,8 +128,7 @@ class Block:
 
 
 class Resource:
-    """A type of resources: its schema, and what is done with one. All but `schema` may be left as it is here where the type
-    has no such thing. `provider` is the one that was configured."""
+    """A type of resources: its schema, and what is done with one. `provider` is the one that was configured."""
 
     schema = Block()
 
@@ -142,7 +143,7 @@ class Resource:
         return planned
 
     def create(self, planned):
-        """Makes it, and returns its state, or as much of it as is not in the plan."""
+        """Makes it, and returns its state, or as much of it as is not in the plan; what is not known is None in that."""
         raise NotImplementedError
 
     def read(self, state):
@@ -205,6 +206,15 @@ def encoded(value):
         raise TypeError(f"{it!r} is no value of Terraform's")
 
     return pb.DynamicValue(msgpack=msgpack.packb(value, default=other))
+
+
+def known(value):
+    """A value without what is not known: that is None."""
+    if isinstance(value, dict):
+        return {name: known(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [known(inner) for inner in value]
+    return None if value is UNKNOWN else value
 
 
 def whole(block, values, planned=None):
@@ -275,8 +285,8 @@ class Servicer(rpc.ProviderServicer):
         return pb.ValidateDataResourceConfig.Response()
 
     def UpgradeResourceState(self, request, context):
-        schema = self.provider.resources[request.type_name].schema
-        return pb.UpgradeResourceState.Response(upgraded_state=encoded(whole(schema, json.loads(request.raw_state.json))))
+        schema, state = self.provider.resources[request.type_name].schema, json.loads(request.raw_state.json)
+        return pb.UpgradeResourceState.Response(upgraded_state=encoded(whole(schema, state)))
 
     def ConfigureProvider(self, request, context):
         response = pb.ConfigureProvider.Response
@@ -330,7 +340,8 @@ class Servicer(rpc.ProviderServicer):
             if planned is None:
                 resource.delete(prior)
                 return response(new_state=encoded(None))
-            made = resource.create(planned) if prior is None else resource.update(prior, planned)
+            wanted = known(planned)
+            made = resource.create(wanted) if prior is None else resource.update(prior, wanted)
             return response(new_state=encoded(whole(resource.schema, made, planned)), private=request.planned_private)
 
         answer = self._told(response, work)
@@ -389,10 +400,10 @@ def _certificate():
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
     built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     built = built.serial_number(x509.random_serial_number())
-    built = built.not_valid_before(now - datetime.timedelta(minutes=1)).not_valid_after(now + datetime.timedelta(days=1))
+    built = built.not_valid_before(now - day).not_valid_after(now + day)
     built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
     certificate = built.sign(key, hashes.SHA256())
