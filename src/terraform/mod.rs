@@ -142,14 +142,15 @@ impl Root {
         &self.directory.stack
     }
 
-    /// Runs `init`. To read, it changes no lock file, and asks for no workspace, which some backends make where it is not
+    /// Runs `init`. To read, it changes no lock file that is there, and asks for no workspace, which some backends make where it is not
     /// there.
     async fn init(&self) -> Result<Vec<String>> {
         let mut args: Vec<OsString> = vec!["init".into(), "-input=false".into(), "-no-color".into()];
         if self.program.inits_in_json().await? {
             args.push("-json".into());
         }
-        if self.read_only {
+        // Where there is no lock file of providers, nothing can be planned before `init` has written one.
+        if self.read_only && self.program.dir.join(".terraform.lock.hcl").is_file() {
             args.push("-lockfile=readonly".into());
         }
         for file in &self.directory.backend_config {

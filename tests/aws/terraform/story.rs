@@ -1,5 +1,7 @@
 //! Planned, deployed, changed, drifted, looked at and destroyed: what is shown, and what the program is asked for.
 
+use std::fs;
+
 use super::{SECRETS, Standin};
 use crate::{
     fake::{Answer, Asked, Fake},
@@ -139,8 +141,13 @@ fn read_only_locks_nothing_and_changes_nothing() {
         let command = call.rsplit('|').next().unwrap();
         assert!(!command.starts_with("apply") && !command.starts_with("force-unlock"), "{call}");
         assert!(!command.starts_with("plan") || command.contains("-lock=false"), "{call}");
-        assert!(!command.starts_with("init") || command.contains("-lockfile=readonly"), "{call}");
     }
+    // A lock file of providers is written where there is none, and never changed.
+    let inits = || standin.calls().into_iter().filter(|call| call.contains("|init")).collect::<Vec<_>>();
+    assert!(inits().len() == 1 && !inits()[0].contains("-lockfile"), "{:?}", inits());
+    fs::remove_dir(standin.path("infra/environments/dev/.terraform")).unwrap();
+    standin.run(&["--read-only", "plan", "orders"]).well();
+    assert!(inits().len() == 2 && inits()[1].contains("-lockfile=readonly"), "{:?}", inits());
     standin.keeps_no_secret();
     assert!(!standin.path("state/audit.jsonl").exists());
 }
