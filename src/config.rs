@@ -3,16 +3,13 @@
 //! A config file is TOML with the keys of [`KEYS`]. An unknown key is an error: a setting that is silently ignored is
 //! worse than one that is refused.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+mod sources;
+
+use std::{fmt, path::PathBuf};
 
 use etcetera::{BaseStrategy, base_strategy::Xdg};
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+
+use sources::{File, Sources, named_well, optional};
 
 /// The keys that a config file may hold.
 pub const KEYS: &[&str] = &[
@@ -196,20 +193,6 @@ pub struct Settings {
 #[error("{0}")]
 pub struct Error(String);
 
-/// What a config file says: key, value, line.
-#[derive(Debug, Default)]
-struct File {
-    path: PathBuf,
-    entries: Vec<(String, Value, usize)>,
-}
-
-#[derive(Debug, Clone)]
-enum Value {
-    Text(String),
-    Number(f64),
-    Flag(bool),
-}
-
 /// A variable of the environment, by its name. Empty counts as unset.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -389,202 +372,6 @@ impl Settings {
     }
 }
 
-/// A setting that may be left out.
-fn optional(found: Option<Setting<String>>) -> Setting<Option<String>> {
-    match found {
-        Some(s) => Setting { value: Some(s.value), origin: s.origin },
-        None => Setting { value: None, origin: Origin::Default },
-    }
-}
-
-/// Whether an environment may have this name.
-fn named_well(env: &str) -> bool {
-    (2..=10).contains(&env.len())
-        && env.starts_with(|c: char| c.is_ascii_lowercase())
-        && env.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-}
-
-/// The environment and the config file, in this order.
-struct Sources<'a> {
-    env: Environment<'a>,
-    file: &'a File,
-}
-
-impl Sources<'_> {
-    fn find(&self, key: &str) -> Option<(&Value, Origin)> {
-        let (_, value, line) = self.file.entries.iter().find(|(k, ..)| k == key)?;
-        Some((value, Origin::File(self.file.path.clone(), *line)))
-    }
-
-    /// A path: one from a config file is relative to the file's folder, and may begin with `~/`.
-    fn text(
-        &self,
-        key: &'static str,
-        variable: &'static str,
-        flag: Option<&Path>,
-    ) -> Result<Option<Setting<PathBuf>>, Error> {
-        if let Some(path) = flag {
-            let name = if key == "state_dir" { "--state-dir" } else { "--pipelines" };
-            return Ok(Some(Setting { value: path.to_owned(), origin: Origin::Flag(name) }));
-        }
-        Ok(self.string(key, variable)?.map(|s| {
-            let value = match (&s.origin, s.value.strip_prefix("~/")) {
-                (Origin::File(..), Some(rest)) => etcetera::home_dir().unwrap_or_default().join(rest),
-                (Origin::File(file, _), None) => file.parent().unwrap_or(Path::new("")).join(&s.value),
-                _ => s.value.into(),
-            };
-            Setting { value, origin: s.origin }
-        }))
-    }
-
-    fn string(&self, key: &'static str, variable: &'static str) -> Result<Option<Setting<String>>, Error> {
-        if let Some(value) = (self.env)(variable) {
-            return Ok(Some(Setting { value, origin: Origin::Environment(variable) }));
-        }
-        match self.find(key) {
-            None => Ok(None),
-            Some((Value::Text(text), origin)) => Ok(Some(Setting { value: text.clone(), origin })),
-            Some((_, origin)) => Err(Error(format!("{origin}: {key} must be text in quotes"))),
-        }
-    }
-
-    /// Text that may be left out.
-    fn option(
-        &self,
-        key: &'static str,
-        variable: &'static str,
-        flag: Option<&String>,
-        name: &'static str,
-    ) -> Result<Setting<Option<String>>, Error> {
-        if let Some(value) = flag {
-            return Ok(Setting { value: Some(value.clone()), origin: Origin::Flag(name) });
-        }
-        Ok(optional(self.string(key, variable)?))
-    }
-
-    fn number(&self, key: &'static str, variable: &'static str) -> Result<Setting<Option<f64>>, Error> {
-        if let Some(text) = (self.env)(variable) {
-            let n = text.parse().map_err(|_| Error(format!("${variable}: {text:?} is not a number")))?;
-            return Ok(Setting { value: Some(n), origin: Origin::Environment(variable) });
-        }
-        match self.find(key) {
-            None => Ok(Setting { value: None, origin: Origin::Default }),
-            Some((Value::Number(n), origin)) => Ok(Setting { value: Some(*n), origin }),
-            Some((_, origin)) => Err(Error(format!("{origin}: {key} must be a number"))),
-        }
-    }
-
-    /// An amount of money.
-    fn price(&self, key: &'static str, variable: &'static str, usual: f64) -> Result<Setting<f64>, Error> {
-        let Setting { value, origin } = self.number(key, variable)?;
-        match value {
-            None => Ok(Setting { value: usual, origin }),
-            Some(value) if value.is_finite() && value >= 0.0 => Ok(Setting { value, origin }),
-            Some(value) => Err(Error(format!("{origin}: {key} {value} is no price"))),
-        }
-    }
-
-    fn flag(
-        &self,
-        key: &'static str,
-        variable: &'static str,
-        given: bool,
-        name: &'static str,
-    ) -> Result<Setting<bool>, Error> {
-        if given {
-            return Ok(Setting { value: true, origin: Origin::Flag(name) });
-        }
-        if let Some(text) = (self.env)(variable) {
-            let value = match text.to_ascii_lowercase().as_str() {
-                "1" | "true" | "yes" | "on" => true,
-                "0" | "false" | "no" | "off" => false,
-                _ => return Err(Error(format!("${variable}: {text:?} is neither true nor false"))),
-            };
-            return Ok(Setting { value, origin: Origin::Environment(variable) });
-        }
-        match self.find(key) {
-            None => Ok(Setting { value: false, origin: Origin::Default }),
-            Some((Value::Flag(value), origin)) => Ok(Setting { value: *value, origin }),
-            Some((_, origin)) => Err(Error(format!("{origin}: {key} must be true or false"))),
-        }
-    }
-
-    fn format(&self, key: &'static str, variable: &'static str) -> Result<Setting<Format>, Error> {
-        let Some(text) = self.string(key, variable)? else {
-            return Ok(Setting { value: Format::default(), origin: Origin::Default });
-        };
-        let value = clap::ValueEnum::from_str(&text.value, false).map_err(|_| {
-            Error(format!("{}: {:?} is not one of table, json, csv, markdown", text.origin, text.value))
-        })?;
-        Ok(Setting { value, origin: text.origin })
-    }
-}
-
-impl File {
-    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let line_of = |offset: usize| text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
-        let parsed = DeTable::parse(text).map_err(|e| {
-            let line = e.span().map_or(1, |s| line_of(s.start));
-            Error(format!("{}:{line}: {}", path.display(), e.message()))
-        })?;
-        let mut entries = Vec::new();
-        for (key, value) in parsed.get_ref() {
-            let line = line_of(key.span().start);
-            let name: &str = key.get_ref();
-            if !KEYS.contains(&name) {
-                let near = nearest(name, KEYS.iter().copied()).map_or_else(
-                    || format!("; known are {}", KEYS.join(", ")),
-                    |near| format!("; did you mean {near:?}?"),
-                );
-                return Err(Error(format!("{}:{line}: unknown setting {name:?}{near}", path.display())));
-            }
-            entries.push((
-                name.to_owned(),
-                Value::read(value)
-                    .map_err(|what| Error(format!("{}:{line}: {name} cannot be {what}", path.display())))?,
-                line,
-            ));
-        }
-        Ok(Self { path: path.to_owned(), entries })
-    }
-}
-
-impl Value {
-    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, &'static str> {
-        match value.get_ref() {
-            DeValue::String(text) => Ok(Self::Text(text.to_string())),
-            DeValue::Boolean(value) => Ok(Self::Flag(*value)),
-            DeValue::Integer(n) => n.as_str().parse().map(Self::Number).map_err(|_| "a number written like that"),
-            DeValue::Float(n) => n.as_str().parse().map(Self::Number).map_err(|_| "a number written like that"),
-            DeValue::Datetime(_) => Err("a time"),
-            DeValue::Array(_) => Err("an array"),
-            DeValue::Table(_) => Err("a table"),
-        }
-    }
-}
-
-/// The known name that is nearest to `wanted`, if any is near enough to be what was meant.
-pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (wanted.chars().count() / 3).max(1);
-    known.into_iter().map(|k| (distance(wanted, k), k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
-}
-
-/// How many letters differ (Levenshtein's distance).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut fresh = Vec::with_capacity(row.len());
-        fresh.push(i + 1);
-        for ((y, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            let left = fresh.last().copied().unwrap_or_default();
-            fresh.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
-        }
-        row = fresh;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -660,12 +447,5 @@ mod tests {
     fn a_config_file_that_was_asked_for_must_be_there() {
         let flags = Flags { config: Some("/nonexistent/config.toml".into()), ..Flags::default() };
         assert!(Settings::load(&flags, &nothing).unwrap_err().to_string().starts_with("/nonexistent/config.toml"));
-    }
-
-    #[test]
-    fn the_nearest_name_is_near() {
-        assert_eq!(nearest("crypto-straem", ["crypto-stream", "covid-etl"]), Some("crypto-stream"));
-        assert_eq!(nearest("zzz", ["crypto-stream"]), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

@@ -4,10 +4,16 @@
 //! NUL or invalid UTF-8. What [`clean`] returns holds none of them: colours are dropped without a trace, as they mean
 //! nothing here; everything else that a terminal would obey or hide becomes one visible symbol.
 
+mod nearest;
+mod numbers;
+
 use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+pub use nearest::nearest;
+pub use numbers::{count, plural};
 
 /// Stands for an escape sequence.
 const ESCAPE: char = '␛';

@@ -3,7 +3,7 @@
 use super::failure::{Failure, Result};
 use crate::{
     backend::{Backend, Kind},
-    cloud, config,
+    cloud, text,
 };
 
 /// The physical name that is meant by `name`.
@@ -27,7 +27,7 @@ pub async fn resolve(backend: &Backend, kind: Kind, name: &str) -> Result<String
 /// Says that there is no `name`, and which ones are near.
 pub fn unknown(kind: &str, name: &str, known: &[String]) -> String {
     let mut near: Vec<&str> = known.iter().map(String::as_str).filter(|k| k.contains(name)).collect();
-    if let Some(nearest) = config::nearest(name, known.iter().map(String::as_str))
+    if let Some(nearest) = text::nearest(name, known.iter().map(String::as_str))
         && !near.contains(&nearest)
     {
         near.insert(0, nearest);

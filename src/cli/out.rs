@@ -50,7 +50,7 @@ impl Cell {
             Self::None => "-".into(),
             Self::Text(t) if t.contains('\n') => text::clean_lines(t).collect::<Vec<_>>().join("\n"),
             Self::Text(t) => text::clean(t).into_owned(),
-            Self::Count(n) => grouped(*n),
+            Self::Count(n) => text::count(*n),
             Self::Number(n) => n.to_string(),
             Self::Bytes(n) => size(*n),
             Self::Millis(n) => duration(*n),
@@ -75,19 +75,6 @@ impl Cell {
     fn right(&self) -> bool {
         matches!(self, Self::Count(_) | Self::Number(_) | Self::Bytes(_) | Self::Millis(_))
     }
-}
-
-/// A count with its thousands set apart.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// A size for a person.

@@ -6,13 +6,14 @@ use serde_json::Value;
 use super::{
     failure::{Failure, Result},
     input, names,
-    out::{Cell, Column, grouped, note},
+    out::{Cell, Column, note},
     session::Session,
 };
 use crate::{
     backend::{Backend, Kind},
     cloud::postgres::Database,
     config::Format,
+    text,
 };
 
 /// What to do with PostgreSQL databases.
@@ -58,7 +59,7 @@ impl Command {
                 if result.truncated {
                     note(&format!(
                         "only the first {} rows: --limit N asks for more",
-                        grouped(result.rows.len() as u64)
+                        text::count(result.rows.len() as u64)
                     ));
                 }
                 Ok(())

@@ -9,7 +9,7 @@ use super::{
     failure::{Failure, Result},
     input,
     names::resolve,
-    out::{Cell, Column, duration, grouped, note, size},
+    out::{Cell, Column, duration, note, size},
     session::Session,
     signals::asked_to_end,
 };
@@ -20,6 +20,7 @@ use crate::{
         queries::{Query, QueryExecution, QueryResult, SavedQuery, Service, Workgroup},
     },
     config::Format,
+    text,
 };
 
 /// Which query to execute.
@@ -198,7 +199,7 @@ fn print(s: &Session, backend: &Backend, result: &QueryResult) -> Result {
         let cost = cost_usd.map(|c| format!(" ({})", usd(c))).unwrap_or_default();
         note(&format!(
             "{} {}, {} scanned{cost}, {}{}",
-            grouped(rows),
+            text::count(rows),
             if rows == 1 { "row" } else { "rows" },
             size(result.scanned_bytes),
             duration(result.elapsed_ms),
@@ -206,7 +207,7 @@ fn print(s: &Session, backend: &Backend, result: &QueryResult) -> Result {
         ));
     }
     if result.truncated {
-        note(&format!("only the first {} rows: --limit N asks for more", grouped(rows)));
+        note(&format!("only the first {} rows: --limit N asks for more", text::count(rows)));
     }
     Ok(())
 }

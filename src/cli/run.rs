@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     failure::{Failure, Result},
     input,
-    out::{Cell, Column, grouped, note},
+    out::{Cell, Column, note},
     session::Session,
     signals::unless_interrupted,
 };
@@ -114,7 +114,7 @@ fn say(bars: Option<&Bars>, what: &str) {
 
 fn summary(stage: &StageRun) -> String {
     let why = stage.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
-    let told = |n: Option<u64>| n.map_or_else(|| "unknown".into(), grouped);
+    let told = |n: Option<u64>| n.map_or_else(|| "unknown".into(), text::count);
     let counts = match (stage.records_in, stage.records_out) {
         (None, None) => "records not counted".to_owned(),
         (read, written) => format!("{} in, {} out", told(read), told(written)),

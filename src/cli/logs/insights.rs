@@ -10,13 +10,14 @@ use crate::{
     cli::{
         failure::Result,
         input,
-        out::{Cell, grouped, note, size},
+        out::{Cell, note, size},
         session::Session,
         signals::asked_to_end,
         time::{When, when},
     },
     cloud::logs::{INSIGHTS_USD_PER_GB, InsightsQuery, InsightsResult},
     config::Format,
+    text,
 };
 
 /// What to ask.
@@ -79,7 +80,7 @@ fn print(s: &Session, result: &InsightsResult, limit: usize) -> Result {
         note(&summary(result));
     }
     if result.rows.len() >= limit {
-        note(&format!("{} rows, which is the limit: --limit N asks for more", grouped(limit as u64)));
+        note(&format!("{} rows, which is the limit: --limit N asks for more", text::count(limit as u64)));
     }
     Ok(())
 }
@@ -87,8 +88,8 @@ fn print(s: &Session, result: &InsightsResult, limit: usize) -> Result {
 fn summary(result: &InsightsResult) -> String {
     format!(
         "{} of {} events matched, {} scanned, about ${:.6} at ${INSIGHTS_USD_PER_GB} a GB",
-        grouped(result.records_matched),
-        grouped(result.records_scanned),
+        text::count(result.records_matched),
+        text::count(result.records_scanned),
         size(result.bytes_scanned),
         result.cost_usd()
     )
