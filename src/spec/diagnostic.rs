@@ -5,6 +5,8 @@ use std::{fmt, ops::Range, sync::Arc};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 use serde::Serialize;
 
+use crate::text;
+
 /// At most so many mistakes are reported together.
 const MOST: usize = 20;
 /// At most so many are counted.
@@ -261,44 +263,10 @@ pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, 
         return none.to_owned();
     }
     let list = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-    match nearest(word, known.iter().copied()) {
+    match text::nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? There is: {list}"),
         None => format!("there is: {list}"),
     }
-}
-
-/// The known word that is nearest, if one is near at all.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > 100 {
-        return None;
-    }
-    let lower = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|k| (distance(&lower, &k.to_lowercase()), k))
-        .filter(|(d, k)| *d <= k.len().max(word.len()) / 3 + 1 && *d < k.len().max(2))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, k)| k)
-}
-
-/// How many letters have to be put in, taken out, replaced or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut older: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], n: usize| row.get(n).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
-            if i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x) {
-                best = best.min(at(&older, j - 1) + 1);
-            }
-            row.push(best);
-        }
-        older = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -365,15 +333,5 @@ mod tests {
         assert_eq!(places, [("p/jobs/a.sql", 2, 5), ("p/b.sql", 0, 0)]);
         assert_eq!(all.diagnostics[0].mark, 4..7);
         assert!(serde_json::to_value(&all.diagnostics[1]).unwrap()["line"].is_null());
-    }
-
-    #[test]
-    fn near_names_are_found() {
-        assert_eq!(nearest("buckett", ["bucket", "stream"]), Some("bucket"));
-        assert_eq!(nearest("shceduel", ["schedule", "stream"]), Some("schedule"));
-        assert_eq!(nearest("landin", ["staging", "landing"]), Some("landing"));
-        assert_eq!(nearest("get", ["GET", "POST"]), Some("GET"));
-        assert_eq!(nearest("zzz", ["bucket", "stream"]), None);
-        assert_eq!(nearest("xyz", ["a"]), None);
     }
 }

@@ -9,11 +9,12 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    diagnostic::{Diagnostic, Mistakes, Report, clean, nearest},
+    diagnostic::{Diagnostic, Mistakes, Report, clean},
     files::{self, Files},
     read,
     types::{Origin, Pipeline},
 };
+use crate::text;
 
 /// The file that makes a folder a pipeline.
 pub const FILE: &str = "pipeline.toml";
@@ -190,7 +191,7 @@ pub fn find(dir: Option<&Path>, name: &str, handlers: Handlers<'_>) -> Result<Pi
     if let Some((_, pipeline)) = found.pop() {
         return Ok(pipeline);
     }
-    let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    let nearest = text::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
     Err(FindError::Unknown { name: clean(name), known, nearest })
 }
 

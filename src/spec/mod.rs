@@ -3,7 +3,8 @@
 //! [`find`] and [`load()`] give a [`Pipeline`] with every default filled in, every file read and each environment's own
 //! values applied, or a [`Report`] of every mistake. See docs/pipeline.md for the sections and their keys.
 
-mod compute;
+mod alarms;
+mod apis;
 mod connections;
 mod crawl;
 mod databases;
@@ -12,11 +13,14 @@ mod directory;
 pub mod engine;
 mod files;
 mod flow;
+mod functions;
+mod jobs;
 pub mod load;
 mod read;
 mod release;
 mod rename;
 mod sections;
+mod sources;
 mod storage;
 mod tree;
 pub mod types;

@@ -5,8 +5,8 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use super::{
-    compute,
     diagnostic::{quote, suggest},
+    jobs,
     read::Context,
     sections::{bucket, column_name, each, key_prefix},
     tree::{At, Section, Table, Value},
@@ -289,7 +289,7 @@ pub(super) fn tables(c: &mut Context<'_>, root: &Table, jobs: &[Job]) -> Vec<typ
             c.m.add(format.at.clone(), message, suggest(&format.value, FORMATS, ""));
         }
         let csv = format.as_ref().is_some_and(|f| f.value == "csv");
-        let found = compute::columns(c, s, "columns", if csv { &CSV_TYPES } else { &compute::TYPES });
+        let found = jobs::columns(c, s, "columns", if csv { &CSV_TYPES } else { &jobs::TYPES });
         if found.is_empty() && s.node("columns").is_none() {
             s.missing(c.m, "columns", "{ name = \"varchar\", amount = \"double\" }");
         }
