@@ -4,6 +4,7 @@
 //! dead-letter queues. Names are the graph's, so that a plan shows what changes and nothing that merely refers to it;
 //! a bucket's name ends with the account and the region, and roles are named by CloudFormation.
 
+mod actions;
 mod api;
 mod bootstrap;
 mod catalog;

@@ -254,12 +254,12 @@ pub(in super::super) fn making() -> Vec<Value> {
         Statement::new("ReleasePipelines", &PIPELINE_ACTIONS, arn("codepipeline", "*--release")),
         Statement::new("ReleaseProjects", &PROJECT_ACTIONS, arn("codebuild", "project/*--release-*")),
         bounded,
-        Statement::new("ReleaseRoles", &super::super::bootstrap::ROLE_ACTIONS, roles),
+        Statement::new("ReleaseRoles", &super::super::actions::ROLE_ACTIONS, roles),
         passed,
         Statement::new("PassConnections", &PASS_CONNECTION, json!(connections)),
         Statement::new(
             "ReleaseLogGroups",
-            &super::super::bootstrap::LOG_ACTIONS,
+            &super::super::actions::LOG_ACTIONS,
             arn("logs", "log-group:/aws/codebuild/*--release-*"),
         ),
     ];
