@@ -1,5 +1,8 @@
 //! The overview: which pipelines there are, how they are, and one of them stage by stage.
 
+mod facts;
+mod timeline;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,24 +12,18 @@ use super::{Backend, Result};
 use crate::{
     cloud::{
         self,
-        alerts::{AlarmState, Alert, Topic},
-        buckets::Bucket,
-        crawlers::{CrawlState, Crawler, CrawlerState},
+        alerts::Topic,
         flow::{self, Stage},
-        functions::Function,
-        jobs::{Job, JobRun},
-        logs::ReadLogs,
-        queues::Queue,
         releases::Release,
-        resources::{Graph, NotificationTarget, Properties},
-        stacks::{Operation, Stack},
-        streams::{DeliveryStream, Stream},
+        resources::Graph,
+        stacks::Stack,
     },
     spec::{self, ExistingKind},
+    text::plural,
 };
-
-/// How the log of a function begins the line that tells of a failure.
-const FAILED: &str = "[ERROR] ";
+pub(super) use facts::Facts;
+use facts::absent;
+use timeline::hears_of_files;
 
 /// How something is, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -121,27 +118,6 @@ pub struct TimelineEntry {
     pub bad: bool,
     /// What it was, in a line: it may hold anything.
     pub text: String,
-}
-
-/// What the ports tell, asked once. A port that fails (denied, unreachable) tells nothing; its pane says why.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
-    functions: Vec<Function>,
-    jobs: Vec<Job>,
-    crawlers: Vec<Crawler>,
-    streams: Vec<Stream>,
-    deliveries: Vec<DeliveryStream>,
-    buckets: Vec<Bucket>,
-    topics: Vec<Topic>,
-    queues: Vec<Queue>,
-    alerts: Vec<Alert>,
-    /// Whether something failed for a reason that may pass.
-    pub(super) partial: bool,
-}
-
-/// Whether a failure may pass by itself: a refusal does not.
-fn passes<T>(answer: &cloud::Result<T>) -> bool {
-    !matches!(answer, Ok(_) | Err(cloud::Error::AccessDenied { .. } | cloud::Error::Unsupported { .. }))
 }
 
 impl Backend {
@@ -275,152 +251,6 @@ impl Backend {
             };
         }
     }
-
-    /// What was done to a stack, as entries.
-    async fn deploys(&self, stack: &Stack) -> Vec<TimelineEntry> {
-        let entry = |operation: Operation| {
-            let bad = operation.status.ends_with("FAILED") || operation.status == "INTERRUPTED";
-            let text = format!("{} {}", operation.kind, operation.status);
-            TimelineEntry { time: operation.started, lane: Lane::Deploys, bad, text }
-        };
-        self.history_shown(stack, 20).await.into_iter().map(entry).collect()
-    }
-
-    /// A job's runs, as entries.
-    async fn job_runs(&self, name: &str, short: &str, facts: &Facts) -> Vec<TimelineEntry> {
-        let last = facts.jobs.iter().find(|j| j.name == name).and_then(|j| j.last_run.as_ref());
-        let entry = |run: JobRun| {
-            let bad = run.state.is_failure();
-            let text = match &run.error {
-                Some(error) if bad => format!("{short}: {error}"),
-                _ => format!("{short} {}", run.state.word()),
-            };
-            TimelineEntry { time: run.started, lane: Lane::Runs, bad, text }
-        };
-        self.runs_shown(name, last, 60).await.into_iter().map(entry).collect()
-    }
-
-    /// Reads all that the ports tell.
-    pub(super) async fn read_facts(&self) -> Facts {
-        let c = &self.cloud;
-        let (functions, jobs, crawlers, streams, deliveries, buckets, topics, queues, alerts) = tokio::join!(
-            c.functions.list(),
-            c.jobs.list(),
-            c.crawlers.list(),
-            c.streams.list(),
-            c.streams.deliveries(),
-            c.buckets.list(),
-            c.alerts.topics().gather(),
-            c.queues.list().gather(),
-            // Their states alone: what was measured costs more than it tells here.
-            c.alerts.list(0).gather()
-        );
-        let partial = [
-            passes(&functions),
-            passes(&jobs),
-            passes(&crawlers),
-            passes(&streams),
-            passes(&deliveries),
-            passes(&buckets),
-            topics.1.iter().chain(&alerts.1).any(|error| passes::<()>(&Err(error.clone()))),
-        ];
-        let mut jobs = jobs.unwrap_or_default();
-        self.read_last_runs(&mut jobs, false).await;
-        Facts {
-            partial: partial.contains(&true),
-            functions: functions.unwrap_or_default(),
-            jobs,
-            crawlers: crawlers.unwrap_or_default(),
-            streams: streams.unwrap_or_default(),
-            deliveries: deliveries.unwrap_or_default(),
-            buckets: buckets.unwrap_or_default(),
-            topics: topics.0,
-            queues: queues.0,
-            alerts: alerts.0,
-        }
-    }
-
-    /// Reads what changes from one moment to the next: runs of jobs, crawls, states of alarms. All else is as it was.
-    pub(super) async fn read_moment(&self, known: &Facts) -> Facts {
-        let (mut jobs, mut crawlers) = (known.jobs.clone(), known.crawlers.clone());
-        let (alerts, (), ()) = tokio::join!(
-            self.cloud.alerts.list(0).gather(),
-            self.read_last_runs(&mut jobs, true),
-            self.read_crawlers(&mut crawlers)
-        );
-        Facts { jobs, crawlers, alerts: alerts.0, ..known.clone() }
-    }
-
-    /// Pipelines' crawlers as they are now; those of others are nothing that is shown.
-    async fn read_crawlers(&self, crawlers: &mut Vec<Crawler>) {
-        if crawlers.iter().any(|c| c.pipeline.is_some())
-            && let Ok(now) = self.cloud.crawlers.list().await
-        {
-            *crawlers = now;
-        }
-    }
-
-    /// Of pipelines' jobs, the newest runs tell how they are: those that are not known, or all of them.
-    async fn read_last_runs(&self, jobs: &mut [Job], all: bool) {
-        let asked = |job: &Job| job.pipeline.is_some() && (all || job.last_run.is_none());
-        let names: Vec<_> = jobs.iter().filter(|job| asked(job)).map(|job| job.name.clone()).collect();
-        if names.is_empty() {
-            return;
-        }
-        let Ok(mut runs) = self.cloud.jobs.last_runs(&names).await else { return };
-        for job in jobs.iter_mut().filter(|job| asked(job)) {
-            job.last_run = runs.remove(&job.name);
-        }
-    }
-
-    /// The last hour's invocations of a function that failed, as its log tells them.
-    pub(super) async fn failures(&self, function: &Function, short: &str) -> Vec<TimelineEntry> {
-        let since = self.cloud.clock.now().checked_sub(jiff::SignedDuration::from_hours(1)).ok();
-        let read = ReadLogs {
-            groups: vec![function.log_group.clone()],
-            since,
-            filter: Some(FAILED.to_owned()),
-            limit: 60,
-            newest: true,
-            ..ReadLogs::default()
-        };
-        let page = self.cloud.logs.read(&read).await.unwrap_or_default();
-        let failed = page.events.into_iter().filter_map(|event| {
-            // That it was given up after so many attempts is told by each of them.
-            let why = event.message.strip_prefix(FAILED).filter(|why| !why.starts_with("RequestId: "))?;
-            let text = format!("{short}: {why}");
-            Some(TimelineEntry { time: event.timestamp, lane: Lane::Runs, bad: true, text })
-        });
-        failed.collect()
-    }
-
-    async fn timeline(&self, stack: &Stack, graph: &Graph, facts: &Facts) -> Vec<TimelineEntry> {
-        let mut entries = Vec::new();
-        for resource in &graph.resources {
-            let name = &resource.physical_name;
-            let short = short(&resource.name);
-            match &resource.properties {
-                Properties::Job(_) => entries.extend(self.job_runs(name, short, facts).await),
-                Properties::Crawler(_) => entries.extend(facts.last_crawl(name, short)),
-                Properties::Function(_) => {
-                    let failed = |f: &&Function| f.name == *name && f.errors.is_some_and(|n| n > 0);
-                    if let Some(function) = facts.functions.iter().find(failed) {
-                        entries.extend(self.failures_shown(function, short).await);
-                    }
-                }
-                Properties::Topic(_) if !hears_of_files(graph, name) => {
-                    for message in self.cloud.alerts.inbox(name, 60).await.unwrap_or_default() {
-                        let text = message.subject.unwrap_or(message.message);
-                        entries.push(TimelineEntry { time: message.time, lane: Lane::Alerts, bad: false, text });
-                    }
-                }
-                _ => {}
-            }
-        }
-        entries.extend(self.deploys(stack).await);
-        entries.sort_by_key(|e| e.time);
-        entries
-    }
 }
 
 impl Backend {
@@ -460,16 +290,6 @@ fn stage_of(kind: ExistingKind) -> Option<&'static str> {
         ExistingKind::Table => "table",
         ExistingKind::KeyTable => "dynamodb",
         ExistingKind::Database | ExistingKind::Workgroup | ExistingKind::LogGroup => return None,
-    })
-}
-
-/// Whether a bucket tells the topic of each new object.
-fn hears_of_files(graph: &Graph, topic: &str) -> bool {
-    graph.resources.iter().any(|r| match &r.properties {
-        Properties::Bucket(b) => {
-            b.on_created.iter().any(|n| matches!(&n.target, NotificationTarget::Topic(t) if t == topic))
-        }
-        _ => false,
     })
 }
 
@@ -524,234 +344,5 @@ fn mark_waiting(all: &mut [PipelineSummary], waiting: &[(String, Release)]) {
             pipeline.waits = true;
             pipeline.words = format!("{place} waits for approval");
         }
-    }
-}
-
-impl Facts {
-    /// How a deployed pipeline is: the worst that can be said, else what it is doing.
-    fn judge(&self, pipeline: &str) -> (Health, String) {
-        let ours = |p: &Option<String>| p.as_deref() == Some(pipeline);
-        for job in self.jobs.iter().filter(|j| ours(&j.pipeline)) {
-            if let Some(run) = &job.last_run
-                && run.state.is_failure()
-            {
-                return (Health::Bad, format!("job {} failed", plain(pipeline, &job.name)));
-            }
-        }
-        let failed = |c: &&Crawler| c.last_crawl.as_ref().is_some_and(|crawl| crawl.state == CrawlState::Failed);
-        if let Some(crawler) = self.crawlers.iter().filter(|c| ours(&c.pipeline)).find(failed) {
-            return (Health::Bad, format!("crawler {} failed", plain(pipeline, &crawler.name)));
-        }
-        if let Some(f) = self.functions.iter().find(|f| ours(&f.pipeline) && f.last_error.is_some()) {
-            return (Health::Bad, format!("function {} failed", plain(pipeline, &f.name)));
-        }
-        if let Some(q) = self.queues.iter().find(|q| ours(&q.pipeline) && self.dead_letters(q) > 0) {
-            return (Health::Bad, format!("dead letters of {}", plain(pipeline, &q.name)));
-        }
-        if let Some(a) = self.alerts.iter().find(|a| ours(&a.pipeline) && a.state == AlarmState::Alarm) {
-            let name = a.name.rsplit('/').next().unwrap_or(&a.name);
-            return (Health::Warning, format!("{} in ALARM", plain(pipeline, name)));
-        }
-        if self.jobs.iter().any(|j| ours(&j.pipeline) && j.last_run.as_ref().is_some_and(|r| !r.state.is_final())) {
-            return (Health::Busy, "job running".into());
-        }
-        if self.crawlers.iter().any(|c| ours(&c.pipeline) && c.state != CrawlerState::Ready) {
-            return (Health::Busy, "crawler running".into());
-        }
-        let rate: u64 = self.streams.iter().filter(|s| ours(&s.pipeline)).filter_map(|s| s.records_last_minute).sum();
-        if rate > 0 { (Health::Busy, format!("{} rec/min", thousands(rate))) } else { (Health::Idle, "idle".into()) }
-    }
-
-    /// Messages that wait, and those that nobody could deal with.
-    fn queue(&self, name: &str, view: &mut StageView) {
-        let Some(queue) = self.queues.iter().find(|q| q.name == name) else { return };
-        let waiting = queue.messages().unwrap_or(0);
-        view.figure = format!("{} waiting", thousands(waiting));
-        view.activity = queue.sent.unwrap_or(waiting);
-        if waiting > 0 {
-            view.health = Health::Busy;
-        }
-        let dead = self.dead_letters(queue);
-        if dead > 0 {
-            view.figure = format!("{}, {} dead", view.figure, thousands(dead));
-            view.health = Health::Bad;
-            view.detail = queue.dead_letter.as_ref().map(|q| format!("{} in {q}", plural(dead, "dead letter")));
-        }
-    }
-
-    fn dead_letters(&self, queue: &Queue) -> u64 {
-        let dead = self.queues.iter().find(|q| Some(&q.name) == queue.dead_letter.as_ref());
-        dead.and_then(Queue::messages).unwrap_or(0)
-    }
-
-    fn stage(&self, stage: Stage) -> StageView {
-        let name = stage.physical_name.as_str();
-        let mut view = absent(stage.clone());
-        view.health = Health::Idle;
-        match stage.kind {
-            "function" => {
-                let Some(f) = self.functions.iter().find(|f| f.name == name) else { return view };
-                view.figure = f.invocations.map_or_else(String::new, |n| plural(n, "call"));
-                if let Some(errors) = f.errors.filter(|n| *n > 0) {
-                    view.figure = format!("{} · {}", view.figure, plural(errors, "error"));
-                }
-                view.activity = f.invocations.unwrap_or(0);
-                view.log_group = Some(f.log_group.clone());
-                view.detail.clone_from(&f.last_error);
-                if f.last_error.is_some() {
-                    view.health = Health::Bad;
-                }
-            }
-            "stream" => {
-                let Some(s) = self.streams.iter().find(|s| s.name == name) else { return view };
-                let rate = s.records_last_minute;
-                view.figure = rate.map_or_else(String::new, |n| format!("{} rec/min", thousands(n)));
-                // Where the cloud does not count what a stream holds, news is when a record came last.
-                let last = || s.last_record.map(|t| t.as_millisecond().unsigned_abs());
-                view.activity = s.records.or_else(last).unwrap_or(0);
-                if rate.is_some_and(|n| n > 0) {
-                    view.health = Health::Busy;
-                }
-            }
-            "delivery" => {
-                let Some(d) = self.deliveries.iter().find(|d| d.name == name) else { return view };
-                let waiting = d.buffered_records.unwrap_or(0);
-                view.figure = match (d.seconds_left, d.delivered_records) {
-                    (Some(seconds), _) => format!("{} waiting, {seconds} s left", thousands(waiting)),
-                    (None, Some(delivered)) => format!("{} delivered", thousands(delivered)),
-                    (None, None) => String::new(),
-                };
-                view.activity = d.delivered_records.unwrap_or(0);
-                if waiting > 0 {
-                    view.health = Health::Busy;
-                }
-            }
-            "bucket" => {
-                let Some(b) = self.buckets.iter().find(|b| b.name == name) else { return view };
-                // AWS does not count them: no figure is better than a wrong one.
-                view.figure = b.objects.map_or_else(String::new, |n| plural(n, "object"));
-                view.activity = b.objects.unwrap_or(0);
-            }
-            "job" => self.job(name, &mut view),
-            "crawler" => self.crawler(name, &mut view),
-            "queue" => self.queue(name, &mut view),
-            "topic" => {
-                let Some(t) = self.topics.iter().find(|t| t.name == name) else { return view };
-                view.figure = t.messages.map_or_else(String::new, |n| plural(n, "message"));
-                view.activity = t.messages.unwrap_or(0);
-            }
-            _ => {}
-        }
-        view
-    }
-
-    /// How a crawler's last crawl ended; of one at work, that it is.
-    fn crawler(&self, name: &str, view: &mut StageView) {
-        let Some(crawler) = self.crawlers.iter().find(|c| c.name == name) else { return };
-        view.log_group = Some(crawler.log_group.clone());
-        let last = crawler.last_crawl.as_ref();
-        view.activity =
-            last.and_then(|c| c.started).and_then(|t| u64::try_from(t.as_millisecond()).ok()).unwrap_or_default();
-        if crawler.state != CrawlerState::Ready {
-            crawler.state.word().clone_into(&mut view.figure);
-            view.health = Health::Busy;
-            return;
-        }
-        let Some(crawl) = last else {
-            "no crawl yet".clone_into(&mut view.figure);
-            return;
-        };
-        crawl.state.word().clone_into(&mut view.figure);
-        view.detail.clone_from(&crawl.error);
-        if crawl.state == CrawlState::Failed {
-            view.health = Health::Bad;
-        }
-    }
-
-    /// A crawler's last crawl, as an entry: those before it would be a call of their own.
-    fn last_crawl(&self, name: &str, short: &str) -> Option<TimelineEntry> {
-        let crawl = self.crawlers.iter().find(|c| c.name == name)?.last_crawl.as_ref()?;
-        let bad = crawl.state == CrawlState::Failed;
-        let text = match &crawl.error {
-            Some(error) if bad => format!("{short}: {error}"),
-            _ => format!("{short} {}", crawl.state.word()),
-        };
-        Some(TimelineEntry { time: crawl.started?, lane: Lane::Runs, bad, text })
-    }
-
-    fn job(&self, name: &str, view: &mut StageView) {
-        let Some(job) = self.jobs.iter().find(|j| j.name == name) else { return };
-        view.log_group = Some(job.log_group.clone());
-        let Some(run) = &job.last_run else {
-            "no run yet".clone_into(&mut view.figure);
-            return;
-        };
-        view.activity = u64::try_from(run.started.as_millisecond()).unwrap_or(0);
-        view.figure = match run.rows_out {
-            Some(rows) => format!("{} · {}", run.state.word(), plural(rows, "row")),
-            None => run.state.word().to_owned(),
-        };
-        view.detail.clone_from(&run.error);
-        view.health = match run.state {
-            s if s.is_failure() => Health::Bad,
-            s if s.is_final() => Health::Idle,
-            _ => Health::Busy,
-        };
-    }
-}
-
-fn absent(stage: Stage) -> StageView {
-    StageView { stage, health: Health::Absent, figure: String::new(), detail: None, log_group: None, activity: 0 }
-}
-
-/// `fetch_prices` of `function.fetch_prices`.
-fn short(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(_, short)| short)
-}
-
-/// The name without the pipeline and environment that it begins with.
-fn plain<'a>(pipeline: &str, physical: &'a str) -> &'a str {
-    physical
-        .strip_prefix(pipeline)
-        .and_then(|rest| rest.strip_prefix('-'))
-        .and_then(|rest| rest.split_once('-'))
-        .map_or(physical, |(_, name)| name)
-}
-
-/// `1 row`, `1,204 rows`.
-fn plural(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{} {what}s", thousands(n)) }
-}
-
-/// `1,204`.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(thousands(n), text);
-        }
-        assert_eq!(plural(1, "call"), "1 call");
-        assert_eq!(plural(1_204, "call"), "1,204 calls");
-    }
-
-    #[test]
-    fn names_lose_what_the_heading_says_already() {
-        assert_eq!(plain("crypto-stream", "crypto-stream-dev-clean_prices"), "clean_prices");
-        assert_eq!(plain("crypto-stream", "other"), "other");
     }
 }

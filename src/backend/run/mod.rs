@@ -4,30 +4,24 @@
 //! run whose process was killed is carried on by the next. Steps that were done but not yet written down are done
 //! again under the same invocation ids, and the cloud tells that it has their records already.
 
+mod inputs;
 mod stages;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{
-    Backend, Consent, Effect, Outcome, Result, Strength,
-    uploads::{self, Fed, Feed},
-};
+use super::{Backend, Consent, Effect, Outcome, Result, Strength, uploads::Fed};
 use crate::cloud::{
     self, Cloud, Error, Permit,
     flow::{self, Stage},
     functions::SourceMode,
-    resources::{Graph, Properties},
+    resources::Graph,
     runs::{PipelineRun, StageRun},
     stacks::{Engine, Stack},
 };
-use crate::deploy::Upload;
+use inputs::Inputs;
 
 /// How to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -374,98 +368,6 @@ fn next_run(
     let stage = earlier.stages.iter().find(|s| s.status != "SUCCEEDED").map_or("the end", |s| s.name.as_str());
     let _ = progress.send(RunProgress::Resumed { run: earlier.id.clone(), stage: stage.to_owned() });
     Ok(earlier)
-}
-
-/// What a run reads.
-struct Inputs {
-    modes: BTreeMap<String, SourceMode>,
-    feeds: Vec<Feed>,
-    words: String,
-}
-
-impl Inputs {
-    fn read(graph: &Graph, uploads: &[Upload], options: &RunOptions, embedded: bool) -> cloud::Result<Self> {
-        let known: Vec<&str> = graph
-            .resources
-            .iter()
-            .filter_map(|r| if let Properties::Function(f) = &r.properties { Some(f) } else { None })
-            .flat_map(|f| f.sources.keys().map(String::as_str))
-            .collect();
-        let mut modes = BTreeMap::new();
-        let mut feeds = Vec::new();
-        let mut words = Vec::new();
-        for (name, path) in &options.sources {
-            if let Some(upload) = uploads.iter().find(|u| u.source == *name) {
-                let (feed, word) = uploads::feed(upload, graph, &absolute(path)?)?;
-                feeds.push(feed);
-                words.push(word);
-                continue;
-            }
-            if !known.contains(&name.as_str()) {
-                let known: Vec<&str> = known.iter().copied().chain(uploads.iter().map(|u| u.source.as_str())).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(Error::Invalid(format!("no source named {name:?}; {} has: {known}", graph.pipeline)));
-            }
-            let path = absolute(path)?;
-            let hash = hash(&path)?;
-            words.push(format!("{name}=sha256:{hash}"));
-            modes.insert(name.clone(), SourceMode::Replay { path, step: 0 });
-        }
-        if !embedded {
-            // Functions on AWS ask their sources whether told so or not.
-            words.push(if known.is_empty() { "no source" } else { "online" }.into());
-        } else if options.online {
-            for name in known {
-                modes.entry(name.to_owned()).or_insert(SourceMode::Online);
-            }
-            words.push("online".into());
-        }
-        if words.is_empty() {
-            words.push("the pipeline's own sample".into());
-        }
-        Ok(Self { modes, feeds, words: words.join(", ") })
-    }
-}
-
-fn absolute(path: &Path) -> cloud::Result<PathBuf> {
-    path.canonicalize().map_err(|e| Error::Invalid(format!("{}: {e}", path.display())))
-}
-
-/// The hash of a file, or of a folder's files with their names.
-fn hash(path: &Path) -> cloud::Result<String> {
-    let unreadable = |e: std::io::Error| Error::Invalid(format!("{}: {e}", path.display()));
-    if path.is_dir() {
-        let mut paths = Vec::new();
-        for entry in path.read_dir().map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.is_file() {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        let mut hasher = Sha256::new();
-        for path in paths {
-            hasher.update(format!("{}\n{}\n", path.display(), hash(&path)?));
-        }
-        return Ok(hex::encode(hasher.finalize()));
-    }
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(unreadable)?;
-    Ok(hex::encode(hasher.finalize()))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        self.0.update(buf);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]
