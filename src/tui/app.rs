@@ -3,30 +3,30 @@
 //! [`App::update`] is pure and never waits: what needs time comes out as a [`Command`], and its outcome comes back in as
 //! a [`Msg`] with the generation in which it was asked.
 
+mod acts;
+mod keys;
 mod link;
 mod prompt;
 
 use std::collections::HashMap;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::KeyEventKind;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::{
     command::Command,
     data::{Act, Request, Session, Slot, Target, bytes},
-    keymap::{self, Action, Context},
+    keymap::{Action, Context},
     link::Calls,
     msg::Msg,
     panes::{Cx, Intent, Pane, Panes},
-    popups::{Outcome, Popup},
+    popups::Popup,
     theme::{Depth, Theme},
     widgets::edit::LineEdit,
 };
-use crate::{
-    backend::{Consent, Effect, Prices, Strength},
-    text,
-};
+use crate::backend::Prices;
+use acts::refused;
 
 /// How the console looks and starts.
 #[derive(Debug, Clone)]
@@ -104,10 +104,6 @@ pub enum Phase {
     Failed(String),
     /// It is open.
     Open,
-}
-
-fn refused(what: &str) -> Status {
-    Status::Failed(format!("read-only: {what} is refused; start without --read-only to allow it"))
 }
 
 /// The console's state.
@@ -401,39 +397,6 @@ impl App {
         }
     }
 
-    /// Asks for the confirmation that a change deserves, or does it.
-    fn ask(&mut self, act: Act) -> Vec<Command> {
-        if self.session.read_only && act.changes() {
-            self.status = Some(refused(&act.words()));
-            return Vec::new();
-        }
-        if self.acting.contains(&act) {
-            self.status = Some(Status::Failed(format!("{} is under way already", act.words())));
-            return Vec::new();
-        }
-        match act.effect() {
-            // In a protected environment nothing is changed by one key alone.
-            Some(effect) if self.session.protected && effect.strength == Strength::Free && act.changes() => {
-                self.judged(act, Effect { strength: Strength::Confirm, ..effect })
-            }
-            Some(effect) => self.judged(act, effect),
-            None => vec![Command::Judge(act)],
-        }
-    }
-
-    fn judged(&mut self, act: Act, effect: Effect) -> Vec<Command> {
-        if effect.strength == Strength::Free {
-            if matches!(act, Act::Deploy(_)) {
-                let told = format!("nothing to do: {} is what the pipeline says", effect.target);
-                self.status = Some(Status::Told(told));
-                return Vec::new();
-            }
-            return self.act(act, Consent::None);
-        }
-        self.open(Popup::confirm(act, effect));
-        Vec::new()
-    }
-
     /// Whether letters are text now.
     fn types(&self) -> bool {
         let asked = matches!(self.popups.last(), Some(Popup::Input { .. } | Popup::Confirm { .. }));
@@ -453,12 +416,6 @@ impl App {
         self.popups.push(popup);
     }
 
-    fn act(&mut self, act: Act, consent: Consent) -> Vec<Command> {
-        self.status = Some(Status::Told(format!("{} …", act.words())));
-        self.acting.push(act.clone());
-        vec![Command::Act { act, consent }]
-    }
-
     fn show(&mut self, pane: u8) -> Vec<Command> {
         if !self.panes.numbers().contains(&pane) {
             return Vec::new();
@@ -473,173 +430,6 @@ impl App {
         let mut commands = self.show(target.pane());
         commands.extend(self.pane(|pane, cx| pane.select(target, cx)));
         commands
-    }
-
-    fn paste(&mut self, pasted: &str) -> Vec<Command> {
-        // Terminals paste a line's end as the key that makes one: a carriage return.
-        let pasted = &pasted.replace("\r\n", "\n").replace('\r', "\n");
-        if let Some(popup) = self.popups.last_mut() {
-            popup.paste(pasted);
-            return Vec::new();
-        }
-        let wanted = self.shown().is_some_and(Pane::typing);
-        match &mut self.typing {
-            Some(Typing::Command { edit, .. }) => {
-                edit.insert(pasted);
-                Vec::new()
-            }
-            Some(Typing::Filter(edit, _)) => {
-                edit.insert(pasted);
-                let text = edit.text().to_owned();
-                self.pane(|pane, cx| pane.filter(&text, cx))
-            }
-            None if wanted => self.pane(|pane, cx| pane.paste(pasted, cx)),
-            None => Vec::new(),
-        }
-    }
-
-    fn key(&mut self, key: KeyEvent) -> Vec<Command> {
-        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-        if ctrl && key.code == KeyCode::Char('c') {
-            return self.interrupt();
-        }
-        self.just_answered = false;
-        if ctrl && key.code == KeyCode::Char('z') {
-            return vec![Command::Suspend];
-        }
-        if ctrl && key.code == KeyCode::Char('l') {
-            return vec![Command::Redraw];
-        }
-        if let Some(popup) = self.popups.last_mut() {
-            let outcome = popup.key(key);
-            return match outcome {
-                Outcome::Stay => Vec::new(),
-                Outcome::Close => {
-                    self.popups.pop();
-                    Vec::new()
-                }
-                Outcome::Act(act, consent) => {
-                    self.popups.pop();
-                    self.act(act, consent)
-                }
-                Outcome::Ask(act) => {
-                    self.popups.pop();
-                    self.ask(act)
-                }
-            };
-        }
-        if self.typing.is_some() {
-            return self.typing_key(key);
-        }
-        self.status = self.status.take().filter(|_| !self.acting.is_empty());
-        let context = self.context();
-        let action = keymap::lookup(context, key);
-        if self.shown().is_some_and(Pane::typing) {
-            return match action {
-                Some(action) => self.pane(|pane, cx| _ = pane.action(action, cx)),
-                None => self.pane(|pane, cx| pane.key(key, cx)),
-            };
-        }
-        if let Some(action) = action {
-            return self.action(action);
-        }
-        let name = keymap::pretty(&keymap::name(key));
-        if !name.is_empty() {
-            self.status = Some(Status::Told(format!("{} does nothing here; ? shows the keys", text::clean(&name))));
-        }
-        Vec::new()
-    }
-
-    /// Ctrl-C: out of what is open or typed, then ends a query that runs in any pane, else leaves; asks once more where
-    /// that would break a change off, or where it may have been meant for a query that has just ended.
-    fn interrupt(&mut self) -> Vec<Command> {
-        if self.popups.pop().is_some() {
-            return Vec::new();
-        }
-        match self.typing.take() {
-            Some(Typing::Filter(_, before)) => return self.pane(|pane, cx| pane.filter(&before, cx)),
-            Some(Typing::Command { .. }) => return Vec::new(),
-            None => {}
-        }
-        let running = self.panes.numbers().into_iter().find(|n| self.panes.get(*n).is_some_and(Pane::running));
-        if let Some(pane) = running {
-            return self.pane_at(pane, |pane, cx| _ = pane.action(Action::Cancel, cx));
-        }
-        if self.shown().is_some_and(Pane::typing) {
-            return self.pane(|pane, cx| _ = pane.action(Action::LeaveEditor, cx));
-        }
-        if std::mem::take(&mut self.just_answered) {
-            self.status = Some(Status::Told("the query has ended; Ctrl-C once more to quit".into()));
-            return Vec::new();
-        }
-        self.quit()
-    }
-
-    fn quit(&mut self) -> Vec<Command> {
-        if let Some(act) = self.acting.first()
-            && !self.quit_asked
-        {
-            self.quit_asked = true;
-            let told = format!("{} is under way; once more to leave all the same", act.words());
-            self.status = Some(Status::Failed(told));
-            return Vec::new();
-        }
-        vec![Command::Quit]
-    }
-
-    fn action(&mut self, action: Action) -> Vec<Command> {
-        match action {
-            Action::Quit => return self.quit(),
-            Action::Suspend => return vec![Command::Suspend],
-            Action::Redraw => return vec![Command::Redraw],
-            Action::Help => {
-                let context = self.context();
-                self.popups.push(Popup::help(context));
-                return Vec::new();
-            }
-            Action::Command => {
-                self.typing = Some(Typing::Command { edit: LineEdit::default(), past: None, completions: None });
-                return Vec::new();
-            }
-            Action::Refresh if self.phase != Phase::Open => {
-                let Phase::Failed(_) = self.phase else { return Vec::new() };
-                self.phase = Phase::Opening;
-                return vec![Command::Open(self.link.switch.clone())];
-            }
-            _ => {}
-        }
-        if self.phase != Phase::Open {
-            return Vec::new();
-        }
-        match action {
-            Action::Pane(n) => self.show(n),
-            Action::Refresh => {
-                if let Some(commands) = self.log_in_again() {
-                    return commands;
-                }
-                // What hangs is not waited for any longer.
-                self.asked.retain(|_, (_, pane)| *pane != self.current);
-                let mut commands = vec![Command::Forget];
-                commands.extend(self.refresh());
-                commands
-            }
-            Action::Filter => {
-                let text = self.shown().map_or("", Pane::filter_text).to_owned();
-                self.typing = Some(Typing::Filter(LineEdit::new(text.clone()), text));
-                Vec::new()
-            }
-            _ => {
-                let mut used = false;
-                let mut commands = self.pane(|pane, cx| used = pane.action(action, cx));
-                if !used && matches!(action, Action::Logs | Action::Run | Action::GoToError | Action::Deploy) {
-                    self.status = Some(Status::Told("nothing is selected here that this could be done with".into()));
-                }
-                if !used && action == Action::Back && !self.shown().map_or("", Pane::filter_text).is_empty() {
-                    commands.extend(self.pane(|pane, cx| pane.filter("", cx)));
-                }
-                commands
-            }
-        }
     }
 
     /// Requests that are awaited, for tests.

@@ -1,20 +1,23 @@
 //! What panes ask for and what comes back. [`super::command`] turns a request into calls.
 
+mod act;
+mod loaded;
+mod target;
+mod words;
+
 use std::{collections::BTreeMap, mem::Discriminant, time::Duration};
 
 use jiff::Timestamp;
 
 use crate::{
     backend::{
-        Effect, Prices, alerts, buckets, crawlers,
+        Prices,
         dashboards::Drawn,
-        functions, jobs,
         overview::{PipelineSummary, PipelineView},
         preview::Preview,
-        queries, queues, releases,
     },
     cloud::{
-        alerts::{Alert, Message, Publish, Topic},
+        alerts::{Alert, Message, Topic},
         buckets::{Bucket, BucketDetail, Object, ObjectPage, Presigned},
         catalog::{Database, Table},
         crawlers::{Crawl, Crawler},
@@ -22,11 +25,18 @@ use crate::{
         logs::{Cursor, InsightsQuery, InsightsResult, Live, LogGroup},
         queries::{QueryExecution, QueryResult, SavedQuery, Workgroup},
         queues::{Queue, QueueMessage},
-        releases::{Decision, Release},
+        releases::Release,
         stacks::{ChangeSet, Drift, Operation, Stack},
         tables::{ItemPage, KeyTable},
     },
 };
+
+pub use act::Act;
+pub use loaded::Loaded;
+pub use target::{Target, physical};
+pub use words::{bytes, duration, moment, number};
+
+pub use crate::text::{count, plural};
 
 /// Who and where we are, as the header shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -312,300 +322,6 @@ pub enum Data {
     Release(Box<Release>),
     /// Clean lines.
     StepLog(Vec<String>),
-}
-
-/// Something to change.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "the fields are physical names, where they are not explained")]
-pub enum Act {
-    StartJob(String),
-    StopRun {
-        job: String,
-        run: String,
-    },
-    ResetBookmark(String),
-    StartCrawler(String),
-    SetAlert {
-        name: String,
-        value: f64,
-    },
-    Invoke(String),
-    Publish {
-        topic: String,
-        message: String,
-    },
-    /// The dead letters of this queue, to where they come from.
-    Redrive(String),
-    DeleteObject {
-        bucket: String,
-        key: String,
-        version: Option<String>,
-    },
-    /// An object, to a file. It changes nothing in the cloud.
-    SaveObject {
-        bucket: String,
-        key: String,
-        version: Option<String>,
-        file: String,
-    },
-    PutFile {
-        bucket: String,
-        key: String,
-        file: String,
-    },
-    CancelQuery(String),
-    /// A whole pipeline, by its own name.
-    Run(String),
-    /// A pipeline, by its own name.
-    Deploy(String),
-    /// A pipeline, by its own name.
-    Destroy(String),
-    /// A delivery's next.
-    StartRelease(String),
-    /// Somebody's word on what waits.
-    Decide(releases::Word),
-    StopRelease {
-        delivery: String,
-        release: String,
-    },
-    /// What is under way in a pipeline's stack, by the pipeline's own name.
-    Interrupt(String),
-}
-
-impl Act {
-    /// What it will do, and the confirmation that it deserves; none where the backend has to look first.
-    pub fn effect(&self) -> Option<Effect> {
-        Some(match self {
-            Self::StartJob(job) => jobs::start_effect(job),
-            Self::StopRun { job, run } => jobs::stop_effect(job, run),
-            Self::ResetBookmark(job) => jobs::reset_effect(job),
-            Self::StartCrawler(crawler) => crawlers::start_effect(crawler),
-            Self::SetAlert { name, value } => alerts::set_effect(name, *value),
-            Self::Invoke(function) => functions::invoke_effect(function),
-            Self::Publish { topic, .. } => alerts::publish_effect(topic),
-            Self::Redrive(queue) => queues::redrive_effect(queue),
-            Self::DeleteObject { bucket, key, version } => buckets::delete_effect(bucket, key, version.as_deref()),
-            Self::SaveObject { bucket, key, .. } => buckets::save_effect(bucket, key),
-            Self::PutFile { bucket, key, .. } => buckets::put_effect(bucket, key),
-            Self::CancelQuery(id) => queries::cancel_effect(id),
-            Self::StartRelease(delivery) => releases::start_effect(delivery, None),
-            Self::StopRelease { delivery, release } => releases::stop_effect(delivery, release),
-            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) | Self::Interrupt(_) | Self::Decide(_) => return None,
-        })
-    }
-
-    /// Whether something in the cloud is changed.
-    pub fn changes(&self) -> bool {
-        !matches!(self, Self::SaveObject { .. })
-    }
-
-    /// What it is, in a few words: "deploy crypto-stream".
-    pub fn words(&self) -> String {
-        match self {
-            Self::Run(pipeline) => format!("run {pipeline}"),
-            Self::Deploy(pipeline) => format!("deploy {pipeline}"),
-            Self::Destroy(pipeline) => format!("destroy {pipeline}"),
-            Self::Decide(word) => {
-                let verb = if word.decision == Decision::Approve { "approve" } else { "reject" };
-                format!("{verb} release {}", word.approval.release)
-            }
-            Self::Interrupt(pipeline) => format!("interrupt {pipeline}"),
-            other => other.effect().map(|e| format!("{} {}", e.what, e.target)).unwrap_or_default(),
-        }
-    }
-
-    /// A message to publish.
-    pub fn publish(message: &str) -> Publish {
-        Publish { message: message.to_owned(), ..Publish::default() }
-    }
-}
-
-/// Something that the console can show: where to jump.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are physical names")]
-pub enum Target {
-    Pipeline(String),
-    Bucket(String),
-    /// The items of a key-value table.
-    KeyTable(String),
-    Job(String),
-    /// The newest run of the job that failed.
-    FailedRun(String),
-    /// The newest crawl of the crawler.
-    Crawler(String),
-    /// Its newest crawl that failed.
-    FailedCrawl(String),
-    LogGroup(String),
-    /// The last error in the group.
-    LogError(String),
-    /// The lines of a job's run.
-    RunLog {
-        group: String,
-        /// Its stream, or what its streams' names begin with.
-        stream: String,
-        /// Whether to go to the last error among them.
-        error: bool,
-    },
-    /// What a query over the events of the group that is open finds.
-    Insights(String),
-    Alert(String),
-    /// What is in ALARM, of the pipeline with this name.
-    Alarm(String),
-    Topic(String),
-    Queue(String),
-    Sql(String),
-    /// The releases of the pipeline with this name.
-    Releases(String),
-}
-
-impl Target {
-    /// The number of the pane that shows it.
-    pub fn pane(&self) -> u8 {
-        match self {
-            Self::Pipeline(_) => 1,
-            Self::Bucket(_) | Self::KeyTable(_) => 2,
-            Self::Job(_) | Self::FailedRun(_) | Self::Crawler(_) | Self::FailedCrawl(_) => 3,
-            Self::LogGroup(_) | Self::LogError(_) | Self::RunLog { .. } | Self::Insights(_) => 4,
-            Self::Alert(_) | Self::Alarm(_) | Self::Topic(_) | Self::Queue(_) => 5,
-            Self::Sql(_) => 6,
-            Self::Releases(_) => 7,
-        }
-    }
-}
-
-/// The physical name of what goes by PIPELINE/NAME in an environment; none where it is not written like this.
-pub fn physical(name: &str, env: &str) -> Option<String> {
-    let (pipeline, name) = name.split_once('/')?;
-    let plain = |word: &str| !word.is_empty() && !word.contains('/');
-    (plain(pipeline) && plain(name)).then(|| format!("{pipeline}-{env}-{name}"))
-}
-
-/// Something that is read: the newest that came, and how the last attempt went.
-#[derive(Debug, Clone)]
-pub struct Loaded<T> {
-    /// The newest that came.
-    pub value: Option<T>,
-    /// Why the last attempt failed; the value is then old.
-    pub error: Option<String>,
-    /// Whether an answer is awaited.
-    pub loading: bool,
-    /// How much of a list has come so far, by the last attempt.
-    pub arrived: u64,
-}
-
-impl<T> Default for Loaded<T> {
-    fn default() -> Self {
-        Self { value: None, error: None, loading: false, arrived: 0 }
-    }
-}
-
-impl<T> Loaded<T> {
-    /// Notes that it has been asked for.
-    pub fn ask(&mut self) {
-        self.loading = true;
-        self.arrived = 0;
-    }
-
-    /// Notes that `n` more of a list came. Whether they are to be shown at once: where a whole list is there already, it
-    /// stays until the next is whole.
-    pub fn arrive(&mut self, n: usize) -> bool {
-        self.arrived += n as u64;
-        self.value.is_none()
-    }
-
-    /// A title, with how far a list has come that is still arriving.
-    pub fn title(&self, title: &str) -> String {
-        if self.loading && self.arrived > 0 {
-            return format!("{title} · loading … {}", count(self.arrived));
-        }
-        title.to_owned()
-    }
-
-    /// Notes the answer. What was there before stays where it failed.
-    pub fn answer(&mut self, result: Result<T, String>) {
-        self.loading = false;
-        match result {
-            Ok(value) => {
-                self.value = Some(value);
-                self.error = None;
-            }
-            Err(error) => self.error = Some(error),
-        }
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-}
-
-/// A moment as panes show it: the time of day for today's, with the date for others.
-pub fn moment(time: Timestamp, now: Timestamp) -> String {
-    let day = |t: Timestamp| t.strftime("%Y-%m-%d").to_string();
-    if day(time) == day(now) {
-        time.strftime("%H:%M:%S").to_string()
-    } else {
-        time.strftime("%Y-%m-%d %H:%M").to_string()
-    }
-}
-
-/// Bytes as a person reads them: `1.2 MiB`.
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let (mut value, mut unit) = (n as f64 / 1024.0, "KiB");
-    for next in UNITS.iter().skip(1) {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
-}
-
-/// A number with its thousands apart: `1,204`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// So many of something, as a person writes it: `1 row`, `1,204 rows`.
-pub fn plural(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{} {what}s", count(n)) }
-}
-
-/// A measured number: whole ones without decimals.
-pub fn number(value: f64) -> String {
-    if !value.is_finite() || value.abs() >= 1e15 {
-        return format!("{value:e}");
-    }
-    let sign = if value < 0.0 { "-" } else { "" };
-    // Rounded first, so that 0.999 is 1 and not 0.100.
-    let text = format!("{:.2}", value.abs());
-    let (whole, part) = text.split_once('.').unwrap_or((&text, "00"));
-    let whole = count(whole.parse().unwrap_or(0));
-    if value.fract() == 0.0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
-}
-
-/// A duration as a person reads it: `4.1 s`, `12 min 3 s`.
-pub fn duration(ms: i64) -> String {
-    let ms = ms.max(0);
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
-        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
-    }
 }
 
 #[cfg(test)]
