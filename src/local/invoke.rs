@@ -4,9 +4,11 @@
 //! leaves behind (log lines, counts, the end of the row that waited for it) is committed together, at its end; the lines
 //! of a long one also once a second.
 
+mod end;
+mod lines;
+
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -14,16 +16,15 @@ use std::{
 
 use futures::FutureExt;
 use jiff::tz::TimeZone;
-use rusqlite::{Transaction, params};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Local,
-    clock::{Clock, timestamp},
-    logs, lookup,
-    queues::{self, BatchEnd},
+    clock::timestamp,
+    lookup,
+    queues::BatchEnd,
     role::{self, Meter},
     runtime::{self, Answer, Executed, Execution},
     sources::InvocationSources,
@@ -31,17 +32,14 @@ use super::{
 };
 use crate::cloud::{
     Error, Grant, Permit, Result,
-    functions::{Context, Handler, Invocation, LogSink, SourceMode, as_handler},
+    functions::{Context, Handler, Invocation, SourceMode, as_handler},
     resources::{self, Properties, Runtime},
 };
+use end::{End, append};
+use lines::{Lines, report};
 
 /// Attempts at an asynchronous invocation, as AWS Lambda makes them.
 pub(crate) const ATTEMPTS: u32 = 3;
-/// Lines that one invocation may log, and their bytes.
-const MAX_LINES: usize = 10_000;
-const MAX_LOGGED: usize = 4 << 20;
-/// Bytes of the log's end that an invocation answers with, as AWS Lambda does.
-const MAX_TAIL: usize = 4 << 10;
 /// Characters of an error that are kept beside the log.
 const MAX_ERROR: usize = 2_000;
 /// How often the lines of a long invocation are stored.
@@ -106,75 +104,6 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let unavailable = matches!(error, Error::Unavailable(_));
         Self { unavailable, ..Self::new(error.word(), error.to_string()) }
-    }
-}
-
-/// An invocation's log lines with the times at which they came.
-pub(crate) struct Lines {
-    clock: Clock,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    lines: Vec<(i64, String)>,
-    count: usize,
-    bytes: usize,
-    left_out: u64,
-    left_out_bytes: u64,
-    /// The end of what was taken to be stored.
-    tail: String,
-    /// What the function's process took, where it has one of its own.
-    memory_mib: Option<u64>,
-}
-
-impl Lines {
-    fn new(clock: Clock) -> Self {
-        Self { clock, kept: Mutex::default() }
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A line of the platform's own: never left out.
-    fn own(&self, text: String) {
-        let now = self.clock.now_ms();
-        self.kept().lines.push((now, text));
-    }
-
-    fn take(&self) -> Vec<(i64, String)> {
-        let mut kept = self.kept();
-        let taken = std::mem::take(&mut kept.lines);
-        for (_, line) in &taken {
-            kept.tail.push_str(line);
-            kept.tail.push('\n');
-        }
-        let length = kept.tail.len();
-        let from = length.saturating_sub(MAX_TAIL);
-        let from = (from..=length).find(|i| kept.tail.is_char_boundary(*i)).unwrap_or(length);
-        kept.tail.drain(..from);
-        taken
-    }
-
-    /// The end of the log, as far as it was taken.
-    fn tail(&self) -> String {
-        std::mem::take(&mut self.kept().tail)
-    }
-}
-
-impl LogSink for Lines {
-    fn line(&self, text: &str) {
-        let now = self.clock.now_ms();
-        let mut kept = self.kept();
-        if kept.count >= MAX_LINES || kept.bytes + text.len() > MAX_LOGGED {
-            kept.left_out += 1;
-            kept.left_out_bytes += text.len() as u64;
-            return;
-        }
-        kept.count += 1;
-        kept.bytes += text.len();
-        kept.lines.push((now, text.to_owned()));
     }
 }
 
@@ -341,7 +270,7 @@ impl Local {
                 permit,
             };
             let Executed { answer, memory_mib } = runtime::run(self, execution).await?;
-            lines.kept().memory_mib = memory_mib;
+            lines.measured(memory_mib);
             return match answer {
                 Answer::Payload(payload) => Ok(payload),
                 Answer::Error(kind, message) => Err(Failure::new(&kind, message)),
@@ -394,149 +323,9 @@ fn timed_out(request_id: &str, timeout: Duration) -> Failure {
     Failure::new("Sandbox.Timedout", message)
 }
 
-/// The lines that AWS Lambda closes an invocation's log with. The memory that a handler in Rust uses is not measured.
-fn report(lines: &Lines, call: &Call, failure: Option<&Failure>, elapsed: Duration, memory_mib: u32) {
-    let (left_out, bytes, used) = {
-        let kept = lines.kept();
-        (kept.left_out, kept.left_out_bytes, kept.memory_mib)
-    };
-    if left_out > 0 {
-        lines.own(format!(
-            "[WARN] {left_out} more lines with {bytes} bytes are left out: an invocation may log {MAX_LINES} lines \
-             and {} MiB",
-            MAX_LOGGED >> 20
-        ));
-    }
-    if let Some(failure) = failure {
-        lines.own(format!("[ERROR] {}", failure.in_words()));
-    }
-    lines.own(format!("END RequestId: {}", call.request_id));
-    let ms = elapsed.as_secs_f64() * 1000.0;
-    let mut text = format!("REPORT RequestId: {}\tDuration: {ms:.2} ms", call.request_id);
-    let _ = write!(text, "\tBilled Duration: {:.0} ms\tMemory Size: {memory_mib} MB", ms.ceil());
-    if let Some(used) = used {
-        let _ = write!(text, "\tMax Memory Used: {used} MB");
-    }
-    lines.own(text);
-    if let (Some(_), Some((_, failed)), None) = (failure, call.waiting, &call.queue) {
-        match ATTEMPTS.saturating_sub(failed + 1) {
-            0 => lines.own(format!("[ERROR] RequestId: {} gave up after {ATTEMPTS} attempts", call.request_id)),
-            left => lines.own(format!(
-                "[WARN] RequestId: {} is tried again in {} min, {left} more at most",
-                call.request_id,
-                failed + 1
-            )),
-        }
-    }
-}
-
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_ERROR) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
-    }
-}
-
-fn append(t: &Transaction<'_>, group: &str, stream: &str, lines: &[(i64, String)]) -> Result<()> {
-    let events: Vec<(i64, &str)> = lines.iter().map(|(ms, text)| (*ms, text.as_str())).collect();
-    logs::append(t, group, stream, &events)
-}
-
-/// What an invocation leaves behind.
-struct End {
-    invocation: Invocation,
-    started_ms: i64,
-    now_ms: i64,
-    created: i64,
-    log_group: String,
-    log_stream: String,
-    lines: Vec<(i64, String)>,
-    steps: BTreeMap<String, u64>,
-    waiting: Option<(i64, u32)>,
-    queue: Option<String>,
-    retry: bool,
-}
-
-impl End {
-    fn store(&self, t: &Transaction<'_>) -> Result<Option<BatchEnd>> {
-        let done = &self.invocation;
-        append(t, &self.log_group, &self.log_stream, &self.lines)?;
-        t.prepare_cached(
-            "insert into invocations (request_id, function, started, duration_ms, error, records_in, records_out) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )
-        .and_then(|mut s| {
-            s.execute(params![
-                done.request_id,
-                done.function,
-                self.started_ms,
-                done.duration_ms as i64,
-                done.error,
-                done.records_in.unwrap_or(0) as i64,
-                done.records_out.unwrap_or(0) as i64
-            ])
-        })
-        .map_err(sql)?;
-        self.count(t)?;
-        for (source, step) in &self.steps {
-            t.prepare_cached(
-                "insert into source_steps (function, source, step) values (?1, ?2, ?3) \
-                 on conflict (function, source) do update set step = excluded.step",
-            )
-            .and_then(|mut s| s.execute(params![done.function, source, *step as i64]))
-            .map_err(sql)?;
-        }
-        match self.waiting {
-            Some((id, failed)) if self.retry => {
-                // One minute before the second attempt, two before the third.
-                let not_before = self.now_ms + 60_000 * i64::from(failed + 1);
-                t.execute(
-                    "update pending set attempts = ?2, not_before = ?3, process = null where id = ?1",
-                    params![id, failed + 1, not_before],
-                )
-                .map_err(sql)?;
-            }
-            Some((id, _)) => {
-                let batch = match &self.queue {
-                    Some(queue) => Some(queues::end_batch(t, (queue, id), &done.payload, done.error.as_deref())?),
-                    None => None,
-                };
-                t.execute("delete from pending where id = ?1", [id]).map_err(sql)?;
-                return Ok(batch);
-            }
-            None => {}
-        }
-        Ok(None)
-    }
-
-    /// Adds to the function's totals. What an attempt wrote that is made again is counted with the last one: the cloud
-    /// does not store it twice either.
-    fn count(&self, t: &Transaction<'_>) -> Result<()> {
-        let done = &self.invocation;
-        let counted = |records: Option<u64>| if self.retry { 0 } else { records.unwrap_or(0) };
-        let (records_in, records_out) = (counted(done.records_in), counted(done.records_out));
-        t.prepare_cached("delete from function_totals where function = ?1 and since <> ?2")
-            .and_then(|mut s| s.execute(params![done.function, self.created]))
-            .map_err(sql)?;
-        t.prepare_cached(
-            "insert into function_totals (function, since, invocations, errors, records_in, records_out, last_invoked, \
-             last_error) values (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7) on conflict (function) do update set \
-             invocations = invocations + 1, errors = errors + excluded.errors, \
-             records_in = records_in + excluded.records_in, records_out = records_out + excluded.records_out, \
-             last_invoked = excluded.last_invoked, last_error = excluded.last_error",
-        )
-        .and_then(|mut s| {
-            s.execute(params![
-                done.function,
-                self.created,
-                i64::from(done.error.is_some()),
-                records_in as i64,
-                records_out as i64,
-                self.started_ms,
-                done.error
-            ])
-        })
-        .map_err(sql)?;
-        Ok(())
     }
 }

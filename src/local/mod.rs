@@ -6,6 +6,7 @@
 pub(crate) mod alarms;
 pub mod alerts;
 pub mod apis;
+mod assets;
 pub mod buckets;
 mod buckets_streaming;
 pub mod catalog;

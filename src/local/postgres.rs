@@ -4,7 +4,9 @@
 //! superuser: it is made when it is first used. The database that `DATABASE_URL` names is used as it is, and what is in it
 //! stays there when the stack goes.
 
+mod account;
 mod instance;
+mod programs;
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +28,8 @@ use crate::{
     },
     postgres::{self, Roots},
 };
-use instance::{Hold, MISSING};
+use instance::Hold;
+use programs::MISSING;
 
 /// How long a broken connection is tried again, as a server that ends is started anew.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -145,7 +148,7 @@ impl Local {
             let roots = roots()?;
             return runtime.block_on(async { postgres::connect(&config, &roots).await.map(drop) });
         }
-        if !instance::installed() {
+        if !programs::installed() {
             return Err(Error::Unavailable(MISSING.into()));
         }
         let server = &self.inner.postgres;

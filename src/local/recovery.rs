@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, Transaction, params};
 use serde_json::Value;
 
-use super::{Local, crawlers, jobs, lookup, process, stack_engine::assets, store::sql};
+use super::{Local, assets::assets, crawlers, jobs, lookup, process, store::sql};
 use crate::cloud::Result;
 
 /// The status of an operation or a run whose process died.

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod bookmark_tests;
+mod commit;
+mod input;
 mod items;
 mod locate;
 mod output;

@@ -15,10 +15,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{Read, Seek, SeekFrom, Write},
     net::TcpListener,
-    os::unix::{
-        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-        process::CommandExt,
-    },
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -28,7 +25,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Config;
 
-use super::super::store::at;
+use super::{
+    super::store::at,
+    account::{Account, account, as_account, way},
+    programs::programs_for,
+};
 use crate::cloud::{Error, Result};
 
 /// The user that the server is made with.
@@ -57,11 +58,6 @@ const MAKER: &str = r#"
 exec 9<&0 8<&1 </dev/null >&2
 exec "$@"
 "#;
-
-/// What a machine without PostgreSQL is told.
-pub(crate) const MISSING: &str = "this pipeline needs PostgreSQL, and there is none on this machine: install it (Debian and \
-    Ubuntu: apt install postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql), or name a \
-    server with DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE";
 
 /// What stands in the private file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,11 +126,6 @@ pub(super) fn folder(state: &Path) -> PathBuf {
 /// The port that the private server of a state had last; none where there never was one.
 pub(super) fn port(state: &Path) -> Option<u16> {
     settings(&folder(state)).map(|s| s.port)
-}
-
-/// Whether PostgreSQL is installed.
-pub(super) fn installed() -> bool {
-    !programs().is_empty()
 }
 
 /// Gets a hold on the server, making and starting it where that is needed. Blocks.
@@ -400,60 +391,6 @@ fn is_ours(pid: u32, data: &Path) -> bool {
     }
 }
 
-/// Whom the server runs as, where we are root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Account {
-    user: u32,
-    group: u32,
-}
-
-/// The account for the server: none where ours will do.
-fn account(dir: &Path) -> Result<Option<Account>> {
-    // What we make is ours.
-    if fs::metadata(dir).map_err(|e| at(dir, e))?.uid() != 0 {
-        return Ok(None);
-    }
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = ["postgres", "nobody"].iter().find_map(|name| named(&users, name));
-    match found {
-        Some(account) if Path::new("/proc/self/fd").exists() => Ok(Some(account)),
-        _ => Err(Error::Unavailable(
-            "PostgreSQL does not run as root, and there is no other user for it here: start pumphouse as another user, or \
-             name a server with DATABASE_URL"
-                .into(),
-        )),
-    }
-}
-
-/// A user's numbers in the text of /etc/passwd.
-fn named(users: &str, name: &str) -> Option<Account> {
-    users.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        match fields.as_slice() {
-            [user, _, uid, gid, ..] if *user == name => {
-                Some(Account { user: uid.parse().ok().filter(|uid| *uid != 0)?, group: gid.parse().ok()? })
-            }
-            _ => None,
-        }
-    })
-}
-
-/// The data folder as the server sees it.
-fn way(data: &Path, account: Option<Account>) -> PathBuf {
-    if account.is_some() { "/proc/self/fd/9".into() } else { data.to_owned() }
-}
-
-/// Out of the terminal's reach, as the account, where it may be.
-fn as_account<'a>(command: &'a mut Command, account: Option<Account>, data: &Path) -> &'a mut Command {
-    // Nothing of ours is the server's business: DATABASE_URL, PGDATA, credentials.
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    command.env_clear().env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC").process_group(0);
-    match account {
-        Some(Account { user, group }) => command.current_dir("/").gid(group).uid(user),
-        None => command.current_dir(data),
-    }
-}
-
 fn free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
@@ -462,68 +399,4 @@ fn free_port() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0");
     let port = listener.and_then(|l| l.local_addr()).map(|a| a.port());
     port.map_err(|e| Error::Unavailable(format!("no port is free for PostgreSQL: {e}")))
-}
-
-/// The folders with `initdb` and `postgres`: the one that `PUMPHOUSE_POSTGRES_BIN` names, else that of the PATH, then the
-/// newest version that is installed where systems put them.
-fn programs() -> Vec<PathBuf> {
-    let complete = |f: &PathBuf| f.join("initdb").is_file() && f.join("postgres").is_file();
-    if let Some(named) = std::env::var_os("PUMPHOUSE_POSTGRES_BIN").filter(|p| !p.is_empty()) {
-        return Some(PathBuf::from(named)).filter(complete).into_iter().collect();
-    }
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    let mut versions = Vec::new();
-    for (root, rest) in [
-        ("/usr/lib/postgresql", "bin"),
-        ("/usr", "bin"),
-        ("/opt/homebrew/opt", "bin"),
-        ("/usr/local/opt", "bin"),
-        ("/Library/PostgreSQL", "bin"),
-    ] {
-        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let number = name.trim_start_matches("postgresql@").trim_start_matches("pgsql-");
-            if let Ok(version) = number.parse::<u32>() {
-                versions.push((version, entry.path().join(rest)));
-            } else if name == "postgresql" && root.ends_with("opt") {
-                versions.push((0, entry.path().join(rest)));
-            }
-        }
-    }
-    versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    folders.extend(versions.into_iter().map(|(_, folder)| folder));
-    folders.retain(complete);
-    folders.dedup();
-    folders
-}
-
-/// The programs of the version that the data was made with, where there is data.
-fn programs_for(data: &Path) -> Result<PathBuf> {
-    let all = programs();
-    let Some(first) = all.first().cloned() else { return Err(Error::Unavailable(MISSING.into())) };
-    let Ok(wanted) = fs::read_to_string(data.join("PG_VERSION")) else { return Ok(first) };
-    let wanted = wanted.trim();
-    let fits = |folder: &&PathBuf| {
-        let said = Command::new(folder.join("postgres")).arg("--version").output();
-        said.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(&format!(") {wanted}.")))
-    };
-    all.iter().find(fits).cloned().ok_or_else(|| {
-        Error::Unavailable(format!(
-            "the data of this state was made by PostgreSQL {wanted}, which is not installed any more: install it again, or \
-             destroy what uses it"
-        ))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_is_found_by_its_name_and_is_not_root() {
-        let users = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65533:nobody:/:/x\npostgres:x:0:0::/:/x\n";
-        assert_eq!(named(users, "nobody"), Some(Account { user: 65534, group: 65533 }));
-        assert_eq!(named(users, "postgres"), None);
-        assert_eq!(named(users, "body"), None);
-    }
 }
