@@ -16,6 +16,9 @@ mod events;
 #[cfg_attr(not(feature = "local"), allow(dead_code))]
 mod harness;
 #[cfg(feature = "local")]
+#[path = "../support/kill.rs"]
+mod kill;
+#[cfg(feature = "local")]
 mod local;
 #[cfg(feature = "local")]
 mod networks;

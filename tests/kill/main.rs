@@ -6,5 +6,7 @@
 mod bls_quest;
 mod crypto_stream;
 mod dataops;
+#[path = "../support/kill.rs"]
+mod kill;
 mod support;
 mod water_quality;

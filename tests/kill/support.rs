@@ -3,11 +3,12 @@
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::kill::{self, Delays};
 
 fn pumphouse(state: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumphouse"));
@@ -30,46 +31,17 @@ pub fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON document")
 }
 
-/// Runs a command and kills it after `delay`; whether it ended by itself before.
+/// Runs a command and kills it after `delay`; whether it had done what it had to before.
 pub fn killed_after(state: &Path, args: &[&str], delay: Duration) -> bool {
-    let mut child = pumphouse(state, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let end = Instant::now() + delay;
-    while Instant::now() < end {
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "{args:?} failed by itself");
-            return true;
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
     // It may have done all that it had to, and only not yet have ended.
-    args.first() == Some(&"run") && last_run_succeeded(state)
+    kill::killed_after(&mut pumphouse(state, args), delay)
+        || (args.first() == Some(&"run") && last_run_succeeded(state))
 }
 
 fn last_run_succeeded(state: &Path) -> bool {
     let connection = rusqlite::Connection::open(state.join("state.db")).unwrap();
     let status = connection.query_row("select status from runs order by started desc limit 1", [], |r| r.get(0));
     status.is_ok_and(|status: String| status == "SUCCEEDED")
-}
-
-/// A small generator of delays: different in each test run, printed so that a failure can be looked into.
-pub struct Delays(u64);
-
-impl Delays {
-    pub fn new() -> Self {
-        let seed = std::env::var("KILL_SEED").ok().and_then(|s| s.parse().ok());
-        let seed = seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond() as u64);
-        println!("KILL_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    pub fn up_to(&mut self, most: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        most.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
-    }
 }
 
 /// A pipeline whose deploys and runs are killed.
