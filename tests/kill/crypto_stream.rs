@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Delays, finish, json, killed_after};
+use crate::{
+    kill::Delays,
+    support::{finish, json, killed_after},
+};
 
 const STEPS: u64 = 400;
 const KILLS: u32 = 20;
