@@ -105,6 +105,11 @@ pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
     let _ = printer.await;
     let stack = result??;
     show(s, &stack)?;
+    ended(&stack, &plan)
+}
+
+/// Whether a deploy ended well.
+pub fn ended(stack: &Stack, plan: &ChangeSet) -> Result {
     // A change that was taken back earlier is no failure of this deploy, which had nothing to do.
     if stack.status.complete() || (stack.status.usable() && plan.changes.is_empty()) {
         return Ok(());
@@ -431,11 +436,8 @@ mod tests {
     #[test]
     fn a_plan_shows_what_differs_and_what_is_lost() {
         let change = |action, name: &str, loses_data| Change {
-            action,
             logical_id: name.into(),
-            name: format!("bucket.{name}"),
             physical_name: format!("x-dev-{name}"),
-            kind: "bucket".into(),
             properties: vec![PropertyChange {
                 path: "expire_days".into(),
                 before: Some(json!(90)),
@@ -445,12 +447,7 @@ mod tests {
                 cause: None,
             }],
             loses_data,
-            certain: true,
-            replacement: None,
-            kept: false,
-            moved_from: None,
-            imported: None,
-            reason: None,
+            ..Change::new(action, "bucket", format!("bucket.{name}"))
         };
         let changes = vec![change(Action::Replace, "a", true), change(Action::Remove, "b", false)];
         let plan = ChangeSet { resumes: true, ..ChangeSet::new("x-dev", changes) };

@@ -8,16 +8,19 @@ use std::{
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
-use super::{at, pipeline};
+use super::{
+    at, pipeline,
+    rendering::{Rendering, write},
+};
 use crate::{
     cli::{
         failure::{Failure, Result},
         out::note,
         session::Session,
     },
-    cloud::stacks::{Asset, Template},
+    cloud::stacks::Template,
     deploy::{
-        self, TemplateOptions, executable,
+        self, TemplateOptions,
         package::{Architecture, Executable},
     },
     spec::Pipeline,
@@ -38,18 +41,8 @@ pub struct Cloudformation {
     /// Write the template to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output_file: Option<PathBuf>,
-    /// The executable for functions in Rust [default: the template asks for its key as a parameter]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    bootstrap: Option<PathBuf>,
-    /// Leave out resources of this type, for an endpoint that does not know it
-    #[arg(long, value_name = "TYPE")]
-    omit_type: Vec<String>,
-    /// For an endpoint that only answers like AWS: no TLS, fewer words of IAM's, any glibc
-    #[arg(long)]
-    emulated: bool,
-    /// Write what belongs into the artifact bucket into this folder
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    assets: Option<PathBuf>,
+    #[command(flatten)]
+    rendering: Rendering,
     /// Write the values of the template's parameters to this file, as CloudFormation reads them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     parameters_file: Option<PathBuf>,
@@ -65,29 +58,20 @@ impl Cloudformation {
             return self.print(s, &deploy::bootstrap_template());
         };
         let pipeline = pipeline(s, name)?;
-        let executable: Option<Executable> = match &self.bootstrap {
-            Some(path) => Some(executable::find(Some(path), self.emulated).map_err(Failure::failed)?.into()),
-            None => None,
-        };
+        let executable = self.rendering.bootstrap()?;
         if let Some(dir) = &self.to {
             return self.all(&pipeline, executable.as_ref(), dir);
         }
         let env = &s.settings.env.value;
         let Some(path) = &self.parameters_file else {
             let template = self.template(&pipeline, env, executable)?;
-            self.keep(&template.assets)?;
+            self.rendering.keep(&template.assets)?;
             return self.print(s, &template);
         };
         let (template, parameters) = self.asking(&pipeline, env, executable.as_ref())?;
-        self.keep(&template.assets)?;
+        self.rendering.keep(&template.assets)?;
         write(path, &parameters)?;
         self.print(s, &template)
-    }
-
-    /// Writes what belongs into the artifact bucket.
-    fn keep(&self, assets: &[Asset]) -> Result {
-        let Some(dir) = &self.assets else { return Ok(()) };
-        assets.iter().try_for_each(|asset| write(&dir.join(&asset.key), &asset.content))
     }
 
     fn print(&self, s: &Session, template: &Template) -> Result {
@@ -106,8 +90,8 @@ impl Cloudformation {
         let options = TemplateOptions {
             bootstrap,
             ask_for_bootstrap: true,
-            omit_types: self.omit_type.clone(),
-            emulated: self.emulated,
+            omit_types: self.rendering.omit_types(),
+            emulated: self.rendering.emulated,
         };
         deploy::template(&graph, &options).map_err(Failure::failed)
     }
@@ -152,9 +136,4 @@ impl Cloudformation {
         note(&format!("{}: templates and parameters for {}", dir.display(), pipeline.env_names().join(" and ")));
         Ok(())
     }
-}
-
-fn write(path: &Path, content: impl AsRef<[u8]>) -> Result {
-    path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| at(path, e))?;
-    fs::write(path, content).map_err(|e| at(path, e))
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::{at, pipeline};
+use super::{at, pipeline, rendering::Rendering};
 use crate::{
     cli::{
         failure::{Failure, Result},
@@ -29,18 +29,8 @@ pub struct Codepipeline {
     /// The pumphouse that the builds run [default: the template asks for its key as a parameter]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     executable: Option<PathBuf>,
-    /// The executable for functions in Rust [default: the template asks for its key as a parameter]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    bootstrap: Option<PathBuf>,
-    /// Leave out resources of this type, for an endpoint that does not know it
-    #[arg(long, value_name = "TYPE")]
-    omit_type: Vec<String>,
-    /// For an endpoint that only answers like AWS: no TLS, any glibc
-    #[arg(long)]
-    emulated: bool,
-    /// Write what belongs into the artifact bucket into this folder
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    assets: Option<PathBuf>,
+    #[command(flatten)]
+    rendering: Rendering,
 }
 
 /// A step that a build does.
@@ -74,28 +64,18 @@ impl Codepipeline {
 
     fn template(&self, pipeline: &spec::Pipeline) -> Result<String> {
         let pumphouse = match &self.executable {
-            Some(path) => Some(executable::pumphouse(Some(path), self.emulated).map_err(Failure::failed)?),
-            None => None,
-        };
-        let bootstrap = match &self.bootstrap {
-            Some(path) => Some(executable::find(Some(path), self.emulated).map_err(Failure::failed)?.into()),
+            Some(path) => Some(executable::pumphouse(Some(path), self.rendering.emulated).map_err(Failure::failed)?),
             None => None,
         };
         let options = ReleaseOptions {
             pumphouse,
-            bootstrap,
+            bootstrap: self.rendering.bootstrap()?,
             ask: true,
-            omit_types: self.omit_type.clone(),
-            emulated: self.emulated,
+            omit_types: self.rendering.omit_types(),
+            emulated: self.rendering.emulated,
         };
         let template = deploy::release_template(pipeline, &options).map_err(Failure::failed)?;
-        for asset in &template.assets {
-            let Some(dir) = &self.assets else { break };
-            let path = dir.join(&asset.key);
-            let written =
-                path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, &asset.content));
-            written.map_err(|e| at(&path, e))?;
-        }
+        self.rendering.keep(&template.assets)?;
         Ok(template.body)
     }
 }

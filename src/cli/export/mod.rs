@@ -3,6 +3,7 @@
 mod cloudformation;
 mod codepipeline;
 mod github_actions;
+mod rendering;
 mod terraform;
 
 use std::path::Path;

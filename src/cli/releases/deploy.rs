@@ -6,11 +6,11 @@ use clap::ValueHint;
 use tokio::sync::mpsc;
 
 use super::super::{
-    failure::{Failure, Result},
+    failure::Result,
     out::note,
     session::Session,
     signals::unless_interrupted,
-    stacks::{consequence, lines, planned, print, show},
+    stacks::{consequence, ended, lines, planned, print, show},
 };
 use crate::{backend::Backend, cloud::stacks::Engine, config::Format, text::clean};
 
@@ -63,11 +63,7 @@ impl Delivery {
         let _ = printer.await;
         let stack = result??;
         show(s, &stack)?;
-        if stack.status.complete() || (stack.status.usable() && plan.changes.is_empty()) {
-            return Ok(());
-        }
-        let why = stack.reason.as_deref().unwrap_or("no reason is known");
-        Err(Failure::failed(format!("{} is {}: {why}", stack.name, stack.status.word())))
+        ended(&stack, &plan)
     }
 }
 
