@@ -42,11 +42,6 @@ impl<'a, T: Send + 'a> Pages<'a, T> {
         Self(pages.boxed())
     }
 
-    /// Each page made into another.
-    pub fn map<U: Send + 'a>(self, mut with: impl FnMut(T) -> U + Send + 'a) -> Pages<'a, U> {
-        Pages(self.0.map_ok(move |page| page.into_iter().map(&mut with).collect()).boxed())
-    }
-
     /// This list, then another, also where this one fails.
     pub fn chain(self, other: Self) -> Self {
         Self(self.0.chain(other.0).boxed())
@@ -104,7 +99,7 @@ mod tests {
     async fn awaited_it_is_the_whole_list() {
         assert_eq!(numbers(9).await, Ok(vec![0, 1, 2, 3, 4, 5]));
         assert_eq!(numbers(2).await, Err(Error::Throttled("slow down".into())));
-        assert_eq!(Pages::once(async { Ok(vec![7]) }).map(|n| n + 1).await, Ok(vec![8]));
+        assert_eq!(Pages::once(async { Ok(vec![7]) }).await, Ok(vec![7]));
     }
 
     #[tokio::test]

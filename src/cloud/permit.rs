@@ -104,14 +104,6 @@ impl Permit {
         }
     }
 
-    /// The invocation in which a role acts; none for an operator. The same invocation tried again has the same id.
-    pub fn request_id(&self) -> Option<&str> {
-        match &self.holder {
-            Holder::Operator { .. } => None,
-            Holder::Role { request_id, .. } => Some(request_id),
-        }
-    }
-
     /// A name for the next effect of this invocation, `REQUEST_ID/0`, `REQUEST_ID/1` and so on; none for an operator. An
     /// invocation that is tried again gives the same names in the same order, so that a cloud can tell what it has.
     pub fn next_token(&self) -> Option<String> {
@@ -198,7 +190,7 @@ mod tests {
     fn where_the_cloud_checks_it_is_asked() {
         let permit = Permit::role_checked_by_cloud("fetch", "r-1");
         assert!(permit.check("s3:PutObject", "prices").is_ok());
-        assert_eq!((permit.request_id(), permit.next_token().as_deref()), (Some("r-1"), Some("r-1/0")));
+        assert_eq!(permit.next_token().as_deref(), Some("r-1/0"));
         permit.clone().wrote(3);
         assert_eq!(permit.written(), 3);
     }

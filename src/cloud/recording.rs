@@ -31,7 +31,6 @@ pub struct Observations {
     parameters: Vec<String>,
     wrap: Option<String>,
     by_key: HashMap<Vec<String>, Vec<Observation>>,
-    total: u64,
     /// The answer to every request, where the recording is one document.
     document: Option<Observation>,
 }
@@ -60,7 +59,6 @@ impl Observations {
             parameters: Vec::new(),
             wrap: None,
             by_key: HashMap::new(),
-            total: 1,
             document: Some(Observation { time: None, body: content }),
         }
     }
@@ -71,7 +69,6 @@ impl Observations {
     /// [`Error::Invalid`] with the file and the line that is not an observation, or where there is none at all.
     pub fn parse(file: &str, content: &Bytes, recording: &Recording) -> Result<Self> {
         let mut by_key: HashMap<Vec<String>, Vec<Observation>> = HashMap::new();
-        let mut total = 0;
         let mut start = if content.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let ends = memchr::memchr_iter(b'\n', content).chain([content.len()]);
         for (number, end) in ends.enumerate() {
@@ -93,16 +90,14 @@ impl Observations {
                 None => None,
             };
             by_key.entry(key).or_default().push(Observation { time, body });
-            total += 1;
         }
-        if total == 0 {
+        if by_key.is_empty() {
             return Err(Error::Invalid(format!("{file}: a recording without a single observation")));
         }
         Ok(Self {
             parameters: recording.matches.keys().cloned().collect(),
             wrap: recording.wrap.clone(),
             by_key,
-            total,
             document: None,
         })
     }
@@ -113,11 +108,6 @@ impl Observations {
             return 1;
         }
         self.by_key.values().map(|o| o.len() as u64).max().unwrap_or(0)
-    }
-
-    /// How many observations it has, all requests together.
-    pub fn total(&self) -> u64 {
-        self.total
     }
 
     /// The observation (from 0) that answers a request with these parameters.
@@ -225,7 +215,7 @@ mod tests {
     #[test]
     fn a_step_answers_each_request_with_its_own_observation() {
         let all = parse(LINES).unwrap();
-        assert_eq!((all.steps(), all.total()), (2, 3));
+        assert_eq!(all.steps(), 2);
         let btc = all.observation(1, &[("pair", "BTC-USD"), ("other", "x")]).unwrap();
         assert_eq!(btc.time, Some("2015-08-09T23:59:00Z".parse().unwrap()));
         let answer: Value = serde_json::from_slice(&all.answer(btc)).unwrap();
@@ -264,7 +254,7 @@ mod tests {
         let content = Bytes::from_static(b"date,cases\r\n2020-01-01,\xff");
         let plain = Recording { matches: [].into(), time: None, wrap: None, ..recording() };
         let all = Observations::read("us.csv", &content, &plain).unwrap();
-        assert_eq!((all.steps(), all.total()), (1, 1));
+        assert_eq!(all.steps(), 1);
         for step in [0, 7] {
             assert_eq!(all.answer(all.observation(step, &[("any", "x")]).unwrap()), content);
         }
@@ -272,7 +262,7 @@ mod tests {
         let lines = Recording { document: Some(false), ..plain.clone() };
         assert!(Observations::read("us.csv", &content, &lines).is_err());
         let document = Recording { document: Some(true), ..plain };
-        assert_eq!(Observations::read("us.jsonl", &content, &document).unwrap().total(), 1);
+        assert_eq!(Observations::read("us.jsonl", &content, &document).unwrap().steps(), 1);
         assert!(is_json_lines("a/b.JSONL") && !is_json_lines("a.b/jsonl") && !is_json_lines("pr.data.0.Current"));
     }
 

@@ -15,17 +15,6 @@ pub enum Engine {
     Terraform,
 }
 
-impl Engine {
-    /// Its name, for a sentence.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Embedded => "the embedded cloud",
-            Self::CloudFormation => "CloudFormation",
-            Self::Terraform => "Terraform",
-        }
-    }
-}
-
 /// A directory in which Terraform describes one environment of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Directory {

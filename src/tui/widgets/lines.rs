@@ -117,12 +117,6 @@ impl Needle {
         memchr::memmem::find_iter(&hay, &needle).map(|at| at..at + needle.len()).collect()
     }
 
-    /// Whether it is in a line.
-    pub fn is_in(&self, line: &str) -> bool {
-        let (hay, needle) = self.folded(line.as_bytes());
-        memchr::memmem::find(&hay, &needle).is_some()
-    }
-
     fn folded<'a>(&self, hay: &'a [u8]) -> (std::borrow::Cow<'a, [u8]>, Vec<u8>) {
         if self.ignore_case {
             (hay.to_ascii_lowercase().into(), self.text.to_ascii_lowercase().into_bytes())

@@ -138,12 +138,6 @@ impl<T> Picker<T> {
         }
     }
 
-    /// More items behind those that are there.
-    pub fn append(&mut self, items: Vec<T>) {
-        self.items.extend(items);
-        self.apply();
-    }
-
     /// Selects the thing of that name; whether it is shown.
     pub fn select(&mut self, name: &str) -> bool {
         let at = self.shown.iter().position(|at| self.items.get(*at).is_some_and(|item| (self.name)(item) == name));
