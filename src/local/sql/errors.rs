@@ -6,7 +6,7 @@ use datafusion::{arrow::error::ArrowError, common::SchemaError, error::DataFusio
 use regex::Regex;
 
 use super::text::without_kind;
-use crate::{cloud::Error, statement::Mistake};
+use crate::{cloud::Error, statement::Mistake, text::nearest};
 
 /// The port's error for one of DataFusion's.
 pub(crate) fn trimmed(error: DataFusionError) -> Error {
@@ -90,17 +90,6 @@ pub(crate) fn listed(names: &[&str]) -> String {
     let shown: Vec<&str> = names.iter().copied().take(MOST).collect();
     let more = names.len().saturating_sub(MOST);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
-}
-
-/// The name that was probably meant.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = wanted.to_lowercase();
-    let most = (wanted.chars().count() / 3).max(1);
-    names
-        .map(|name| (datafusion::common::utils::datafusion_strsim::levenshtein(&wanted, &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, name)| name)
 }
 
 /// What the planner says, where it speaks of how it was built.

@@ -4,14 +4,11 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{
-    as_table,
-    errors::{listed, nearest},
-    statement::Show,
-};
+use super::{as_table, errors::listed, statement::Show};
 use crate::{
     cloud::{Error, Result, catalog::Column, resources},
     local::lookup::Deployed,
+    text::nearest,
 };
 
 /// The catalog as a query sees it.
