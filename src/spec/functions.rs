@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    crawl,
+    crawlers,
     diagnostic::{quote, suggest},
     flow::Link,
     read::Context,
@@ -218,7 +218,7 @@ fn grants(c: &mut Context<'_>, s: &mut Section<'_>, function: &str) -> Vec<Grant
             let who = format!("function.{function}");
             c.links.writes.push(Link {
                 who,
-                place: crawl::start_of(section, name),
+                place: crawlers::start_of(section, name),
                 prefix: String::new(),
                 at: text.at,
             });

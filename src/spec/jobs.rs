@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    connections, crawl,
+    connections, crawlers,
     diagnostic::{quote, suggest},
     flow::Link,
     read::Context,
@@ -65,7 +65,7 @@ fn job(
     }
     let crawled = from.as_ref().is_some_and(|f| f.value.starts_with("crawler."));
     if crawled {
-        crawl::told_by_table(c, s);
+        crawlers::told_by_table(c, s);
     }
     let input = columns(c, s, "input", &TYPES);
     let reading = reading(c, s, format.as_ref(), &input);
@@ -91,7 +91,7 @@ fn job(
     let schedule = s.text(c.m, "schedule", "\"cron(5 * * * ? *)\"");
     let schedule = c.schedule(schedule);
     let timeout_minutes = s.count(c.m, "timeout_minutes", 1..=2_880).unwrap_or(60);
-    let on_ended = crawl::on_ended(c, s, &format!("job.{name}"));
+    let on_ended = crawlers::on_ended(c, s, &format!("job.{name}"));
     let (connections, network) = connections::of_job(c, s, &name, reached);
     let to = to.and_then(|t| c.dotted(if in_table { "dynamodb" } else { "bucket" }, t));
     let (from, from_prefix, crawler) = if crawled {
@@ -131,7 +131,7 @@ fn job(
     if !in_table {
         c.links.writes.push(link(&to.value, &prefix, to.at.clone()));
     }
-    c.links.reads.push(Link { place: crawl::start_of("job", &name), ..link("", "", to.at) });
+    c.links.reads.push(Link { place: crawlers::start_of("job", &name), ..link("", "", to.at) });
     let plain = |all: Vec<At<Column>>| all.into_iter().map(|c| c.value).collect();
     Some(Job {
         name,

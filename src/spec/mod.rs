@@ -6,7 +6,7 @@
 mod alarms;
 mod apis;
 mod connections;
-mod crawl;
+mod crawlers;
 mod databases;
 pub mod diagnostic;
 mod directory;

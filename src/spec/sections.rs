@@ -3,7 +3,7 @@
 #![allow(clippy::single_match_else, reason = "what is right and what is wrong stand side by side")]
 
 use super::{
-    alarms, apis, connections, crawl, databases,
+    alarms, apis, connections, crawlers, databases,
     diagnostic::{Mistakes, quote},
     flow::Link,
     functions, jobs,
@@ -64,7 +64,7 @@ pub(super) fn environment(
         databases::reach(c, s.at.clone(), &function, &postgres, &networks);
         Some(function)
     });
-    let crawlers = crawl::crawlers(c, root);
+    let crawlers = crawlers::crawlers(c, root);
     let jobs = jobs::jobs(c, root, &crawlers, &connections);
     let tables = storage::tables(c, root, &jobs);
     let wanted = !crawlers.is_empty() || !tables.is_empty() || jobs.iter().any(|j| j.table.is_some());

@@ -5,7 +5,7 @@
 //! a bucket's name ends with the account and the region, and roles are named by CloudFormation.
 
 mod actions;
-mod api;
+mod apis;
 mod bootstrap;
 mod catalog;
 mod check;
