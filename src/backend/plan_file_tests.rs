@@ -47,11 +47,8 @@ fn identity() -> Identity {
 
 fn plan() -> ChangeSet {
     let change = Change {
-        action: Action::Change,
         logical_id: "LandingBucket".into(),
-        name: "bucket.landing".into(),
         physical_name: "x-dev-landing".into(),
-        kind: "bucket".into(),
         properties: vec![PropertyChange {
             path: "expire_days".into(),
             before: Some(json!("a \"digest\": \"\" of theirs")),
@@ -60,13 +57,7 @@ fn plan() -> ChangeSet {
             evaluation: Evaluation::Static,
             cause: None,
         }],
-        loses_data: false,
-        certain: true,
-        replacement: None,
-        kept: false,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(Action::Change, "bucket", "bucket.landing")
     };
     ChangeSet { saved: Some(vec![0, 1, 255].into()), ..ChangeSet::new("x-dev", vec![change]) }
 }

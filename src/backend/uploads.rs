@@ -105,19 +105,8 @@ impl Backend {
 /// The changes that uploading files would be.
 pub(super) fn changes(files: &[(Action, File)]) -> impl Iterator<Item = Change> + '_ {
     files.iter().map(|(action, file)| Change {
-        action: *action,
-        logical_id: String::new(),
-        name: format!("source.{}", file.source),
         physical_name: format!("s3://{}/{}", file.bucket, file.key),
-        kind: "file".into(),
-        properties: Vec::new(),
-        loses_data: false,
-        certain: true,
-        replacement: None,
-        kept: false,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(*action, "file", format!("source.{}", file.source))
     })
 }
 

@@ -16,19 +16,11 @@ fn property(path: &str, before: Value, after: Value) -> PropertyChange {
 
 fn change(action: Action, name: &str, properties: Vec<PropertyChange>) -> Change {
     Change {
-        action,
         logical_id: name.into(),
-        name: format!("bucket.{name}"),
         physical_name: format!("x-dev-{name}"),
-        kind: "bucket".into(),
         properties,
         loses_data: action == Action::Replace,
-        certain: true,
-        replacement: None,
-        kept: false,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(action, "bucket", format!("bucket.{name}"))
     }
 }
 

@@ -42,19 +42,12 @@ fn altered(old: &Resource, new: &Resource) -> Option<Change> {
 
 fn change(action: Action, resource: &Resource, properties: Vec<PropertyChange>, loses_data: bool) -> Change {
     Change {
-        action,
         logical_id: resource.logical_id.clone(),
-        name: resource.name.clone(),
         physical_name: resource.physical_name.clone(),
-        kind: resource.properties.kind().to_owned(),
         properties,
         loses_data,
-        certain: true,
         replacement: (action == Action::Replace).then_some(Replacement::Always),
-        kept: false,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(action, resource.properties.kind(), resource.name.clone())
     }
 }
 

@@ -177,6 +177,27 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
+impl Change {
+    /// One that is certain, and of which no more is known.
+    pub fn new(action: Action, kind: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            action,
+            logical_id: String::new(),
+            name: name.into(),
+            physical_name: String::new(),
+            kind: kind.into(),
+            properties: Vec::new(),
+            loses_data: false,
+            certain: true,
+            replacement: None,
+            kept: false,
+            moved_from: None,
+            imported: None,
+            reason: None,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }

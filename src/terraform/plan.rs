@@ -159,11 +159,7 @@ fn output(name: &str, change: &Value) -> Option<Change> {
     };
     let name = format!("output.{name}");
     Some(Change {
-        action,
         logical_id: name.clone(),
-        name,
-        physical_name: String::new(),
-        kind: OUTPUT.to_owned(),
         properties: differences(
             &object("value", &change.before),
             &object("value", &change.after),
@@ -171,13 +167,7 @@ fn output(name: &str, change: &Value) -> Option<Change> {
             &object("value", &change.before_sensitive),
             &object("value", &change.after_sensitive),
         ),
-        loses_data: false,
-        certain: true,
-        replacement: None,
-        kept: false,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(action, OUTPUT, name)
     })
 }
 

@@ -319,20 +319,15 @@ fn change(change: &sdk::ResourceChange, graph: &Graph, old: &Parsed, new: &Parse
     let details = change.details();
     let physical = change.physical_resource_id().map(|p| short_name(kind, p).to_owned());
     Change {
-        action,
         logical_id: id.to_owned(),
-        name: template::name(graph, kind, id),
         physical_name: physical.or_else(|| graph.by_id(id).map(|r| r.physical_name.clone())).unwrap_or_default(),
-        kind: kinds::kind(kind),
         properties: properties(details, id, old, new),
         // What may be replaced may lose what is in it.
         loses_data: (action == Action::Remove || replacement.is_some()) && !kept && kinds::stateful(kind),
         certain: details.is_empty() || details.iter().any(|d| d.evaluation() != Some(&sdk::EvaluationType::Dynamic)),
         replacement,
         kept,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(action, kinds::kind(kind), template::name(graph, kind, id))
     }
 }
 

@@ -125,45 +125,33 @@ pub(super) fn estimate(
             p.requires_replacement = anew && NAMES.contains(&p.path.as_str());
         }
         let kept = anew && before.retained(id);
+        let action = if new {
+            Action::Add
+        } else if anew {
+            Action::Replace
+        } else {
+            Action::Change
+        };
         changes.push(Change {
-            action: if new {
-                Action::Add
-            } else if anew {
-                Action::Replace
-            } else {
-                Action::Change
-            },
             logical_id: id.to_owned(),
-            name: name(graph, kind, id),
             physical_name: physical(id),
-            kind: kinds::kind(kind),
             properties,
             loses_data: anew && !kept && kinds::stateful(before.kind_of(id)),
             certain: new,
             replacement: anew.then_some(Replacement::Always),
             kept,
-            moved_from: None,
-            imported: None,
-            reason: None,
+            ..Change::new(action, kinds::kind(kind), name(graph, kind, id))
         });
     }
     for id in before.ids().filter(|id| after.resource(id).is_none()) {
         let kind = before.kind_of(id);
         let kept = before.retained(id);
         changes.push(Change {
-            action: Action::Remove,
             logical_id: id.to_owned(),
-            name: name(graph, kind, id),
             physical_name: physical(id),
-            kind: kinds::kind(kind),
-            properties: Vec::new(),
             loses_data: !kept && kinds::stateful(kind),
-            certain: true,
-            replacement: None,
             kept,
-            moved_from: None,
-            imported: None,
-            reason: None,
+            ..Change::new(Action::Remove, kinds::kind(kind), name(graph, kind, id))
         });
     }
     changes

@@ -343,19 +343,12 @@ fn plan(pipeline: &str) -> ChangeSet {
         cause: None,
     };
     let change = |action, kind: &str, name: &str, properties, loses_data| Change {
-        action,
         logical_id: name.replace('.', ""),
-        name: name.into(),
         physical_name: format!("{pipeline}-dev-{name}"),
-        kind: kind.into(),
         properties,
         loses_data,
-        certain: true,
         replacement: (action == Action::Replace).then_some(Replacement::Always),
-        kept: false,
-        moved_from: None,
-        imported: None,
-        reason: None,
+        ..Change::new(action, kind, name)
     };
     ChangeSet::new(
         format!("{pipeline}-dev"),
