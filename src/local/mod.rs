@@ -101,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) recordings: sources::Cache,
     pub(crate) postgres: postgres::Server,
+    pub(crate) releases: releases::AtWork,
 }
 
 impl Local {
@@ -110,8 +111,9 @@ impl Local {
         let clock = Clock::open(&store)?;
         let process = if options.read_only { None } else { Some(Process::register(&options.state_dir)?) };
         let (watch, recordings) = (changes::Watch::default(), sources::Cache::default());
-        let postgres = postgres::Server::default();
-        let local = Self { inner: Arc::new(Inner { store, clock, process, watch, options, recordings, postgres }) };
+        let (postgres, releases) = (postgres::Server::default(), releases::AtWork::default());
+        let inner = Inner { store, clock, process, watch, options, recordings, postgres, releases };
+        let local = Self { inner: Arc::new(inner) };
         if !local.inner.options.read_only {
             local.recover()?;
         }

@@ -87,6 +87,8 @@ fn a_revision_goes_to_dev_waits_and_goes_to_prod_when_somebody_approves() {
 fn what_is_rejected_is_not_deployed() {
     let d = Delivered::new();
     d.ok(&["releases", "start", "dataops", "--yes"]);
+    // What is none of ours there is in nobody's way: what was decided is decided.
+    fs::write(d.p.state().join("releases/stray"), "").unwrap();
     let said = d.ok(&["releases", "reject", "dataops", "--yes", "--comment", "not on a Friday"]);
     assert!(said.err.contains("is rejected"), "{}", said.err);
     let release = d.release("1");

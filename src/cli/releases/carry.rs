@@ -22,10 +22,14 @@ impl Carrier {
         let task = local.map(|local| {
             let (end, delivery) = (end.clone(), delivery.to_owned());
             tokio::spawn(async move {
+                let mut told = None;
                 while !end.is_cancelled() {
-                    if let Err(error) = local.carry_releases(&delivery, &end).await {
+                    let error = local.carry_releases(&delivery, &end).await.err().map(|e| e.to_string());
+                    // It may go on for long, on a full disk: once is enough.
+                    if let Some(error) = error.as_ref().filter(|_| error != told) {
                         super::super::out::note(&format!("the releases of {delivery} are not carried on: {error}"));
                     }
+                    told = error;
                     tokio::select! {
                         () = end.cancelled() => {}
                         () = tokio::time::sleep(LOOK) => {}

@@ -1,8 +1,8 @@
 //! Where a release's files are: the tree of its revision, its plans, and this program under its own name.
 
 use std::{
-    fs,
-    os::unix::fs::{DirBuilderExt, symlink},
+    fs, io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -37,9 +37,7 @@ impl Folders {
     pub(super) fn fresh(&self) -> Result<PathBuf> {
         let fresh = self.dir.with_extension("new");
         for old in [&fresh, &self.dir] {
-            if old.exists() {
-                fs::remove_dir_all(old).map_err(|e| at(old, e))?;
-            }
+            remove(old).map_err(|e| at(old, e))?;
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&fresh).map_err(|e| at(&fresh, e))?;
         Ok(fresh)
@@ -96,18 +94,89 @@ impl Folders {
     }
 }
 
-/// Removes the folders of releases that are over.
+/// Removes the folders of releases that are over. One that cannot be removed stays there until the next time: no release is
+/// the worse for it.
 pub(crate) fn sweep(local: &Local) -> Result<()> {
     let all = local.inner.store.dir().join(ALL);
     let Ok(entries) = fs::read_dir(&all) else { return Ok(()) };
+    // Looked at before the rows are: a folder that comes later may be of a release that comes later, too.
+    let there: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    if there.is_empty() {
+        return Ok(());
+    }
     let open = local.inner.store.read_now(|c| rows::open(c, None))?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let id = name.to_str().map(|n| n.trim_end_matches(".new")).unwrap_or_default();
-        if !open.iter().any(|row| row.id == id) {
-            let path = entry.path();
-            fs::remove_dir_all(&path).map_err(|e| at(&path, e))?;
+    for path in there {
+        let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if open.iter().any(|row| row.id == id) {
+            continue;
+        }
+        if let Err(error) = remove(&path) {
+            tracing::warn!(%error, path = %path.display(), "what is left of a release could not be removed");
         }
     }
     Ok(())
+}
+
+/// Removes a folder with all that is in it; one that is gone already was removed by somebody else.
+fn remove(path: &Path) -> io::Result<()> {
+    let there = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        there => there?,
+    };
+    let all = || if there.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let removed = all().or_else(|e| match e.kind() {
+        // A check may make folders that it lets nobody write to, as Go's cache of modules is.
+        io::ErrorKind::PermissionDenied => open_up(path).and_then(|()| all()),
+        _ => Err(e),
+    });
+    match removed {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Lets us write to a folder and to all folders below it. Links are not followed.
+fn open_up(dir: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(dir)?.is_dir() {
+        return Ok(());
+    }
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    fs::read_dir(dir)?.flatten().try_for_each(|entry| open_up(&entry.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::testing;
+
+    #[test]
+    fn what_lets_nobody_write_is_opened_up_and_what_a_link_leads_to_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (inner, outer) = (dir.path().join("release/cache"), dir.path().join("elsewhere"));
+        for folder in [&inner, &outer] {
+            fs::create_dir_all(folder).unwrap();
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        let release = dir.path().join("release");
+        symlink(&outer, release.join("link")).unwrap();
+        fs::set_permissions(&release, fs::Permissions::from_mode(0o500)).unwrap();
+        open_up(&release).unwrap();
+        assert_eq!([mode(&release), mode(&inner), mode(&outer)], [0o700, 0o700, 0o500]);
+        remove(&release).unwrap();
+        remove(&release).unwrap();
+        assert!(outer.exists() && !release.exists());
+        fs::set_permissions(&outer, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
+    #[test]
+    fn whatever_no_open_release_has_is_swept_away() {
+        let (dir, local) = testing::local();
+        let all = dir.path().join(ALL);
+        fs::create_dir_all(all.join("0000.new/tree")).unwrap();
+        fs::create_dir_all(all.join("0001")).unwrap();
+        fs::write(all.join("stray"), "").unwrap();
+        sweep(&local).unwrap();
+        assert_eq!(fs::read_dir(&all).unwrap().count(), 0);
+    }
 }

@@ -12,10 +12,15 @@ pub(crate) mod rows;
 mod run;
 mod steps;
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::{Local, clock::timestamp, logs};
+use super::{Local, clock::timestamp, logs, process};
 use crate::cloud::{
     Error, Pages, Permit, Result,
     releases::{
@@ -30,7 +35,6 @@ impl Releases for Local {
         Pages::once(async move {
             let rows = self.inner.store.read(rows::deliveries).await?;
             let delivery = |row: ReleaseRow| Delivery {
-                source: Some(format!("{}, branch {}", row.top.display(), row.definition.branch)),
                 name: row.delivery,
                 pipeline: Some(row.pipeline),
                 updated: Some(timestamp(row.updated)),
@@ -40,19 +44,18 @@ impl Releases for Local {
     }
 
     async fn releases(&self, delivery: &str, limit: usize) -> Result<Vec<Release>> {
-        let (delivery, dir) = (delivery.to_owned(), self.inner.store.dir().to_owned());
+        let delivery = delivery.to_owned();
         let rows = self.inner.store.read(move |c| rows::newest(c, &delivery, limit)).await?;
-        Ok(rows.iter().map(|row| rows::as_seen(row, &[], &dir)).collect())
+        Ok(rows.iter().map(|row| rows::as_seen(row, &[], false)).collect())
     }
 
     async fn get(&self, delivery: &str, release: &str) -> Result<Release> {
-        let (delivery, release) = (delivery.to_owned(), release.to_owned());
-        let dir = self.inner.store.dir().to_owned();
+        let (delivery, release, local) = (delivery.to_owned(), release.to_owned(), self.clone());
         self.inner
             .store
             .read(move |c| {
                 let row = rows::find(c, &delivery, &release)?;
-                Ok(rows::as_seen(&row, &rows::steps(c, &row.id)?, &dir))
+                Ok(rows::as_seen(&row, &rows::steps(c, &row.id)?, local.at_work_on(&row)))
             })
             .await
     }
@@ -68,7 +71,6 @@ impl Releases for Local {
         let (branch, named) = (request.definition.branch.clone(), request.revision.clone());
         let revision = self.blocking(move || git::resolve(&folder, &branch, named.as_deref())).await?;
         let (request, who, now) = (request.clone(), permit.principal().to_owned(), self.inner.clock.now_ms());
-        let dir = self.inner.store.dir().to_owned();
         self.inner
             .store
             .write(move |t| {
@@ -92,7 +94,7 @@ impl Releases for Local {
                 rows::insert(t, &row, &StepRow::new(SOURCE, SOURCE, StepKind::Source))?;
                 let line = format!("release {} of {}, {} {}", row.number, row.pipeline, row.revision, row.trigger);
                 rows::note(t, &row, now, &line)?;
-                Ok(rows::as_seen(&row, &rows::steps(t, &row.id)?, &dir))
+                Ok(rows::as_seen(&row, &rows::steps(t, &row.id)?, false))
             })
             .await
     }
@@ -136,8 +138,8 @@ impl Releases for Local {
                 Ok(())
             })
             .await?;
-        let local = self.clone();
-        self.blocking(move || folders::sweep(&local)).await
+        self.sweep_releases().await;
+        Ok(())
     }
 
     async fn stop(&self, permit: &Permit, delivery: &str, release: &str, reason: &str) -> Result<()> {
@@ -173,8 +175,8 @@ impl Releases for Local {
                 run::tell(t, &row, now, &format!("release {} is STOPPED: {words}", row.number))
             })
             .await?;
-        let local = self.clone();
-        self.blocking(move || folders::sweep(&local)).await
+        self.sweep_releases().await;
+        Ok(())
     }
 }
 
@@ -184,7 +186,49 @@ pub(crate) fn log_groups(connection: &Connection) -> Result<Vec<(String, Option<
     Ok(deliveries.into_iter().map(|row| (rows::log_group(&row.delivery), Some(row.pipeline))).collect())
 }
 
+/// The releases that this process is at work on, by their ids.
+#[derive(Default)]
+pub(crate) struct AtWork(Mutex<BTreeSet<String>>);
+
+/// This process's work on a release; given up when dropped.
+struct Held {
+    local: Local,
+    id: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.local.inner.releases.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
 impl Local {
+    /// Whether somebody is at work on a release: another process that lives, or this one.
+    fn at_work_on(&self, row: &ReleaseRow) -> bool {
+        match (&row.process, &self.inner.process) {
+            (None, _) => false,
+            // Where it could not even write down that it gave up, it may begin again.
+            (Some(process), Some(own)) if process == own.id() => {
+                self.inner.releases.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&row.id)
+            }
+            (Some(process), _) => process::alive(self.inner.store.dir(), process),
+        }
+    }
+
+    /// Makes a release this process's work.
+    fn hold_release(&self, id: &str) -> Held {
+        self.inner.releases.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        Held { local: self.clone(), id: id.to_owned() }
+    }
+
+    /// Removes what is left of releases that are over. What was done before stays done, also where this fails.
+    async fn sweep_releases(&self) {
+        let local = self.clone();
+        if let Err(error) = self.blocking(move || folders::sweep(&local)).await {
+            tracing::warn!(%error, "what is left of releases was not looked for");
+        }
+    }
+
     /// Throws away what releases have logged, when it is old.
     pub(crate) fn trim_release_logs(&self, before_ms: i64, limit: usize) -> Result<()> {
         let store = &self.inner.store;

@@ -1,10 +1,10 @@
 //! Releases and their steps as rows.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::super::{clock::timestamp, logs, process, store::sql};
+use super::super::{clock::timestamp, logs, store::sql};
 use crate::cloud::{
     Error, Result,
     releases::{Definition, Release, ReleaseStatus, Stage, Step, StepKind},
@@ -294,16 +294,11 @@ pub(super) fn stream(release: &ReleaseRow, step: &StepRow) -> String {
     format!("{}/{}/{}", release.number, step.stage, step.name)
 }
 
-/// Whether a living process is at work on it.
-pub(super) fn at_work(release: &ReleaseRow, dir: &Path) -> bool {
-    release.process.as_deref().is_some_and(|process| process::alive(dir, process))
-}
-
-/// A release as the port tells of it, with its stages where they are given.
-pub(super) fn as_seen(row: &ReleaseRow, steps: &[StepRow], dir: &Path) -> Release {
+/// A release as the port tells of it, with its stages where they are given; `at_work` says whether somebody is.
+pub(super) fn as_seen(row: &ReleaseRow, steps: &[StepRow], at_work: bool) -> Release {
     let mut stages: Vec<Stage> = Vec::new();
     let goes_on = matches!(row.status, ReleaseStatus::InProgress | ReleaseStatus::Stopping);
-    let left_alone = goes_on && !at_work(row, dir);
+    let left_alone = goes_on && !at_work;
     for step in steps {
         let mut seen = Step {
             name: step.name.clone(),

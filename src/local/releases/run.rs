@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{Local, logs, store::sql},
-    child,
+    Held, child,
     execute::judged,
     folders::{self, Folders},
     git,
@@ -49,7 +49,7 @@ impl Local {
     /// what is at work and leaves it to others.
     pub async fn carry_releases(&self, delivery: &str, end: &CancellationToken) -> Result<()> {
         while !end.is_cancelled() {
-            let Some(row) = self.claim_release(delivery).await? else { break };
+            let Some((row, _held)) = self.claim_release(delivery).await? else { break };
             let (id, folders) = (row.id.clone(), Folders::of(self, &row));
             let work = Work { local: self, row, folders, end };
             // Not held back: it may have to be dropped with all that it started.
@@ -59,40 +59,43 @@ impl Local {
                 self.inner.store.write(move |t| give_up(t, &id, &process, &why, now)).await?;
             }
         }
-        let local = self.clone();
-        self.blocking(move || folders::sweep(&local)).await
+        self.sweep_releases().await;
+        Ok(())
     }
 
     /// The deliveries of which a release is to be carried on that nobody is at work on.
     pub(crate) fn releases_to_carry(&self, connection: &Connection) -> Result<Vec<String>> {
-        let dir = self.inner.store.dir();
         let open = rows::open(connection, None)?;
-        let busy: BTreeSet<_> = open.iter().filter(|r| rows::at_work(r, dir)).map(|r| r.delivery.clone()).collect();
+        let busy: BTreeSet<_> = open.iter().filter(|r| self.at_work_on(r)).map(|r| r.delivery.clone()).collect();
         let wanted = open.iter().filter(|r| r.status != Status::Waiting && !busy.contains(&r.delivery));
         Ok(wanted.map(|r| r.delivery.clone()).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// Takes the release that is next for this process: the one that was cut off, else the newest that has not begun. What is
     /// older and waits, or has not begun either, is superseded by that.
-    async fn claim_release(&self, delivery: &str) -> Result<Option<ReleaseRow>> {
+    async fn claim_release(&self, delivery: &str) -> Result<Option<(ReleaseRow, Held)>> {
         let (process, now) = (self.process_id()?, self.inner.clock.now_ms());
-        let (delivery, dir) = (delivery.to_owned(), self.inner.store.dir().to_owned());
+        let (delivery, local) = (delivery.to_owned(), self.clone());
         self.inner
             .store
             .write(move |t| {
                 let mut open = rows::open(t, Some(&delivery))?;
                 let at_work = |r: &&ReleaseRow| matches!(r.status, Status::InProgress | Status::Stopping);
                 if let Some(row) = open.iter().find(at_work) {
-                    if rows::at_work(row, &dir) {
+                    if local.at_work_on(row) {
                         return Ok(None);
                     }
-                    return take(t, row, row.status, &process, now).map(Some);
+                    let row = take(t, row, row.status, &process, now)?;
+                    let held = local.hold_release(&row.id);
+                    return Ok(Some((row, held)));
                 }
                 let Some(newest) = open.pop().filter(|r| r.status == Status::Pending) else { return Ok(None) };
                 for older in &open {
                     supersede(t, older, newest.number, now)?;
                 }
-                take(t, &newest, Status::InProgress, &process, now).map(Some)
+                let row = take(t, &newest, Status::InProgress, &process, now)?;
+                let held = local.hold_release(&row.id);
+                Ok(Some((row, held)))
             })
             .await
     }
@@ -184,12 +187,12 @@ impl Work<'_> {
                 let ended = self.local.blocking(move || Ok(child::end_left_over(&child))).await?;
                 tracing::info!(ended, "looked for what a dead process's step has left running");
             }
-            if self.stop_requested().await? {
-                return self.over(next.as_ref(), Status::Stopped, "stopped on request").await;
-            }
             let Some(step) = next else {
                 return self.over(None, Status::Succeeded, "every step has succeeded").await;
             };
+            if self.stop_requested().await? {
+                return self.over(Some(&step), Status::Stopped, "stopped on request").await;
+            }
             if step.kind == StepKind::Approval {
                 return self.wait(step).await;
             }
@@ -384,3 +387,7 @@ impl Work<'_> {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
