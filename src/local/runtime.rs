@@ -227,7 +227,19 @@ fn machine() -> impl Iterator<Item = (&'static str, OsString)> {
 }
 
 /// Logs what comes out of a pipe, line by line.
-pub(super) async fn pump(mut pipe: impl AsyncRead + Unpin, log: Arc<dyn LogSink>) {
+async fn pump(pipe: impl AsyncRead + Unpin, log: Arc<dyn LogSink>) {
+    let logged = |line: String| {
+        log.line(&line);
+        std::future::ready(())
+    };
+    each_line(pipe, logged).await;
+}
+
+/// Gives what comes out of a pipe, line by line: nothing more is read before a line was taken.
+pub(super) async fn each_line<F: Future<Output = ()>>(
+    mut pipe: impl AsyncRead + Unpin,
+    mut take: impl FnMut(String) -> F,
+) {
     let mut line = Vec::new();
     let mut chunk = vec![0; 8 << 10];
     while let Ok(count) = pipe.read(&mut chunk).await {
@@ -237,20 +249,21 @@ pub(super) async fn pump(mut pipe: impl AsyncRead + Unpin, log: Arc<dyn LogSink>
         for part in chunk.get(..count).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
             line.extend_from_slice(part);
             if line.ends_with(b"\n") || line.len() >= MAX_LINE {
-                log_line(&line, &*log);
+                take(as_text(&line)).await;
                 line.clear();
             }
         }
     }
     if !line.is_empty() {
-        log_line(&line, &*log);
+        take(as_text(&line)).await;
     }
 }
 
-fn log_line(line: &[u8], log: &dyn LogSink) {
+/// A line without its end.
+fn as_text(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    log.line(&String::from_utf8_lossy(line));
+    String::from_utf8_lossy(line).into_owned()
 }
 
 /// A child's process group; killed when dropped. A group's number is not given to another while one of it lives.

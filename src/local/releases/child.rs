@@ -10,22 +10,21 @@ use std::{
     fs,
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncWriteExt},
     process::Command,
-    sync::mpsc::{self, UnboundedSender},
+    sync::mpsc::{self, Receiver, Sender},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::{
     Local, logs,
-    runtime::{Group, pump, signal_group},
+    runtime::{Group, each_line, signal_group},
 };
-use crate::cloud::{Error, Result, functions::LogSink};
+use crate::cloud::{Error, Result};
 
 /// Becomes what it is to execute when it is told to.
 const GATE: &str = "read -r go || exit 125; exec \"$@\" </dev/null";
@@ -33,12 +32,14 @@ const GATE: &str = "read -r go || exit 125; exec \"$@\" </dev/null";
 const MARK: &str = "PUMPHOUSE_RELEASE_STEP";
 /// How long a process may take to end that is asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long what is left in the pipes of an ended process is waited for.
-const REST: Duration = Duration::from_secs(1);
+/// How long what is left in the pipes of an ended process is waited for: what has left its group may hold them open.
+const REST: Duration = Duration::from_secs(10);
 /// The last lines that are kept for telling why it failed.
 const LAST: usize = 12;
-/// Lines that are written to the log in one transaction.
+/// Lines that are written to the log in one transaction; a process that says more at once waits.
 const BATCH: usize = 500;
+/// Bytes of what a process says that are written to the log: one that says the same for ever fills no disk.
+const MOST_LOGGED: usize = 64 << 20;
 
 /// A process that waits to be let go.
 pub(super) struct Child {
@@ -87,26 +88,11 @@ impl Child {
         (group, stream): (&str, &str),
         end: impl Future<Output = ()>,
     ) -> Result<Ended> {
-        let (lines, mut taken) = mpsc::unbounded_channel::<String>();
-        let last = Arc::new(Mutex::new(VecDeque::new()));
-        let sink: Arc<dyn LogSink> = Arc::new(Lines { lines, last: last.clone() });
-        let (writer, group, stream) = (local.clone(), group.to_owned(), stream.to_owned());
-        let writing = tokio::spawn(async move {
-            let mut batch = Vec::new();
-            while taken.recv_many(&mut batch, BATCH).await > 0 {
-                let (group, stream, said) = (group.clone(), stream.clone(), std::mem::take(&mut batch));
-                let now = writer.inner.clock.now_ms();
-                let written = writer.inner.store.write(move |t| {
-                    let events: Vec<_> = said.iter().map(|line| (now, line.as_str())).collect();
-                    logs::append(t, &group, &stream, &events)
-                });
-                if let Err(error) = written.await {
-                    tracing::warn!(%error, "what a release's step says was not written down");
-                }
-            }
-        });
-        let out = self.process.stdout.take().map(|s| AbortOnDropHandle::new(tokio::spawn(pump(s, sink.clone()))));
-        let err = self.process.stderr.take().map(|s| AbortOnDropHandle::new(tokio::spawn(pump(s, sink.clone()))));
+        let (lines, said) = mpsc::channel(BATCH);
+        let writing = tokio::spawn(write_down(local.clone(), group.to_owned(), stream.to_owned(), said));
+        let out = self.process.stdout.take().map(|pipe| listen(pipe, &lines));
+        let err = self.process.stderr.take().map(|pipe| listen(pipe, &lines));
+        drop(lines);
         if let Some(mut gate) = self.process.stdin.take() {
             // One that has ended already is told by its end.
             let _ = gate.write_all(b"go\n").await;
@@ -128,30 +114,59 @@ impl Child {
             }
         };
         let _ = tokio::time::timeout(REST, rest).await;
-        drop(sink);
-        let _ = writing.await;
-        let last = last.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        Ok(Ended { status, last })
+        Ok(Ended { status, last: writing.await.unwrap_or_default() })
     }
 }
 
-/// Takes the lines that a process says.
-struct Lines {
-    lines: UnboundedSender<String>,
-    last: Arc<Mutex<VecDeque<String>>>,
-}
-
-impl LogSink for Lines {
-    fn line(&self, text: &str) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.len() == LAST {
-            last.pop_front();
+/// Takes what a process says into a pipe.
+fn listen(pipe: impl AsyncRead + Unpin + Send + 'static, lines: &Sender<String>) -> AbortOnDropHandle<()> {
+    let lines = lines.clone();
+    let take = move |line| {
+        let lines = lines.clone();
+        async move {
+            let _ = lines.send(line).await;
         }
-        // What is longer is in the log.
-        last.push_back(text.chars().take(2_000).collect());
-        drop(last);
-        let _ = self.lines.send(text.to_owned());
+    };
+    AbortOnDropHandle::new(tokio::spawn(each_line(pipe, take)))
+}
+
+/// Writes what a process says to a log stream until nobody says anything any more; its last lines.
+async fn write_down(local: Local, group: String, stream: String, mut said: Receiver<String>) -> Vec<String> {
+    let (mut batch, mut last, mut left) = (Vec::new(), VecDeque::new(), MOST_LOGGED);
+    while said.recv_many(&mut batch, BATCH).await > 0 {
+        for line in batch.iter().skip(batch.len().saturating_sub(LAST)) {
+            if last.len() == LAST {
+                last.pop_front();
+            }
+            // What is longer is in the log.
+            last.push_back(line.chars().take(2_000).collect());
+        }
+        let mut lines = std::mem::take(&mut batch);
+        if left == 0 {
+            continue;
+        }
+        let mut fits = 0;
+        for line in &lines {
+            left = left.saturating_sub(line.len() + 1);
+            if left == 0 {
+                break;
+            }
+            fits += 1;
+        }
+        lines.truncate(fits);
+        if left == 0 {
+            lines.push(format!("the rest is not logged: the log of a step holds {} MiB", MOST_LOGGED >> 20));
+        }
+        let (group, stream, now) = (group.clone(), stream.clone(), local.inner.clock.now_ms());
+        let written = local.inner.store.write(move |t| {
+            let events: Vec<_> = lines.iter().map(|line| (now, line.as_str())).collect();
+            logs::append(t, &group, &stream, &events)
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%error, "what a release's step says was not written down");
+        }
     }
+    last.into()
 }
 
 /// When a process began, as the system tells it: with its number, it is that process and no other.
@@ -240,6 +255,22 @@ mod tests {
         let read = crate::cloud::logs::ReadLogs { groups: vec!["g".into()], ..Default::default() };
         let page = crate::cloud::logs::Logs::read(&local, &read).await.unwrap();
         assert_eq!(page.events.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn one_that_says_too_much_is_logged_in_part_and_its_last_words_are_kept() {
+        let (_dir, local) = testing::local();
+        let script = format!("head -c {} /dev/zero | tr '\\0' x; echo; echo the end; exit 1", MOST_LOGGED + (1 << 20));
+        let ended = shell(&script).run(&local, ("g", "s"), std::future::pending()).await.unwrap();
+        assert_eq!(ended.last.last().map(String::as_str), Some("the end"));
+        let logged = |c: &rusqlite::Connection| {
+            let one = |query: &str| c.query_row(query, [], |r| r.get::<_, String>(0));
+            let bytes = one("select cast(sum(length(message)) as text) from log_events")?;
+            Ok::<_, rusqlite::Error>((bytes, one("select message from log_events order by rowid desc limit 1")?))
+        };
+        let (bytes, last) = local.inner.store.read_now(|c| logged(c).map_err(Error::storage)).unwrap();
+        assert!(bytes.parse::<usize>().unwrap() <= MOST_LOGGED, "{bytes}");
+        assert_eq!(last, "the rest is not logged: the log of a step holds 64 MiB");
     }
 
     #[tokio::test]
