@@ -22,6 +22,9 @@ const VERSION: i64 = 2;
 const FILE: &str = "state.db";
 /// How often a request to end is looked for.
 const POLL: Duration = Duration::from_millis(200);
+/// How soon what could not be written is written again: less and less often.
+const AGAIN: Duration = Duration::from_millis(200);
+const SLOWEST: Duration = Duration::from_mins(1);
 
 /// The state of one embedded cloud. Cheap to clone.
 #[derive(Clone)]
@@ -166,6 +169,24 @@ impl Store {
         join(tokio::task::spawn_blocking(move || store.write_now(f)).await)
     }
 
+    /// Writes what must not get lost, and where that fails (the disk is full), again, until it is written: `what` it is, for
+    /// our own log.
+    pub(crate) async fn write_at_last<T, F>(&self, what: &str, f: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T> + Clone + Send + 'static,
+    {
+        let mut wait = AGAIN;
+        loop {
+            match self.write(f.clone()).await {
+                Ok(value) => return value,
+                Err(error) => tracing::error!(%error, "{what} could not be written down; it is tried again"),
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(SLOWEST);
+        }
+    }
+
     /// Returns when somebody, in whatever process, has set the flag that `query` reads from the row with this id.
     pub(crate) async fn asked_to_end(&self, query: &'static str, id: &str) {
         loop {
@@ -185,7 +206,12 @@ impl Store {
     /// names it, so a process may die at any moment.
     pub fn write_blob(&self, content: &[u8]) -> Result<String> {
         let (mut file, id) = self.new_blob()?;
-        file.write_all(content).map_err(|e| at(&self.blob_path(&id), e))?;
+        if let Err(error) = file.write_all(content) {
+            let path = self.blob_path(&id);
+            // Half of it would only take of the room that is missing.
+            let _ = fs::remove_file(&path);
+            return Err(at(&path, error));
+        }
         Ok(id)
     }
 

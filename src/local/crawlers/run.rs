@@ -61,11 +61,8 @@ pub(super) async fn supervise(local: Local, id: String, crawler: String, resourc
         Err(error) => format!("the crawl ended early: {error}"),
     };
     let now = local.inner.clock.now_ms();
-    let crawl = id.clone();
-    let failed = local.inner.store.write(move |t| fail(t, now, &crawler, &crawl, &why)).await;
-    if let Err(error) = failed {
-        tracing::error!(crawl = id, "the end of a crawl could not be written down: {error}");
-    }
+    let end = move |t: &Transaction<'_>| fail(t, now, &crawler, &id, &why);
+    local.inner.store.write_at_last("the end of a crawl", end).await;
 }
 
 fn work(local: &Local, id: &str, crawler: &str, resource: &resources::Crawler) -> Result<()> {

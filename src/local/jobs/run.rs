@@ -98,12 +98,8 @@ pub(super) async fn supervise(local: Local, id: String, job: String, resource: r
         }
     };
     work.abort();
-    let failed = run.fail(state, why).await;
-    if let Err(e) = &failed {
-        tracing::error!(run = run.id, "the end of a job run could not be written down: {e}");
-    }
     // It may have succeeded at the very moment of its end: then the files are objects.
-    if failed == Ok(true) {
+    if run.fail(state, why).await {
         let (store, blobs) = (run.local.inner.store.clone(), run.blobs.clone());
         let removed = tokio::task::spawn_blocking(move || {
             for blob in blobs.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -116,12 +112,12 @@ pub(super) async fn supervise(local: Local, id: String, job: String, resource: r
 
 impl Run {
     /// Writes down an end other than success; false where another end was written down before.
-    async fn fail(&self, state: JobRunState, why: String) -> Result<bool> {
+    async fn fail(&self, state: JobRunState, why: String) -> bool {
         let (run, now) = (self.clone(), self.local.inner.clock.now_ms());
         self.local
             .inner
             .store
-            .write(move |t| {
+            .write_at_last("the end of a job run", move |t| {
                 let changed = t
                     .execute(
                         "update job_runs set state = ?2, ended = ?3, error = ?4, process = null \

@@ -151,6 +151,21 @@ async fn failure(change: impl FnOnce(&mut resources::Job, &mut resources::Table)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_end_cannot_be_written_down_ends_when_it_can() {
+    let (_dir, local) = cloud(|job, _| job.sql = "select nothing from input".into());
+    put(&local, "a.json", &price("BTC", "1", "2020-01-01T00:00:00Z")).await;
+    let write = |text: &'static str| local.inner.store.write_now(|t| t.execute_batch(text).map_err(sql)).unwrap();
+    write("create trigger full before update of state on job_runs begin select raise(fail, 'the disk is full'); end");
+    let started = local.start(&permit(), "clean").await.unwrap();
+    // A few times in vain.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(Jobs::run(&local, "clean", &started.id).await.unwrap().state, JobRunState::Running);
+    write("drop trigger full");
+    assert_eq!(end(&local, &started.id).await.state, JobRunState::Failed);
+    assert_eq!(run(&local).await.state, JobRunState::Failed, "and another one may begin");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_reads_what_is_new_and_writes_partitions() {
     let (_dir, local) = cloud(|_, _| ());
     let first = price("BTC", "60123.5", "2021-03-13T23:59:59Z") + &price("ETH", "1.5", "2021-03-13T10:00:00+02:00");
