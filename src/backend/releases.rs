@@ -14,6 +14,10 @@ use crate::{
 /// How soon a release that is waited for is looked at again: less and less often, the longer it takes.
 const POLL: Duration = Duration::from_millis(200);
 const SLOWEST_POLL: Duration = Duration::from_secs(10);
+/// Looks in a row that may fail because the network, or the cloud, does not answer: a release goes on without us.
+const MOST_MISSED: u32 = 5;
+/// Releases of a delivery among which one that waits is looked for: newer ones come up behind it.
+const LOOKED_AT: usize = 20;
 
 // One that starts has not failed yet; how it ends stands in its own history.
 impl Outcome for Release {}
@@ -68,7 +72,7 @@ impl Backend {
                 let Ok(pipeline) = crate::spec::load(&location, &self.pipelines.handlers) else { continue };
                 let name = delivery_name(&pipeline.name);
                 if pipeline.release.is_some() && !all.iter().any(|d| d.name == name) {
-                    all.push(Delivery { name, pipeline: Some(pipeline.name), source: None, updated: None });
+                    all.push(Delivery { name, pipeline: Some(pipeline.name), updated: None });
                 }
             }
             all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -97,19 +101,6 @@ impl Backend {
                 "{name} has no section [release], which says how a change of it is delivered: see docs/pipeline.md"
             ),
         })))
-    }
-
-    /// A delivery's releases, the newest first; each with its stages where it goes on, so that it tells what it waits for.
-    pub async fn list_releases(&self, delivery: &str, limit: usize) -> Result<Vec<Release>> {
-        let releases = &self.cloud.releases;
-        let mut all = releases.releases(delivery, limit).await?;
-        // CodePipeline's list does not tell that one waits: of the newest that goes on, that is worth another call.
-        for release in all.iter_mut().filter(|r| r.status == ReleaseStatus::InProgress).take(1) {
-            if let Ok(whole) = releases.get(delivery, &release.id).await {
-                release.status = whole.status;
-            }
-        }
-        Ok(all)
     }
 
     /// What a release of a delivery goes through, from the pipeline that is here.
@@ -203,20 +194,27 @@ impl Backend {
             .await
     }
 
-    /// Returns when a release is over or waits; `seen` is shown it each time that it was looked at.
+    /// Returns when a release is over, or has come `until` here; `seen` is shown it each time that it was looked at.
     pub async fn follow_release(
         &self,
         delivery: &str,
         release: &str,
+        until: &Until,
         mut seen: impl FnMut(&Release),
     ) -> Result<Release> {
         let slowest = if self.cloud.identity.known().cloud == "local" { POLL } else { SLOWEST_POLL };
-        let mut wait = POLL;
+        let (mut wait, mut missed) = (POLL, 0);
         loop {
-            let now = self.cloud.releases.get(delivery, release).await?;
-            seen(&now);
-            if now.status.is_final() || now.status == ReleaseStatus::Waiting {
-                return Ok(now);
+            match self.cloud.releases.get(delivery, release).await {
+                Ok(now) => {
+                    missed = 0;
+                    seen(&now);
+                    if now.status.is_final() || until.reached(&now) {
+                        return Ok(now);
+                    }
+                }
+                Err(CloudError::Throttled(_) | CloudError::Unavailable(_)) if missed < MOST_MISSED => missed += 1,
+                Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(slowest);
@@ -229,7 +227,7 @@ impl Backend {
         let mut waiting = Vec::new();
         for delivery in deliveries {
             let Some(pipeline) = delivery.pipeline else { continue };
-            let Ok(newest) = self.list_releases(&delivery.name, 1).await else { continue };
+            let Ok(newest) = self.cloud.releases.releases(&delivery.name, LOOKED_AT).await else { continue };
             let waits = newest.into_iter().find(|r| r.status == ReleaseStatus::Waiting);
             if let Some(release) = waits
                 && let Ok(whole) = self.cloud.releases.get(&delivery.name, &release.id).await
@@ -238,6 +236,27 @@ impl Backend {
             }
         }
         waiting
+    }
+}
+
+/// How far a release is followed that is not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Until {
+    /// Until it waits for an approval; for another one than this, which was just decided: CodePipeline may tell of that for
+    /// a while yet.
+    ItWaits(Option<Approval>),
+    /// Until it is over.
+    ItsEnd,
+}
+
+impl Until {
+    fn reached(&self, release: &Release) -> bool {
+        match self {
+            Self::ItWaits(past) => {
+                release.status == ReleaseStatus::Waiting && (past.is_none() || release.waits_for() != *past)
+            }
+            Self::ItsEnd => false,
+        }
     }
 }
 
@@ -255,5 +274,50 @@ fn foreign(delivery: &Delivery, revision: Option<&str>) -> ReleaseRequest {
         },
         repository: None,
         revision: revision.map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::releases::{Stage, Step, StepKind};
+
+    fn waiting(token: &str) -> Release {
+        let step = Step {
+            name: "approve".into(),
+            kind: StepKind::Approval,
+            env: Some("prod".into()),
+            status: ReleaseStatus::Waiting,
+            started: None,
+            updated: None,
+            summary: None,
+            log_group: None,
+            log_stream: None,
+            token: Some(token.into()),
+        };
+        let stage = Stage { name: "to-prod".into(), status: ReleaseStatus::Waiting, steps: vec![step] };
+        Release {
+            id: "1".into(),
+            delivery: "lake--release".into(),
+            pipeline: None,
+            revision: None,
+            summary: None,
+            status: ReleaseStatus::Waiting,
+            trigger: None,
+            started: None,
+            updated: None,
+            stages: vec![stage],
+        }
+    }
+
+    #[test]
+    fn a_release_is_followed_past_the_approval_that_was_just_given() {
+        let release = waiting("1");
+        assert!(Until::ItWaits(None).reached(&release));
+        let given = Until::ItWaits(release.waits_for());
+        assert!(!given.reached(&release), "CodePipeline is late");
+        assert!(given.reached(&waiting("2")), "it waits again: the stage was tried once more");
+        assert!(!given.reached(&Release { status: ReleaseStatus::InProgress, ..release.clone() }));
+        assert!(!Until::ItsEnd.reached(&release), "one that is to stop does not wait for anybody");
     }
 }

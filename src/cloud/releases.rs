@@ -16,8 +16,6 @@ pub struct Delivery {
     pub name: String,
     /// The pipeline that it delivers, where known.
     pub pipeline: Option<String>,
-    /// Where changes come from, in words: `codecommit dataops, branch main`.
-    pub source: Option<String>,
     /// When it was made or last changed.
     pub updated: Option<Timestamp>,
 }
@@ -247,7 +245,7 @@ pub trait Releases: Send + Sync {
     /// # Errors
     /// [`super::Error::Conflict`] where it does not wait for this any more.
     async fn decide(&self, permit: &Permit, approval: &Approval, decision: Decision, comment: &str) -> Result<()>;
-    /// Asks a release to end (`codepipeline:StopPipelineExecution`): what is at work is waited for.
+    /// Asks a release to end (`codepipeline:StopPipelineExecution`): what is at work is waited for, an approval is not.
     async fn stop(&self, permit: &Permit, delivery: &str, release: &str, reason: &str) -> Result<()>;
 }
 

@@ -160,7 +160,7 @@ pub async fn fetch(
         Request::OtherStack(name) => stack(&*backend.cloud.stacks, name).await?,
         Request::Releases(pipeline) => {
             let delivery = backend.delivery(pipeline).await?.name;
-            let releases = backend.list_releases(&delivery, PAST).await?;
+            let releases = cloud.releases.releases(&delivery, PAST).await?;
             Data::Releases(delivery, releases)
         }
         Request::Release { delivery, id } => Data::Release(Box::new(cloud.releases.get(delivery, id).await?)),

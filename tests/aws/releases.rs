@@ -50,12 +50,10 @@ async fn deliveries_come_page_by_page_those_of_others_too() {
     let fake = Fake::start(answers);
     let state = tempfile::tempdir().unwrap();
     let all = harness::cloud(&fake, &state).releases.list().await.unwrap();
-    let told: Vec<_> = all.iter().map(|d| (d.name.as_str(), d.pipeline.as_deref(), d.source.as_deref())).collect();
-    assert_eq!(
-        told,
-        [("dataops--release", Some("dataops"), Some("codecommit dataops, branch main")), ("theirs", None, None)]
-    );
+    let told: Vec<_> = all.iter().map(|d| (d.name.as_str(), d.pipeline.as_deref())).collect();
+    assert_eq!(told, [("dataops--release", Some("dataops")), ("theirs", None)]);
     assert!(all.iter().all(|d| d.updated.is_some()));
+    assert!(sent(&fake, "GetPipeline").is_empty(), "a list takes no call for each");
 }
 
 #[tokio::test]
@@ -151,13 +149,20 @@ async fn a_release_is_started_on_the_newest_revision_or_on_the_one_that_is_named
             releases.start(&permit, &request(delivery, revision)).await.map(|r| assert_eq!(r.id, "new"))
         })
     };
+    let commit = "8f1c3aa90b5e1d2c3f4a5b6c7d8e9f0a1b2c3d4e";
     start("dataops--release", None).await.unwrap();
-    start("dataops--release", Some("abc123")).await.unwrap();
-    start("theirs", Some("abc123")).await.unwrap();
+    start("dataops--release", Some(commit)).await.unwrap();
+    start("theirs", Some("3sL4kqtJlcpXroDTDmJ")).await.unwrap();
+    for tag in ["v1", "abc123", "8f1c3aa90b5e1d2c3f4a5b6c7d8e9f0a1b2c3dxx"] {
+        let refused = start("dataops--release", Some(tag)).await.unwrap_err();
+        assert!(matches!(&refused, Error::Invalid(why) if why.contains("git rev-parse")), "{refused}");
+    }
     let sent = sent(&fake, "StartPipelineExecution");
     assert!(sent[0]["sourceRevisions"].is_null() && sent[0]["clientRequestToken"].is_string());
-    let wanted = |action| json!([{"actionName": action, "revisionType": "COMMIT_ID", "revisionValue": "abc123"}]);
-    assert_eq!((&sent[1]["sourceRevisions"], &sent[2]["sourceRevisions"]), (&wanted("source"), &wanted("Fetch")));
+    let wanted = |action, kind, value| json!([{"actionName": action, "revisionType": kind, "revisionValue": value}]);
+    assert_eq!(sent[1]["sourceRevisions"], wanted("source", "COMMIT_ID", commit));
+    assert_eq!(sent[2]["sourceRevisions"], wanted("Fetch", "S3_OBJECT_VERSION_ID", "3sL4kqtJlcpXroDTDmJ"));
+    assert_eq!(sent.len(), 3);
     let busy = start("busy--release", None).await.unwrap_err();
     assert!(matches!(&busy, Error::Conflict(why) if why.contains("is being changed")), "{busy}");
 }
@@ -192,7 +197,7 @@ async fn a_decision_is_about_the_wait_that_was_seen() {
 }
 
 #[tokio::test]
-async fn a_release_is_asked_to_stop_and_what_is_at_work_is_waited_for() {
+async fn a_release_is_asked_to_stop_and_what_is_at_work_is_waited_for_but_no_approval() {
     let fake = Fake::start(answers);
     let dir = tempfile::tempdir().unwrap();
     let stop = |release: &'static str, reason: &'static str| {
@@ -204,7 +209,12 @@ async fn a_release_is_asked_to_stop_and_what_is_at_work_is_waited_for() {
     stop(WAITS, "a mistake").await.unwrap();
     stop(FAILED, "").await.unwrap();
     let sent = sent(&fake, "StopPipelineExecution");
-    assert_eq!((&sent[0]["abandon"], &sent[0]["reason"]), (&json!(false), &json!("a mistake")));
+    assert_eq!(
+        (&sent[0]["abandon"], &sent[0]["reason"]),
+        (&json!(true), &json!("a mistake")),
+        "nobody may ever decide"
+    );
+    assert_eq!(sent[1]["abandon"], false);
     assert!(sent[1]["reason"].is_null(), "asked before, and without a reason");
     let over = stop(DONE, "").await.unwrap_err();
     assert!(matches!(&over, Error::Conflict(why) if why.contains("already finished")), "{over}");

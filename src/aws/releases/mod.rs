@@ -5,7 +5,6 @@ mod model;
 use async_trait::async_trait;
 use aws_sdk_codepipeline::types as sdk;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use futures::{StreamExt, stream};
 
 use super::{Aws, error::failed, time::optional};
 use crate::cloud::{
@@ -15,8 +14,6 @@ use crate::cloud::{
 
 /// The most that CodePipeline gives at once.
 const PER_PAGE: usize = 100;
-/// Pipelines that are looked into at once.
-const AT_ONCE: usize = 4;
 /// Characters of a comment, and of a reason.
 const LONGEST_COMMENT: usize = 512;
 const LONGEST_REASON: usize = 200;
@@ -31,7 +28,7 @@ impl Releases for Aws {
             let found = page.pipelines.unwrap_or_default().into_iter().filter_map(|p| {
                 let updated = optional(p.updated.as_ref()).or_else(|| optional(p.created.as_ref()));
                 let name = p.name?;
-                Some(Delivery { pipeline: delivered(&name).map(str::to_owned), name, source: None, updated })
+                Some(Delivery { pipeline: delivered(&name).map(str::to_owned), name, updated })
             });
             let mut found: Vec<_> = found.collect();
             // Ours are known by their names: only others are looked for among what stacks hold.
@@ -41,15 +38,7 @@ impl Releases for Aws {
                     delivery.pipeline = owners.pipeline(&delivery.name);
                 }
             }
-            // Where changes come from takes a call each: for those of others, nobody asked.
-            let told = stream::iter(found).map(|delivery| async move {
-                if delivery.pipeline.is_none() {
-                    return delivery;
-                }
-                let source = self.layout(&delivery.name, None).await.ok().and_then(|l| model::source(&l));
-                Delivery { source, ..delivery }
-            });
-            Ok((told.buffered(AT_ONCE).collect().await, page.next_token.filter(|t| !t.is_empty())))
+            Ok((found, page.next_token.filter(|t| !t.is_empty())))
         })
     }
 
@@ -120,16 +109,7 @@ impl Releases for Aws {
             .client_request_token(uuid::Uuid::new_v4().simple().to_string());
         if let Some(revision) = &request.revision {
             let layout = self.layout(delivery, None).await?;
-            let Some(action) = model::source_action(&layout) else {
-                return Err(Error::Invalid(format!("{delivery} has no source that takes a revision")));
-            };
-            let revision = sdk::SourceRevisionOverride::builder()
-                .action_name(action)
-                .revision_type(sdk::SourceRevisionType::CommitId)
-                .revision_value(revision)
-                .build()
-                .map_err(|e| Error::Invalid(e.to_string()))?;
-            call = call.source_revisions(revision);
+            call = call.source_revisions(model::revision(delivery, &layout, revision)?);
         }
         let started = call.send().await.map_err(failed("codepipeline:StartPipelineExecution", "delivery", delivery))?;
         let Some(id) = started.pipeline_execution_id else {
@@ -213,12 +193,14 @@ impl Releases for Aws {
     async fn stop(&self, permit: &Permit, delivery: &str, release: &str, reason: &str) -> Result<()> {
         permit.check("codepipeline:StopPipelineExecution", delivery)?;
         limited("a reason", reason, LONGEST_REASON)?;
+        // An approval would be waited for, too, for days. Who may not ask where it stands may still stop it.
+        let only_waits = self.state(delivery).await.is_ok_and(|stages| model::only_waits(&stages, release));
         let client = self.client.codepipeline().await?;
         let sent = client
             .stop_pipeline_execution()
             .pipeline_name(delivery)
             .pipeline_execution_id(release)
-            .abandon(false)
+            .abandon(only_waits)
             .set_reason(Some(reason.to_owned()).filter(|r| !r.is_empty()))
             .send()
             .await;

@@ -4,7 +4,10 @@ use aws_sdk_codepipeline::types as sdk;
 
 use crate::{
     aws::time::optional,
-    cloud::releases::{Release, ReleaseStatus, Stage, Step, StepKind, delivered, step_kind},
+    cloud::{
+        Error, Result,
+        releases::{Release, ReleaseStatus, Stage, Step, StepKind, delivered, step_kind},
+    },
 };
 
 /// An approval that is waited for.
@@ -34,6 +37,21 @@ pub(super) fn waiting(stages: &[sdk::StageState]) -> Vec<Waiting> {
         }
     }
     found
+}
+
+/// Whether all that a release is at is to wait for approvals.
+pub(super) fn only_waits(stages: &[sdk::StageState], release: &str) -> bool {
+    let in_stage = |stage: &&sdk::StageState| {
+        stage.latest_execution.as_ref().is_some_and(|execution| execution.pipeline_execution_id == release)
+    };
+    let at_work: Vec<_> = stages
+        .iter()
+        .filter(in_stage)
+        .flat_map(|stage| stage.action_states.as_deref().unwrap_or_default())
+        .filter_map(|action| action.latest_execution.as_ref())
+        .filter(|latest| latest.status == Some(sdk::ActionExecutionStatus::InProgress))
+        .collect();
+    !at_work.is_empty() && at_work.iter().all(|latest| latest.token.is_some())
 }
 
 /// The status of a release.
@@ -99,32 +117,40 @@ fn first_line(said: &str) -> Option<String> {
     text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
 }
 
-/// The action that takes revisions.
-pub(super) fn source_action(layout: &sdk::PipelineDeclaration) -> Option<&str> {
-    source_of(layout).map(|action| action.name.as_str())
-}
-
-fn source_of(layout: &sdk::PipelineDeclaration) -> Option<&sdk::ActionDeclaration> {
+/// A revision in the place of the newest one, for the action that takes revisions.
+///
+/// # Errors
+/// [`Error::Invalid`] where the source does not know revisions of this kind: CodePipeline says so only in the release.
+pub(super) fn revision(
+    delivery: &str,
+    layout: &sdk::PipelineDeclaration,
+    revision: &str,
+) -> Result<sdk::SourceRevisionOverride> {
     let is = |action: &&sdk::ActionDeclaration| category(action) == Some(&sdk::ActionCategory::Source);
-    layout.stages.iter().flat_map(|stage| &stage.actions).find(is)
+    let Some(action) = layout.stages.iter().flat_map(|stage| &stage.actions).find(is) else {
+        return Err(Error::Invalid(format!("{delivery} has no source that takes a revision")));
+    };
+    let kind = match action.action_type_id.as_ref().map(|id| id.provider.as_str()) {
+        Some("S3") => sdk::SourceRevisionType::S3ObjectVersionId,
+        Some("ECR") => sdk::SourceRevisionType::ImageDigest,
+        _ => sdk::SourceRevisionType::CommitId,
+    };
+    let commit = revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit());
+    if kind == sdk::SourceRevisionType::CommitId && !commit {
+        return Err(Error::Invalid(format!(
+            "{revision:?} is no commit's whole id, and on AWS a release takes nothing else: `git rev-parse {revision}` tells it"
+        )));
+    }
+    let built = sdk::SourceRevisionOverride::builder()
+        .action_name(&action.name)
+        .revision_type(kind)
+        .revision_value(revision)
+        .build();
+    built.map_err(|e| Error::Invalid(e.to_string()))
 }
 
 fn category(action: &sdk::ActionDeclaration) -> Option<&sdk::ActionCategory> {
     action.action_type_id.as_ref().map(|id| &id.category)
-}
-
-/// Where a delivery takes changes from, in words.
-pub(super) fn source(layout: &sdk::PipelineDeclaration) -> Option<String> {
-    let action = source_of(layout)?;
-    let configured = |key: &str| action.configuration.as_ref().and_then(|c| c.get(key)).map(String::as_str);
-    let provider = action.action_type_id.as_ref().map(|id| id.provider.as_str()).unwrap_or_default();
-    let (kind, repository) = match provider {
-        "CodeCommit" => ("codecommit", configured("RepositoryName")),
-        "CodeStarSourceConnection" => ("connection", configured("FullRepositoryId")),
-        other => (other, configured("S3Bucket").or_else(|| configured("RepositoryName"))),
-    };
-    let branch = configured("BranchName").map(|b| format!(", branch {b}")).unwrap_or_default();
-    Some(format!("{kind} {}{branch}", repository.unwrap_or("(unknown)")))
 }
 
 /// A release with its stages: those that it went through, and those that are still before it.
@@ -255,7 +281,8 @@ fn said(
             (one, other) => one.or(other),
         }
     });
-    if kind == StepKind::Approval && status.is_final() {
+    // One that was given up, since its release was stopped, nobody has decided.
+    if kind == StepKind::Approval && matches!(status, ReleaseStatus::Succeeded | ReleaseStatus::Failed) {
         let word = if status == ReleaseStatus::Succeeded { "approved" } else { "refused" };
         let who = done.and_then(|d| text(d.updated_by.as_deref())).map(|w| format!(" by {}", principal(&w)));
         let comment = summary.or(failure).map(|c| format!(": {c}"));

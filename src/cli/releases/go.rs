@@ -14,7 +14,10 @@ use super::{
     show::{self, Which, first, known_as},
 };
 use crate::{
-    backend::{Consent, releases},
+    backend::{
+        Consent,
+        releases::{self, Until},
+    },
     cloud::releases::{Decision, Release, ReleaseStatus},
 };
 
@@ -66,7 +69,7 @@ impl Start {
             left_to_others(s, connection, &release);
             return show::show(s, &release);
         }
-        follow(s, connection, &release, true).await
+        follow(s, connection, &release, true, Until::ItWaits(None)).await
     }
 }
 
@@ -109,7 +112,7 @@ impl Decide {
             left_to_others(s, connection, &release);
             return show::show(s, &connection.backend.cloud.releases.get(&release.delivery, &release.id).await?);
         }
-        follow(s, connection, &release, true).await
+        follow(s, connection, &release, true, Until::ItWaits(release.waits_for())).await
     }
 
     /// Ends it.
@@ -128,7 +131,7 @@ impl Stop {
         let release = self.which.find(backend, open, "goes on").await?;
         let consent = s.consent(backend, &releases::stop_effect(&release.delivery, &release.id))?;
         backend.stop_release(&release.delivery, &release.id, &self.reason, &consent).await?;
-        let ended = watch(connection, &release, false).await?;
+        let ended = watch(connection, &release, false, &Until::ItsEnd).await?;
         show::show(s, &ended)?;
         match ended.status {
             // It may have been quicker.
@@ -141,12 +144,12 @@ impl Stop {
 /// Follows the release that is named, else the newest.
 pub async fn follow_named(s: &Session, connection: &Connection, which: &Which) -> Result {
     let release = which.find(&connection.backend, |_| true, "is there yet").await?;
-    follow(s, connection, &release, false).await
+    follow(s, connection, &release, false, Until::ItWaits(None)).await
 }
 
 /// Follows a release until it is over or waits, and shows it then.
-async fn follow(s: &Session, connection: &Connection, release: &Release, ours: bool) -> Result {
-    let ended = watch(connection, release, ours).await?;
+async fn follow(s: &Session, connection: &Connection, release: &Release, ours: bool, until: Until) -> Result {
+    let ended = watch(connection, release, ours, &until).await?;
     show::show(s, &ended)?;
     match ended.status {
         ReleaseStatus::Succeeded => Ok(()),
@@ -184,9 +187,9 @@ fn how(release: &Release) -> String {
     format!("release {id} of {name} is {word}")
 }
 
-/// Follows a release until it is over or waits, with a line for each step as it gets on. On the embedded cloud, Ctrl-C asks
-/// a release to stop that this command has begun or let go on.
-async fn watch(connection: &Connection, release: &Release, ours: bool) -> Result<Release> {
+/// Follows a release until it is over or has come so far, with a line for each step as it gets on. On the embedded cloud,
+/// Ctrl-C asks a release to stop that this command has begun or let go on.
+async fn watch(connection: &Connection, release: &Release, ours: bool, until: &Until) -> Result<Release> {
     let backend = &connection.backend;
     let local = backend.cloud.identity.known().cloud == "local";
     let (delivery, id) = (release.delivery.as_str(), release.id.as_str());
@@ -195,7 +198,8 @@ async fn watch(connection: &Connection, release: &Release, ours: bool) -> Result
     let mut signals = Watch::begin();
     let mut asked = false;
     let result = {
-        let mut following = std::pin::pin!(backend.follow_release(delivery, id, |release| tell(release, &mut seen)));
+        let mut following =
+            std::pin::pin!(backend.follow_release(delivery, id, until, |release| tell(release, &mut seen)));
         loop {
             tokio::select! {
                 ended = &mut following => break ended.map_err(Failure::from),

@@ -8,7 +8,8 @@ use super::super::{
 use crate::{
     backend::Backend,
     cloud::{
-        logs::{LogEvent, ReadLogs},
+        Error,
+        logs::{LogEvent, LogPage, ReadLogs},
         releases::{Release, Step, delivered},
     },
     config::Format,
@@ -77,7 +78,7 @@ pub async fn list(s: &Session, backend: &Backend, pipeline: Option<&str>, limit:
     };
     let mut all = Vec::new();
     for delivery in &deliveries {
-        for mut release in backend.list_releases(&delivery.name, limit).await? {
+        for mut release in backend.cloud.releases.releases(&delivery.name, limit).await? {
             release.pipeline = release.pipeline.or_else(|| delivery.pipeline.clone());
             all.push(release);
         }
@@ -101,7 +102,7 @@ impl Which {
         let id = if let Some(id) = &self.release {
             id.clone()
         } else {
-            let all = backend.list_releases(&delivery.name, LOOKED_AT).await?;
+            let all = backend.cloud.releases.releases(&delivery.name, LOOKED_AT).await?;
             let Some(found) = all.iter().find(|r| fits(r)) else {
                 let newest = all.first().map(|r| format!("; the newest, {}, is {}", r.id, r.status.word()));
                 return Err(Failure::failed(format!(
@@ -132,7 +133,7 @@ impl Which {
             let known: Vec<_> = all.iter().map(name).collect();
             return Err(Failure::failed(format!("no step {wanted:?}; there are: {}", known.join(", "))));
         }
-        let mut events = Vec::new();
+        let mut events: Vec<LogEvent> = Vec::new();
         for (stage, step) in wanted {
             let (Some(group), Some(stream)) = (&step.log_group, &step.log_stream) else { continue };
             // An approval's is the release's own, which is no step's.
@@ -142,19 +143,24 @@ impl Which {
             let mut read =
                 ReadLogs { groups: vec![group.clone()], stream: Some(stream.clone()), ..ReadLogs::default() };
             loop {
-                let page = backend.cloud.logs.read(&read).await?;
-                events.extend(page.events.into_iter().map(|event| (format!("{stage}/{}", step.name), event)));
+                let page = match backend.cloud.logs.read(&read).await {
+                    // It has not written anything yet, or that was thrown away since.
+                    Err(Error::NotFound { .. }) => LogPage::default(),
+                    page => page?,
+                };
+                if s.out.format == Format::Table {
+                    // A page at a time: there may be millions.
+                    s.out.lines(page.events.iter().map(|event| line(stage, step, event)))?;
+                } else {
+                    events.extend(page.events);
+                }
                 read.after = page.next.or(read.after.take());
                 if !page.more {
                     break;
                 }
             }
         }
-        if s.out.format == Format::Table {
-            return s.out.lines(events.iter().map(|(step, event)| line(step, event)));
-        }
-        let events: Vec<LogEvent> = events.into_iter().map(|(_, event)| event).collect();
-        s.out.list(&events, &EVENTS, "")
+        if s.out.format == Format::Table { Ok(()) } else { s.out.list(&events, &EVENTS, "") }
     }
 }
 
@@ -165,10 +171,10 @@ const EVENTS: [Column<LogEvent>; 4] = [
     ("message", |e| Cell::text(&e.message)),
 ];
 
-fn line(step: &str, event: &LogEvent) -> String {
+fn line(stage: &str, step: &Step, event: &LogEvent) -> String {
     let time = event.timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
     let message = text::clean_lines(&event.message).collect::<Vec<_>>().join("\n");
-    format!("{time} {step} {message}")
+    format!("{time} {stage}/{} {message}", step.name)
 }
 
 fn steps(release: &Release) -> Vec<(String, Step)> {
