@@ -71,7 +71,10 @@ pub fn on_this_machine(config: &Config) -> bool {
         #[cfg(unix)]
         Host::Unix(_) => true,
     };
-    !config.get_hosts().is_empty() && config.get_hosts().iter().all(local)
+    // An address is gone to whatever the name beside it says.
+    !config.get_hosts().is_empty()
+        && config.get_hosts().iter().all(local)
+        && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 /// Connects. A server on another machine must speak TLS and show a certificate of its name that `roots` vouch for, unless
@@ -148,8 +151,8 @@ pub async fn query(client: &mut Client, sql: &str, limit: usize) -> Result<Rows>
     if prepared.columns().is_empty() {
         return Err(Error::Invalid("this gives no rows: write a SELECT".into()));
     }
-    let first = sql.trim_start_matches('(').split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    let cursor = ["select", "with", "values", "table"].contains(&first.to_ascii_lowercase().as_str());
+    // What has a cursor gives no more rows than are asked for; what has none (SHOW, EXPLAIN) is short.
+    let cursor = ["select", "with", "values", "table"].contains(&first_word(sql).to_ascii_lowercase().as_str());
     let messages = if cursor {
         transaction
             .batch_execute(&format!("declare pumphouse no scroll cursor for {sql}"))
@@ -172,6 +175,38 @@ pub async fn query(client: &mut Client, sql: &str, limit: usize) -> Result<Rows>
     let truncated = rows.len() > limit;
     rows.truncate(limit);
     Ok(Rows { columns, rows, elapsed_ms: begun.elapsed().as_millis() as u64, truncated })
+}
+
+/// The first word of a statement, behind comments and brackets.
+fn first_word(sql: &str) -> &str {
+    let mut rest = sql;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+        if let Some(comment) = rest.strip_prefix("--") {
+            rest = comment.split_once('\n').map_or("", |(_, behind)| behind);
+        } else if rest.starts_with("/*") {
+            // PostgreSQL's comments may stand in one another.
+            let mut depth = 0_u32;
+            loop {
+                if let Some(behind) = rest.strip_prefix("/*") {
+                    (depth, rest) = (depth + 1, behind);
+                } else if let Some(behind) = rest.strip_prefix("*/") {
+                    (depth, rest) = (depth - 1, behind);
+                } else {
+                    let mut chars = rest.chars();
+                    if chars.next().is_none() {
+                        break;
+                    }
+                    rest = chars.as_str();
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        } else {
+            return rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        }
+    }
 }
 
 /// Statements in one transaction.
@@ -336,6 +371,8 @@ mod tests {
             ("postgresql://me@db.example.com/x", false),
             ("postgresql://me@localhost,db.example.com/x", false),
             ("postgresql://me@10.0.0.1/x", false),
+            ("host=localhost hostaddr=10.0.0.1", false),
+            ("host=localhost hostaddr=127.0.0.1", true),
         ] {
             assert_eq!(on_this_machine(&config(text).unwrap()), local, "{text}");
         }
@@ -369,6 +406,22 @@ mod tests {
     fn a_file_without_certificates_is_no_reason_to_trust() {
         for pem in [&b""[..], b"hello", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert!(tls(&Roots::Pem(pem.to_vec())).is_err());
+        }
+    }
+
+    #[test]
+    fn a_statement_s_first_word_stands_behind_its_comments() {
+        for (sql, word) in [
+            ("select 1", "select"),
+            ("-- The newest\n  -- of all\nSELECT 1", "SELECT"),
+            ("/* a /* b */ é */ (with x as (select 1) table x)", "with"),
+            ("/**/((values(1)))", "values"),
+            ("show all", "show"),
+            ("-- nothing", ""),
+            ("/* open", ""),
+            ("", ""),
+        ] {
+            assert_eq!(first_word(sql), word, "{sql}");
         }
     }
 

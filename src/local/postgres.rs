@@ -33,6 +33,8 @@ use programs::MISSING;
 
 /// How long a broken connection is tried again, as a server that ends is started anew.
 const AGAIN: Duration = Duration::from_millis(200);
+/// What is said of a server that cannot be held on to.
+const ENDS: &str = "PostgreSQL ends as soon as it is started";
 
 /// This process's hold on the private server, from its first use on.
 #[derive(Default)]
@@ -120,7 +122,7 @@ impl Local {
                 other => return other,
             }
         }
-        Err(Error::Unavailable("PostgreSQL ends as soon as it is started".into()))
+        Err(Error::Unavailable(ENDS.into()))
     }
 
     async fn hold_postgres(&self) -> Result<Hold> {
@@ -153,11 +155,22 @@ impl Local {
         }
         let server = &self.inner.postgres;
         let mut held = server.held.blocking_lock();
-        if held.is_none() {
-            *held = Some(instance::hold(self.inner.store.dir())?);
+        for last in [false, true] {
+            if held.is_none() {
+                *held = Some(instance::hold(self.inner.store.dir())?);
+                server.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            let Some(hold) = held.as_ref() else { break };
+            match runtime.block_on(open(hold, &server.made, database)) {
+                // It was ended behind our back: once more, from its start.
+                Err(Error::Unavailable(_)) if !last => {
+                    drop(held.take());
+                    std::thread::sleep(AGAIN);
+                }
+                other => return other.map(drop),
+            }
         }
-        let Some(hold) = held.as_ref() else { return Ok(()) };
-        runtime.block_on(open(hold, &server.made, database)).map(drop)
+        Err(Error::Unavailable(ENDS.into()))
     }
 
     /// Removes a database of the private server with all that it holds; `others` says whether the server holds more.
@@ -240,4 +253,33 @@ async fn make(hold: &Hold, database: &str, password: &str) -> Result<()> {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process, thread, time::Instant};
+
+    use super::*;
+    use crate::local::testing;
+
+    #[test]
+    fn a_server_that_was_ended_behind_our_back_is_started_anew_for_the_next_database() {
+        if !instance::installed() {
+            eprintln!("skipped: no PostgreSQL");
+            return;
+        }
+        let (dir, local) = testing::local();
+        local.make_postgres("first").unwrap();
+        let file = dir.path().join("postgres/data/postmaster.pid");
+        let text = fs::read_to_string(&file).unwrap();
+        process::Command::new("kill").args(["-INT", text.lines().next().unwrap()]).status().unwrap();
+        let end = Instant::now() + Duration::from_mins(1);
+        while file.exists() {
+            assert!(Instant::now() < end, "it does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+        local.make_postgres("second").unwrap();
+        assert!(file.exists());
+        local.remove_postgres("second", false).unwrap();
+    }
 }
