@@ -420,6 +420,13 @@ class Failures(unittest.TestCase):
         self.assertRegex(self.failure(good + price("ETH", "abc")), r"landing/b\.json line 2: .*'abc'")
         self.assertRegex(self.failure(good + price("ETH", "1", "yesterday")), r"landing/b\.json line 2: .*'yesterday'")
 
+    def test_a_place_that_cannot_be_found_hides_no_mistake_and_the_run_is_undone(self):
+        lost = mock.patch("runner.line_number", side_effect=OSError("the file is gone"))
+        with lost:
+            said = self.failure(price("ETH", "1") + price("ETH", "abc"))
+        self.assertRegex(said, r"'abc'")
+        self.assertNotIn("gone", said)
+
     def test_mistakes_in_the_sql_are_a_line(self):
         good = price("ETH", "1")
         self.assertRegex(self.failure(good, sql="select amuont from input"), r"UNRESOLVED_COLUMN.*`amuont`.*`amount`")

@@ -564,6 +564,15 @@ def line_number(files, path, wanted):
 
 def located(spark, files, args, paths, message):
     """Adds to the error of a cast where the value stands in the input. Slow, and done only for a run that fails."""
+    try:
+        return located_in(spark, files, args, paths, message)
+    except Exception as e:
+        # What went wrong first is what is to be told.
+        log(f"where the value stands was not found: {reason(e)}")
+        return message
+
+
+def located_in(spark, files, args, paths, message):
     found = re.search(r"[Tt]he value '(.*?)' of the type", message, re.S)
     if not found or args["INPUT_FORMAT"] not in ("json", "csv") or "://" in message:
         return message
