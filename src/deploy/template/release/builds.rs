@@ -77,6 +77,11 @@ const FETCH_BOOTSTRAP: [&str; 2] = [
 const BOOTSTRAP_PATH: &str = "/tmp/bootstrap";
 const PLAN_FILE: &str = "plan.json";
 
+/// A command in a shell of its own, as on the embedded cloud: CodeBuild has one for all, in which a `cd` would last.
+fn in_a_shell(command: &str) -> String {
+    format!("sh -c '{}'", command.replace('\'', r"'\''"))
+}
+
 /// The buildspec of a step: of the checks, or of what is done for an environment. `rust` says whether functions in Rust are
 /// deployed.
 pub fn buildspec(pipeline: &Pipeline, step: ReleaseStep, env: &str, rust: bool) -> String {
@@ -97,7 +102,7 @@ pub fn buildspec(pipeline: &Pipeline, step: ReleaseStep, env: &str, rust: bool) 
     let commands = match step {
         ReleaseStep::Check => {
             let mut commands = vec![format!("cd {source}")];
-            commands.extend(definition.into_iter().flat_map(|d| d.checks.iter().cloned()));
+            commands.extend(definition.into_iter().flat_map(|d| &d.checks).map(|check| in_a_shell(check)));
             commands
         }
         ReleaseStep::Plan => {

@@ -312,3 +312,30 @@ fn without_an_address_nobody_is_told() {
     assert_eq!(of(&document, "AWS::SNS::Topic").count(), 0);
     assert!(!document.to_string().contains("sns:Publish") && !document.to_string().contains("NotificationArn"));
 }
+
+#[test]
+fn each_check_begins_in_the_pipeline_s_folder_whatever_the_one_before_has_done() {
+    let mut pipeline = dataops();
+    let definition = &mut pipeline.release.as_mut().unwrap().definition;
+    definition.folder = "a lake".into();
+    let last = "printf '%s\\n' \"it's\" 'a $HOME' `echo x` > said # done";
+    definition.checks =
+        ["cd / && x=1", "test -f pipeline.toml && test -z \"$x\"", "exit 0", last].map(str::to_owned).to_vec();
+    let commands = |pipeline: &Pipeline| {
+        let spec: Value = serde_json::from_str(&buildspec(pipeline, ReleaseStep::Check, "", false)).unwrap();
+        let all = spec["phases"]["build"]["commands"].as_array().unwrap().clone();
+        all.iter().map(|c| format!("{{\n{}\n}} || exit 1\n", c.as_str().unwrap())).collect::<String>()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("a lake");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("pipeline.toml"), "").unwrap();
+    let run = |script: String| {
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", &script]).env("CODEBUILD_SRC_DIR", dir.path()).status().unwrap().code()
+    };
+    assert_eq!(run(commands(&pipeline)), Some(0));
+    assert_eq!(std::fs::read_to_string(folder.join("said")).unwrap(), "it's\na $HOME\nx\n");
+    pipeline.release.as_mut().unwrap().definition.checks.insert(0, "false".into());
+    assert_eq!(run(commands(&pipeline)), Some(1), "and one that fails ends the build");
+}
