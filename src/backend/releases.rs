@@ -14,7 +14,8 @@ use crate::{
 /// How soon a release that is waited for is looked at again: less and less often, the longer it takes.
 const POLL: Duration = Duration::from_millis(200);
 const SLOWEST_POLL: Duration = Duration::from_secs(10);
-/// Looks in a row that may fail because the network, or the cloud, does not answer: a release goes on without us.
+/// Looks in a row that may fail because the network, or the cloud, does not answer, or because CodePipeline does not know
+/// yet what it has just started: a release goes on without us.
 const MOST_MISSED: u32 = 5;
 /// Releases of a delivery among which one that waits is looked for: newer ones come up behind it.
 const LOOKED_AT: usize = 20;
@@ -213,7 +214,11 @@ impl Backend {
                         return Ok(now);
                     }
                 }
-                Err(CloudError::Throttled(_) | CloudError::Unavailable(_)) if missed < MOST_MISSED => missed += 1,
+                Err(CloudError::Throttled(_) | CloudError::Unavailable(_) | CloudError::NotFound { .. })
+                    if missed < MOST_MISSED =>
+                {
+                    missed += 1;
+                }
                 Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(wait).await;

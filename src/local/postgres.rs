@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_server_that_was_ended_behind_our_back_is_started_anew_for_the_next_database() {
-        if !instance::installed() {
+        if !programs::installed() {
             eprintln!("skipped: no PostgreSQL");
             return;
         }

@@ -3,7 +3,10 @@
 mod codepipeline;
 mod stack;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use pumphouse::cloud::{
     Error,
@@ -13,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::{
     fake::{Answer, Asked, Fake},
-    harness,
+    harness::{self, Pumphouse},
+    identity::CALLER,
 };
 use codepipeline::{DONE, FAILED, WAITS, answers};
 
@@ -271,4 +275,45 @@ async fn every_call_that_is_denied_names_its_action() {
         let action = format!("codepipeline:{name}");
         assert!(matches!(&error, Error::AccessDenied { action: told, .. } if *told == action), "{name}: {error}");
     }
+}
+
+#[test]
+fn a_release_is_followed_though_codepipeline_does_not_know_it_at_once() {
+    let looks = AtomicUsize::new(0);
+    let fake = Fake::start(move |asked| match asked.operation.as_str() {
+        "GetCallerIdentity" => Answer::xml(CALLER),
+        "GetPipelineExecution" if looks.fetch_add(1, Ordering::SeqCst) < 2 => {
+            Answer::json_error(400, "PipelineExecutionNotFoundException", "There is no such execution")
+        }
+        _ => answers(asked),
+    });
+    let started = Pumphouse::on(&fake).run(&["releases", "start", "theirs", "--yes"]);
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    assert!(String::from_utf8_lossy(&started.stdout).contains("SUCCEEDED"), "{started:?}");
+    assert_eq!(sent(&fake, "GetPipelineExecution").len(), 3);
+}
+
+#[test]
+fn a_release_is_followed_past_the_approval_that_was_given() {
+    // How often it was looked at since; none: nobody has decided.
+    let since = Mutex::new(None);
+    let fake = Fake::start(move |asked| {
+        let mut since = since.lock().unwrap();
+        match (asked.operation.as_str(), *since) {
+            ("GetCallerIdentity", _) => return Answer::xml(CALLER),
+            ("PutApprovalResult", _) => *since = Some(0),
+            ("GetPipelineExecution", Some(looks)) => {
+                *since = Some(looks + 1);
+                if looks == 2 {
+                    return Answer::json(&json!({"pipelineExecution": {"status": "Succeeded"}}));
+                }
+            }
+            _ => {}
+        }
+        answers(asked)
+    });
+    let approved = Pumphouse::on(&fake).run(&["releases", "approve", "dataops", "--confirm", "dataops-prod"]);
+    let said = String::from_utf8_lossy(&approved.stderr);
+    assert!(approved.status.success() && !said.contains("lets it go on"), "{said}");
+    assert!(String::from_utf8_lossy(&approved.stdout).contains("SUCCEEDED"), "{approved:?}");
 }

@@ -165,7 +165,8 @@ fn collect<'a>(value: &'a Value, found: &mut Vec<Target<'a>>) {
                     found.push(Target { id, attribute: parts.get(1).and_then(Value::as_str) });
                 }
             } else if let Some(text) = fields.get("Fn::Sub").and_then(Value::as_str).filter(|_| fields.len() == 1) {
-                for part in text.split("${").skip(1) {
+                // `${!name}` is text.
+                for part in text.split("${").skip(1).filter(|part| !part.starts_with('!')) {
                     let Some((name, _)) = part.split_once('}') else { continue };
                     let (id, attribute) = name.split_once('.').map_or((name, None), |(id, a)| (id, Some(a)));
                     found.push(Target { id, attribute });

@@ -30,7 +30,7 @@ impl<'a> Body<'a> {
                         (jdbc(database), secret_id(&database.logical_id))
                     }
                     ConnectionTo::Url { url, port, secret } => {
-                        self.way_to(id, network, *port, &resource.name);
+                        self.way_to(network, *port);
                         (json!(url), self.id(resource, "secret", secret)?.to_owned())
                     }
                 };
@@ -91,11 +91,17 @@ impl<'a> Body<'a> {
         self.add(&format!("{group}Egress"), Entry::new("AWS::EC2::SecurityGroupEgress", outward));
     }
 
-    /// The way to a database that is none of ours, wherever it is.
-    fn way_to(&mut self, id: &str, network: &str, port: u16, name: &str) {
-        let mut rule = network::egress("0.0.0.0/0", port, &format!("The database of {name}"));
-        rule["GroupId"] = att(&jobs_group(network), "GroupId");
-        self.add(&format!("{id}Egress"), Entry::new("AWS::EC2::SecurityGroupEgress", rule));
+    /// The way to databases that are none of ours, wherever they are. Two connections may need the same one, and a group has
+    /// a rule once.
+    fn way_to(&mut self, network: &str, port: u16) {
+        let group = jobs_group(network);
+        let id = format!("{group}To{port}");
+        if self.resources.contains_key(&id) {
+            return;
+        }
+        let mut rule = network::egress("0.0.0.0/0", port, "Databases elsewhere");
+        rule["GroupId"] = att(&group, "GroupId");
+        self.add(&id, Entry::new("AWS::EC2::SecurityGroupEgress", rule));
     }
 
     /// A job's connections; null where it has none.

@@ -122,11 +122,13 @@ impl<'a> Body<'a> {
         let mut widgets = Vec::new();
         for (n, chart) in dashboard.charts.iter().enumerate() {
             let (x, y) = (n % 2 * 12, n / 2 * 6);
+            // What looks like a reference is none.
+            let title = chart.title.replace("${", "${!");
             let widget = match &chart.source {
                 ChartSource::Metrics(metrics) => json!({
                     "type": "metric", "x": x, "y": y, "width": 12, "height": 6,
                     "properties": {
-                        "title": chart.title,
+                        "title": title,
                         "region": "${AWS::Region}",
                         "stat": "Maximum",
                         "period": 86_400,
@@ -142,7 +144,7 @@ impl<'a> Body<'a> {
                     "properties": {"markdown": format!(
                         "### {}\n\nA query on the PostgreSQL database {postgres}, which CloudWatch cannot ask: `pumphouse \
                          dashboards show {}/{}`, or the console.",
-                        chart.title, self.graph.pipeline, resource.name.trim_start_matches("dashboard.")
+                        title, self.graph.pipeline, resource.name.trim_start_matches("dashboard.")
                     )},
                 }),
             };

@@ -455,7 +455,7 @@ fn a_job_in_a_network_reaches_its_database_and_what_it_calls() {
         of("MainNetworkJobsGroupIngress")["GroupId"]
     );
     assert_eq!(
-        (&of("WarehouseConnectionEgress")["FromPort"], &of("WarehouseConnectionEgress")["ToPort"]),
+        (&of("MainNetworkJobsGroupTo3306")["FromPort"], &of("MainNetworkJobsGroupTo3306")["ToPort"]),
         (&json!(3306), &json!(3306))
     );
     // Without the internet, what the job calls has endpoints, and DynamoDB one that costs nothing.
@@ -478,6 +478,37 @@ fn a_job_in_a_network_reaches_its_database_and_what_it_calls() {
     );
     let plain = of("TotalsJobRole")["Policies"].to_string();
     assert!(!plain.contains("ec2:") && !plain.contains("GetConnection"), "{plain}");
+}
+
+#[test]
+fn a_port_of_a_network_is_opened_once_for_however_many_connections() {
+    let mut graph = everything();
+    let mut second = graph.resources.iter().find(|r| r.logical_id == "WarehouseConnection").unwrap().clone();
+    second.logical_id = "SecondConnection".into();
+    second.physical_name = format!("{}-second", second.physical_name);
+    graph.resources.push(second);
+    let document = document(&graph);
+    let rules: Vec<String> = resources(&document, "AWS::EC2::SecurityGroupEgress")
+        .map(|(_, rule)| ["GroupId", "CidrIp", "FromPort"].map(|key| rule["Properties"][key].to_string()).join(" "))
+        .collect();
+    let once: BTreeSet<&String> = rules.iter().collect();
+    assert_eq!(once.len(), rules.len(), "EC2 refuses a rule that is there: {rules:#?}");
+}
+
+#[test]
+fn a_chart_s_title_is_no_reference() {
+    let mut graph = everything();
+    for resource in &mut graph.resources {
+        if let Properties::Dashboard(dashboard) = &mut resource.properties {
+            for chart in &mut dashboard.charts {
+                chart.title = "Cost in ${USD}".into();
+            }
+        }
+    }
+    let document = document(&graph);
+    let (_, board) = resources(&document, "AWS::CloudWatch::Dashboard").next().unwrap();
+    let body = board["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    assert_eq!((body.matches("Cost in ${!USD}").count(), body.matches("${USD}").count()), (2, 0), "{body}");
 }
 
 #[test]
