@@ -50,6 +50,7 @@ impl Maker<'_> {
                 Grant { action: "s3:ListBucket".into(), resource: from.clone() },
                 Grant { action: "s3:GetObject".into(), resource: from },
             ]);
+            grants.extend(self.decrypt(&crawler.from));
             if let Some(database) = self.database() {
                 let resource = format!("{database}.{}", crawler.table);
                 let fills = ["BatchCreatePartition", "CreateTable", "UpdateTable"];

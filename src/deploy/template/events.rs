@@ -11,12 +11,15 @@ use super::{
     queues::tls_only,
 };
 use crate::cloud::{
-    resources::{Notification, NotificationTarget, Properties, Resource, Schedule, ScheduleTarget},
+    resources::{Graph, Notification, NotificationTarget, Properties, Resource, Schedule, ScheduleTarget},
     schedule,
 };
 
 /// AWS Glue starts nothing more often than so many minutes.
 const GLUE_MINUTES: i64 = 5;
+/// Characters of a stack's name that are left in each name that CloudFormation makes: with the logical id and a random end
+/// it is to have 64 at most.
+const KEPT: usize = 25;
 
 impl<'a> Body<'a> {
     pub(super) fn schedule(&mut self, resource: &'a Resource, schedule: &'a Schedule) -> Result<()> {
@@ -104,6 +107,14 @@ impl<'a> Body<'a> {
         self.add(id, Entry::new("AWS::Lambda::Permission", properties));
     }
 
+    /// The ARNs of the stack's rules, whoever named them.
+    pub(super) fn rules(&self) -> Value {
+        let Graph { stack, pipeline, .. } = self.graph;
+        // A pipeline's own name is short enough.
+        let kept = if stack.len() > KEPT { pipeline } else { stack };
+        arn("events", &format!("rule/{kept}-*"))
+    }
+
     /// Whether a function is invoked without somebody who waits for its answer.
     pub(super) fn asynchronous(&self, function: &str) -> bool {
         if self.told_of_ends(&NotificationTarget::Function(function.to_owned())) {
@@ -134,7 +145,7 @@ impl<'a> Body<'a> {
             "Principal": {"Service": "events.amazonaws.com"},
             "Action": "sqs:SendMessage",
             "Resource": att(&id, "Arn"),
-            "Condition": {"ArnLike": {"aws:SourceArn": arn("events", &format!("rule/{}-*", self.graph.stack))}},
+            "Condition": {"ArnLike": {"aws:SourceArn": self.rules()}},
         })];
         if !self.options.emulated {
             statements.push(tls_only(&id));

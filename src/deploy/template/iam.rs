@@ -44,7 +44,7 @@ impl<'a> Body<'a> {
         if let Some(owner) = owner {
             all.extend(self.own(owner));
         }
-        let statements: Vec<Value> = all.into_iter().map(Statement::value).collect();
+        let statements = told_apart(all.into_iter().map(Statement::value));
         let properties = json!({
             "Path": ROLE_PATH,
             "PermissionsBoundary": sub(BOUNDARY),
@@ -174,6 +174,7 @@ impl<'a> Body<'a> {
                 let (id, bucket) = (&resource.logical_id, bucket_name(&crawler.bucket));
                 all.push(statements::read_table(id, &crawler.database, &crawler.table));
                 all.extend(statements::read_files(id, &bucket, &crawler.prefix));
+                all.extend(self.decrypt(role, id, &crawler.bucket)?);
             }
             let Properties::Table(table) = &resource.properties else { continue };
             if !words.contains(&table.table.to_ascii_lowercase()) {
@@ -181,13 +182,19 @@ impl<'a> Body<'a> {
             }
             all.push(statements::read_table(&resource.logical_id, &table.database, &table.table));
             all.extend(statements::read_files(&resource.logical_id, &bucket_name(&table.bucket), &table.prefix));
-            if let Properties::Bucket(Bucket { encryption: Some(key), .. }) =
-                &self.find(role, "bucket", &table.bucket)?.properties
-            {
-                all.push(statements::decrypt(&resource.logical_id, self.id(role, "key", key)?));
-            }
+            all.extend(self.decrypt(role, &resource.logical_id, &table.bucket)?);
         }
         Ok(all)
+    }
+
+    /// What reading a table's files takes beside them, where a key encrypts their bucket.
+    fn decrypt(&self, role: &Resource, table: &str, bucket: &str) -> Result<Option<Statement>> {
+        match &self.find(role, "bucket", bucket)?.properties {
+            Properties::Bucket(Bucket { encryption: Some(key), .. }) => {
+                Ok(Some(statements::decrypt(table, self.id(role, "key", key)?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// What filling a table needs, and reading one that a crawler makes; `name` is `database.table`.
@@ -202,6 +209,26 @@ impl<'a> Body<'a> {
         let Properties::Table(table) = &resource.properties else { return Ok(Vec::new()) };
         Ok(vec![statements::fill_table(&resource.logical_id, &table.database, &table.table)])
     }
+}
+
+/// Statements of one policy: each once, and no two of one id, which IAM refuses. Two queries want the same workgroup, and
+/// two prefixes may differ in signs alone, which no id has.
+fn told_apart(all: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut apart: Vec<Value> = Vec::new();
+    for mut statement in all {
+        if apart.contains(&statement) {
+            continue;
+        }
+        let id = statement["Sid"].as_str().unwrap_or_default().to_owned();
+        let taken = |id: &str| apart.iter().any(|other| other["Sid"] == *id);
+        if taken(&id)
+            && let Some(free) = (2..).map(|n| format!("{id}{n}")).find(|id| !taken(id))
+        {
+            statement["Sid"] = json!(free);
+        }
+        apart.push(statement);
+    }
+    apart
 }
 
 /// Who may take the role: the service, and Firehose for this account alone. Lambda and Glue take a role only for what it

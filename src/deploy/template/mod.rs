@@ -25,6 +25,8 @@ mod storage;
 mod streaming;
 
 #[cfg(test)]
+mod odd_tests;
+#[cfg(test)]
 pub(super) mod tests;
 
 use serde_json::{Map, Value, json};

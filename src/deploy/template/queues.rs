@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Body, Entry, Result,
-    json::{arn, att, bucket_arn, bucket_name, reference, without_nulls},
+    json::{att, bucket_arn, bucket_name, reference, without_nulls},
 };
 use crate::cloud::resources::{EventSourceMapping, NotificationTarget, Properties, Queue, Resource};
 
@@ -71,8 +71,8 @@ impl<'a> Body<'a> {
         let account = reference("AWS::AccountId");
         let from_buckets =
             json!({"ArnLike": {"aws:SourceArn": buckets}, "StringEquals": {"aws:SourceAccount": account}});
-        let rules = arn("events", &format!("rule/{}-*", self.graph.stack));
-        let rules = allow("RulesOfThisStack", "events.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": rules}}));
+        let rules = json!({"ArnLike": {"aws:SourceArn": self.rules()}});
+        let rules = allow("RulesOfThisStack", "events.amazonaws.com", rules);
         if buckets.is_empty() {
             return vec![rules];
         }

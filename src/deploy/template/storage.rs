@@ -7,8 +7,9 @@ use super::{
     json::{att, bucket_arn, bucket_name, function_arn, reference, sub, without_nulls},
     queues::queue_policy_id,
 };
-use crate::cloud::resources::{
-    Bucket, CorsRule, Notification, NotificationTarget, Properties, Replication, Resource, Runtime,
+use crate::cloud::{
+    resources::{Bucket, CorsRule, Notification, NotificationTarget, Properties, Replication, Resource, Runtime},
+    urlcode::encode_key,
 };
 
 /// The bucket that all buckets of a stack write their access logs to.
@@ -217,7 +218,7 @@ impl<'a> Body<'a> {
         let mut permissions = Vec::new();
         let (mut functions, mut topics, mut queues) = (Vec::new(), Vec::new(), Vec::new());
         for rule in direct {
-            let filter = filter(rule);
+            let filter = filter(rule, self.options.emulated);
             match &rule.target {
                 NotificationTarget::Function(name) => {
                     let function = self.id(bucket, "function", name)?;
@@ -330,11 +331,19 @@ pub(super) fn overlap(a: &Notification, b: &Notification) -> bool {
     prefixes && suffixes
 }
 
-fn filter(rule: &Notification) -> Option<Value> {
+/// Which keys S3 tells of. What only answers like S3 takes a prefix as it is.
+fn filter(rule: &Notification, emulated: bool) -> Option<Value> {
     let named = [("prefix", &rule.prefix), ("suffix", &rule.suffix)];
+    let value = |text: &str| if emulated { text.to_owned() } else { in_filter(text) };
     let rules: Vec<Value> =
-        named.iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| json!({"Name": n, "Value": v})).collect();
+        named.iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| json!({"Name": n, "Value": value(v)})).collect();
     (!rules.is_empty()).then(|| json!({"S3Key": {"Rules": rules}}))
+}
+
+/// A part of a key as S3's filters want it: form-encoded, but for what S3 calls safe. `year=2026/` would fit no key.
+fn in_filter(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "/!-_.*'()".contains(c);
+    text.chars().map(|c| if safe(c) { c.to_string() } else { encode_key(&c.to_string()) }).collect()
 }
 
 fn with_filter(mut configuration: Value, filter: Option<Value>) -> Value {

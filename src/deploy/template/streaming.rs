@@ -133,7 +133,7 @@ impl<'a> Body<'a> {
                         buckets.push(bucket_arn(&bucket_name(&resource.physical_name), ""));
                     }
                     if others.iter().any(tells) {
-                        rules.push(arn("events", &format!("rule/{}-*", self.graph.stack)));
+                        rules.push(self.rules());
                     }
                 }
                 Properties::Alarm(alarm) if alarm.topic.as_ref() == Some(&topic.physical_name) => {
@@ -143,7 +143,7 @@ impl<'a> Body<'a> {
             }
         }
         if self.told_of_ends(&NotificationTarget::Topic(topic.physical_name.clone())) {
-            rules.push(arn("events", &format!("rule/{}-*", self.graph.stack)));
+            rules.push(self.rules());
         }
         rules.truncate(1);
         let all = [

@@ -14,6 +14,9 @@ const ROLES: [(&str, &str); 6] = [
     ("AWS::Events::Rule", "/RoleArn"),
 ];
 
+/// The bytes that AWS Lambda takes of a function's environment.
+const ENVIRONMENT: usize = 4_096;
+
 /// Words in the names of what is kept secret.
 const SECRET_WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "api_key", "apikey"];
 
@@ -30,6 +33,20 @@ pub(super) fn check(template: &Template<'_>, faults: &mut Vec<Fault>) {
     }
     for part in &template.resources {
         secrets(part, faults);
+        if part.kind == "AWS::Lambda::Function" {
+            environment(part, faults);
+        }
+    }
+}
+
+/// Lambda refuses an environment that is too large. A reference is counted as it is written, which is about as long.
+fn environment(part: &Part<'_>, faults: &mut Vec<Fault>) {
+    let variables = part.at("/Environment/Variables").and_then(Value::as_object);
+    let length = |(name, value): (&String, &Value)| name.len() + written(value).map_or(0, str::len);
+    let bytes: usize = variables.into_iter().flatten().map(length).sum();
+    if bytes > ENVIRONMENT {
+        let mend = "shorten `env`, or the headers of its sources: what is long belongs into a file of the function's";
+        faults.push(part.fault(format!("its environment has {bytes} bytes, and Lambda takes {ENVIRONMENT}"), mend));
     }
 }
 
