@@ -80,12 +80,20 @@ pub(crate) fn by_code(
         "InvalidClientTokenId",
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
+        "InvalidSignature",
+        "IncompleteSignature",
         "AuthFailure",
     ]) {
         return Error::Credentials(format!("AWS does not accept the credentials: {}", said()));
     }
-    if has(&["Throttl", "TooManyRequests", "SlowDown", "RequestLimitExceeded", "LimitExceededException"])
-        && (status == 429 || status == 503 || !has(&["LimitExceededException"]))
+    if has(&["RequestTimeTooSkewed"]) {
+        let told = format!("AWS does not accept the credentials, since this machine's clock is wrong: {}", said());
+        return Error::Credentials(told);
+    }
+    // A limit of how many there may be is none of how often.
+    let too_often = status == 429 || status == 503 || message.contains("Rate exceeded");
+    if has(&["Throttl", "TooManyRequests", "SlowDown", "RequestLimitExceeded", "ThroughputExceeded"])
+        || (has(&["LimitExceededException"]) && too_often)
     {
         return Error::Throttled(said());
     }
@@ -225,6 +233,12 @@ mod tests {
         assert!(matches!(of("UnrecognizedClientException", "", 400), Error::Credentials(_)));
         assert!(matches!(of("ThrottlingException", "Rate exceeded", 400), Error::Throttled(_)));
         assert!(matches!(of("SlowDown", "", 503), Error::Throttled(_)));
+        assert!(matches!(of("ProvisionedThroughputExceededException", "", 400), Error::Throttled(_)));
+        let often = of("LimitExceededException", "Rate exceeded for stream x under account 123456789012.", 400);
+        assert!(matches!(often, Error::Throttled(_)), "{often}");
+        assert!(matches!(of("LimitExceededException", "This request would exceed 20 streams", 400), Error::Failed(_)));
+        assert!(matches!(of("InvalidSignatureException", "Signature expired", 400), Error::Credentials(_)));
+        assert!(matches!(of("RequestTimeTooSkewed", "", 403), Error::Credentials(t) if t.contains("clock")));
         assert!(matches!(of("EntityNotFoundException", "", 400), Error::NotFound { kind: "job", .. }));
         assert!(matches!(of("NoSuchBucket", "", 404), Error::NotFound { .. }));
         assert!(matches!(of("ConcurrentRunsExceededException", "", 400), Error::Conflict(_)));

@@ -31,6 +31,9 @@ use crate::cloud::{calls, traffic::Traffic};
 /// The headers under which services tell the id of a request.
 const REQUEST_IDS: [&str; 3] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"];
 
+/// What services say in the body of an answer that comes too often.
+const SLOW_DOWN: [&str; 4] = ["hrottl", "SlowDown", "ThroughputExceeded", "Rate exceeded"];
+
 /// Sees every request. Cheap to clone.
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
@@ -181,8 +184,7 @@ impl Intercept for Guard {
         let status = response.status().as_u16();
         // Older services say 400 and name it in the body.
         let body = response.body().bytes().unwrap_or_default();
-        let slow_down =
-            memchr::memmem::find(body, b"hrottl").is_some() || memchr::memmem::find(body, b"SlowDown").is_some();
+        let slow_down = SLOW_DOWN.iter().any(|word| memchr::memmem::find(body, word.as_bytes()).is_some());
         if status == 429 || (status >= 400 && slow_down) {
             self.0.throttled.fetch_add(1, Ordering::Relaxed);
             self.0.last_throttled.store(now, Ordering::Relaxed);
