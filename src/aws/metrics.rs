@@ -14,6 +14,9 @@ use crate::cloud::Result;
 
 /// A metric is measured once a minute at best, and each that is asked for costs money.
 const FRESH: Duration = Duration::from_secs(50);
+/// Metrics that are asked for so often. Of more of them, those of longer periods are asked for less often, so that an
+/// account with a thousand functions costs no more to look at than one with a few.
+const OFTEN: usize = 500;
 /// Metrics in one request: AWS takes 500, and gives 100,800 measurements.
 const IN_ONE: usize = 300;
 
@@ -36,16 +39,27 @@ pub(crate) type Points = Arc<[(Timestamp, f64)]>;
 #[derive(Debug, Default)]
 pub(crate) struct Cache(Mutex<HashMap<Series, (Instant, Points)>>);
 
+/// How long a series counts as fresh among so many that are known.
+fn lasts(series: &Series, known: usize) -> Duration {
+    if series.period_seconds <= 60 {
+        return FRESH;
+    }
+    FRESH.saturating_mul(u32::try_from(1 + known / OFTEN).unwrap_or(u32::MAX))
+}
+
 impl Cache {
     fn fresh(&self, series: &Series) -> Option<Points> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(series).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, points)| points.clone())
+        let lasts = lasts(series, known.len());
+        known.get(series).filter(|(at, _)| at.elapsed() < lasts).map(|(_, points)| points.clone())
     }
 
-    fn remember(&self, found: &HashMap<Series, Points>) {
+    /// Remembers what was measured just now.
+    fn remember(&self, measured: &HashMap<Series, Points>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (at, _)| at.elapsed() < FRESH);
-        known.extend(found.iter().map(|(series, points)| (series.clone(), (Instant::now(), points.clone()))));
+        let count = known.len();
+        known.retain(|series, (at, _)| at.elapsed() < lasts(series, count));
+        known.extend(measured.iter().map(|(series, points)| (series.clone(), (Instant::now(), points.clone()))));
     }
 }
 
@@ -63,12 +77,15 @@ impl Aws {
         }
         // A request has one window for all.
         open.sort_by_key(|s| s.window);
+        let mut measured = HashMap::new();
         for same in open.chunk_by(|a, b| a.window == b.window) {
             for some in same.chunks(IN_ONE) {
-                self.measure_some(some, &mut found).await?;
+                self.measure_some(some, &mut measured).await?;
             }
         }
-        self.metrics.remember(&found);
+        // What was known before is not measured anew by being looked at.
+        self.metrics.remember(&measured);
+        found.extend(measured);
         Ok(found)
     }
 
@@ -140,4 +157,34 @@ pub(crate) fn total(points: &Points) -> u64 {
 /// The newest period in which something was counted.
 pub(crate) fn newest(points: &Points) -> Option<(Timestamp, f64)> {
     points.iter().rev().find(|(_, value)| *value > 0.0).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(n: usize, period_seconds: i32) -> Series {
+        let dimension = ("FunctionName", n.to_string());
+        Series { namespace: "AWS/Lambda", metric: "Errors", dimension, period_seconds, window: SignedDuration::ZERO }
+    }
+
+    #[test]
+    fn many_metrics_are_asked_for_less_often_and_the_minutes_as_ever() {
+        assert_eq!(lasts(&series(0, 300), 499), FRESH);
+        assert_eq!(lasts(&series(0, 300), 2_000), FRESH * 5);
+        assert_eq!(lasts(&series(0, 60), 2_000), FRESH);
+    }
+
+    #[test]
+    fn what_is_known_is_given_until_it_is_old() {
+        let cache = Cache::default();
+        cache.remember(&HashMap::from([(series(0, 300), Points::from([]))]));
+        assert!(cache.fresh(&series(0, 300)).is_some() && cache.fresh(&series(1, 300)).is_none());
+        let Some(old) = Instant::now().checked_sub(FRESH + Duration::from_secs(1)) else { return };
+        cache.0.lock().unwrap().insert(series(0, 300), (old, Points::from([])));
+        assert!(cache.fresh(&series(0, 300)).is_none());
+        let many = (1..=OFTEN).map(|n| (series(n, 300), Points::from([])));
+        cache.0.lock().unwrap().extend(many.map(|(series, points)| (series, (Instant::now(), points))));
+        assert!(cache.fresh(&series(0, 300)).is_some(), "among many it lasts longer");
+    }
 }
