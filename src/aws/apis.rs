@@ -23,7 +23,13 @@ impl Apis for Aws {
             let asked = self.client.apigateway().await?.get_rest_apis().limit(LIMIT);
             let answer = asked.set_position(position).send().await.map_err(failed("apigateway:GET", "API", "*"))?;
             let found = answer.items.unwrap_or_default();
-            let plans = if found.is_empty() { Vec::new() } else { self.usage_plans().await? };
+            let plans = match if found.is_empty() { Ok(Vec::new()) } else { self.usage_plans().await } {
+                Err(error @ Error::AccessDenied { .. }) => {
+                    tracing::warn!(%error, "what the APIs' keys may ask for is not shown");
+                    Vec::new()
+                }
+                plans => plans?,
+            };
             let mut used = HashMap::new();
             let mut page = Vec::new();
             for api in found {

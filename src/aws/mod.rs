@@ -5,6 +5,7 @@
 
 mod alerts;
 mod apis;
+mod bare;
 mod buckets;
 mod catalog;
 mod changes;

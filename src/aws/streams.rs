@@ -8,13 +8,14 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_firehose::types::DeliveryStreamDescription;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Aws,
+    Aws, bare,
     error::failed,
     metrics::{self, Points, Series},
+    owners::Owners,
 };
 use crate::cloud::{
     Error, Pages, Permit, Result,
@@ -39,13 +40,14 @@ impl Streams for Aws {
                 ))?;
             let next = if answer.has_more_streams { answer.next_token } else { None };
             let points = self.series_if_any(&answer.stream_names.iter().map(|n| incoming(n)).collect::<Vec<_>>()).await;
-            let page = stream::iter(answer.stream_names)
-                .map(|name| self.stream(name, &points))
+            let points = &points;
+            let asked = stream::iter(answer.stream_names)
+                .map(|name| async move { (name.clone(), self.stream(name, points).await) })
                 .buffered(AT_ONCE)
-                .try_filter_map(|found| async { Ok(found) })
-                .try_collect()
-                .await?;
-            Ok((page, next))
+                .collect()
+                .await;
+            let owners = self.owners().await;
+            Ok((bare::page(asked, |name| measured(name, 0, &owners, points))?, next))
         })
     }
 
@@ -63,13 +65,14 @@ impl Streams for Aws {
             let names = answer.delivery_stream_names;
             let next = names.last().filter(|_| answer.has_more_delivery_streams).cloned();
             let points = self.series_if_any(&names.iter().map(|n| delivered(n)).collect::<Vec<_>>()).await;
-            let page = stream::iter(names)
-                .map(|name| self.delivery_stream(name, &points))
+            let points = &points;
+            let asked = stream::iter(names)
+                .map(|name| async move { (name.clone(), self.delivery_stream(name, points).await) })
                 .buffered(AT_ONCE)
-                .try_filter_map(|found| async { Ok(found) })
-                .try_collect()
-                .await?;
-            Ok((page, next))
+                .collect()
+                .await;
+            let owners = self.owners().await;
+            Ok((bare::page(asked, |name| delivering(name, Settings::default(), &owners, points))?, next))
         })
     }
 
@@ -124,18 +127,8 @@ impl Aws {
             Err(Error::NotFound { .. }) => return Ok(None),
             other => other?,
         };
-        let points = points.get(&incoming(&name));
-        Ok(Some(Stream {
-            pipeline: self.owners().await.pipeline(&name),
-            shards: answer
-                .stream_description_summary
-                .and_then(|s| u32::try_from(s.open_shard_count).ok())
-                .unwrap_or_default(),
-            records: None,
-            records_last_minute: points.map(|p| last_minute(p, Timestamp::now())),
-            last_record: points.and_then(metrics::newest).map(|(time, _)| time),
-            name,
-        }))
+        let shards = answer.stream_description_summary.and_then(|s| u32::try_from(s.open_shard_count).ok());
+        Ok(Some(measured(name, shards.unwrap_or_default(), &*self.owners().await, points)))
     }
 
     async fn delivery_stream(&self, name: String, points: &HashMap<Series, Points>) -> Result<Option<DeliveryStream>> {
@@ -143,25 +136,42 @@ impl Aws {
             Err(Error::NotFound { .. }) => return Ok(None),
             other => other?,
         };
-        let settings = Settings::of(&description);
-        Ok(Some(DeliveryStream {
-            pipeline: self.owners().await.pipeline(&name),
-            from: settings.from,
-            to: settings.to,
-            buffer_seconds: settings.buffer_seconds,
-            buffer_mib: settings.buffer_mib,
-            buffered_records: None,
-            buffered_bytes: None,
-            delivered_records: points.get(&delivered(&name)).map(metrics::total),
-            seconds_left: None,
-            name,
-        }))
+        Ok(Some(delivering(name, Settings::of(&description), &*self.owners().await, points)))
     }
 
     async fn describe_delivery(&self, name: &str) -> Result<DeliveryStreamDescription> {
         let asked = self.client.firehose().await?.describe_delivery_stream().delivery_stream_name(name).send().await;
         let answer = asked.map_err(failed("firehose:DescribeDeliveryStream", "delivery stream", name))?;
         answer.delivery_stream_description.ok_or_else(|| Error::not_found("delivery stream", name))
+    }
+}
+
+/// A stream with what was measured of it.
+fn measured(name: String, shards: u32, owners: &Owners, points: &HashMap<Series, Points>) -> Stream {
+    let points = points.get(&incoming(&name));
+    Stream {
+        pipeline: owners.pipeline(&name),
+        shards,
+        records: None,
+        records_last_minute: points.map(|p| last_minute(p, Timestamp::now())),
+        last_record: points.and_then(metrics::newest).map(|(time, _)| time),
+        name,
+    }
+}
+
+/// A delivery stream with what was measured of it.
+fn delivering(name: String, settings: Settings, owners: &Owners, points: &HashMap<Series, Points>) -> DeliveryStream {
+    DeliveryStream {
+        pipeline: owners.pipeline(&name),
+        from: settings.from,
+        to: settings.to,
+        buffer_seconds: settings.buffer_seconds,
+        buffer_mib: settings.buffer_mib,
+        buffered_records: None,
+        buffered_bytes: None,
+        delivered_records: points.get(&delivered(&name)).map(metrics::total),
+        seconds_left: None,
+        name,
     }
 }
 

@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeySchemaElement, KeyType, PutRequest, Select, TableDescription, WriteRequest,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use serde_json::{Map, Number, Value};
 
-use super::{Aws, error::failed};
+use super::{Aws, bare, error::failed};
 use crate::cloud::{
     Error, Pages, Permit, Result,
     tables::{ItemPage, KeyIndex, KeyTable, Query, Tables},
@@ -32,12 +32,13 @@ impl Tables for Aws {
         Pages::follow(move |after| async move {
             let asked = self.client.dynamodb().await?.list_tables().set_exclusive_start_table_name(after);
             let answer = asked.send().await.map_err(failed("dynamodb:ListTables", "key-value table", "*"))?;
-            let page = stream::iter(answer.table_names.unwrap_or_default())
-                .map(|name| self.table(name))
+            let asked = stream::iter(answer.table_names.unwrap_or_default())
+                .map(|name| async move { (name.clone(), self.table(name).await) })
                 .buffered(AT_ONCE)
-                .try_filter_map(|found| async { Ok(found) })
-                .try_collect()
-                .await?;
+                .collect()
+                .await;
+            let owners = self.owners().await;
+            let page = bare::page(asked, |name| KeyTable { pipeline: owners.pipeline(&name), ..unknown(name) })?;
             Ok((page, answer.last_evaluated_table_name))
         })
     }
@@ -73,6 +74,7 @@ impl Tables for Aws {
                 Ok(WriteRequest::builder().put_request(request).build())
             });
             self.write(table, requests.collect::<Result<_>>()?).await?;
+            permit.wrote(some.len() as u64);
         }
         Ok(())
     }
@@ -191,6 +193,21 @@ impl Aws {
             tokio::time::sleep(PAUSE * 2_u32.pow(attempt.min(6))).await;
         }
         Err(Error::Throttled(format!("{table} has not taken {} items", requests.len())))
+    }
+}
+
+/// A table of which nothing but its name is known.
+fn unknown(name: String) -> KeyTable {
+    KeyTable {
+        name,
+        pipeline: None,
+        hash_key: String::new(),
+        range_key: None,
+        items: None,
+        indexes: Vec::new(),
+        ttl: None,
+        point_in_time_recovery: None,
+        stream: None,
     }
 }
 

@@ -68,3 +68,14 @@ async fn the_key_is_the_one_of_the_api_s_usage_plan() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn apis_are_listed_without_the_plans_that_may_not_be_read() {
+    let fake = Fake::start(|asked| match asked.path.as_str() {
+        "/usageplans" => Answer::json_error(403, "AccessDeniedException", "no"),
+        _ => gateway(asked),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let all = harness::cloud(&fake, &state).apis.list().await.unwrap();
+    assert_eq!((all[0].path.as_str(), &all[0].quota, all[0].throttle), ("/prices", &None, None));
+}

@@ -261,3 +261,68 @@ async fn a_drain_of_nothing_waits_for_nothing() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn a_stream_that_is_written_to_all_the_time_is_read_to_the_moment_of_the_drain() {
+    let begun = jiff::Timestamp::now();
+    let answers = Arc::new(AtomicUsize::new(0));
+    let counted = answers.clone();
+    let fake = Fake::start(move |asked| match (asked.service.as_str(), asked.operation.as_str()) {
+        (_, "DescribeDeliveryStream") => Answer::json(&delivery(0)),
+        (_, "GetRecords") => {
+            // Each answer brings what came meanwhile, and there is always more.
+            let n = i64::try_from(counted.fetch_add(1, Ordering::Relaxed)).unwrap();
+            let at = begun.as_second() - 20 + 15 * (n % 20);
+            Answer::json(&json!({"MillisBehindLatest": 60_000, "NextShardIterator": "shardId-0/1", "Records": [
+                {"SequenceNumber": n.to_string(), "PartitionKey": "k", "Data": "", "ApproximateArrivalTimestamp": at}]}))
+        }
+        ("s3", _) => {
+            let time = begun.strftime("%Y-%m-%dT%H:%M:%S.000Z");
+            Answer::xml(format!(
+                "<ListBucketResult><Contents><Key>raw/x</Key><LastModified>{time}</LastModified><Size>1</Size></Contents>\
+                 </ListBucketResult>"
+            ))
+        }
+        (_, "ListShards") => Answer::json(&json!({"Shards": [{"ShardId": "shardId-0",
+            "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "1"},
+            "SequenceNumberRange": {"StartingSequenceNumber": "0"}}]})),
+        _ => two_shards(asked),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let streams = harness::cloud(&fake, &state).streams;
+    let since = begun.checked_sub(jiff::SignedDuration::from_secs(60)).unwrap();
+    let (to, from) = std::sync::mpsc::channel();
+    harness::permitted(&state, |permit| async move {
+        let _ = to.send(streams.drain(&permit, "landing", since).await?);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(from.recv().unwrap().records, 2);
+    assert!(answers.load(Ordering::Relaxed) <= 20, "it has an end");
+}
+
+#[tokio::test]
+async fn streams_that_may_not_be_looked_into_are_listed_by_their_names() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "ListStreams" => Answer::json(&json!({"StreamNames": ["a", "secret"], "HasMoreStreams": false})),
+        "DescribeStreamSummary" if asked.json()["StreamName"] == "secret" => {
+            Answer::json_error(400, "AccessDeniedException", "no")
+        }
+        "DescribeStreamSummary" => summary("a", 2),
+        "ListDeliveryStreams" => {
+            Answer::json(&json!({"DeliveryStreamNames": ["secret", "landing"], "HasMoreDeliveryStreams": false}))
+        }
+        "DescribeDeliveryStream" if asked.json()["DeliveryStreamName"] == "secret" => {
+            Answer::json_error(400, "AccessDeniedException", "no")
+        }
+        "DescribeDeliveryStream" => Answer::json(&delivery(60)),
+        _ => none(asked),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let streams = harness::cloud(&fake, &state).streams;
+    let listed: Vec<_> = streams.list().await.unwrap().into_iter().map(|s| (s.name, s.shards)).collect();
+    assert_eq!(listed, [("a".to_owned(), 2), ("secret".to_owned(), 0)]);
+    let listed: Vec<_> = streams.deliveries().await.unwrap().into_iter().map(|d| (d.name, d.buffer_seconds)).collect();
+    assert_eq!(listed, [("secret".to_owned(), None), ("landing".to_owned(), Some(60))]);
+}

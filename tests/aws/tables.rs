@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use pumphouse::cloud::tables::Query;
+use pumphouse::cloud::{Error, tables::Query};
 
 use crate::{
     fake::{Answer, Fake},
@@ -121,4 +121,28 @@ async fn items_are_counted_page_by_page_and_looked_for_in_an_index() {
     assert_eq!(sent["ExpressionAttributeValues"][":hash"], json!({"S": "oak"}));
     let nothing = Query { index: Some("nope".into()), ..asked };
     assert!(tables.query("t", &nothing).await.unwrap_err().to_string().contains("nope"));
+}
+
+#[tokio::test]
+async fn a_table_that_may_not_be_looked_into_is_listed_by_its_name() {
+    let all = |denied: &'static [&'static str]| {
+        Fake::start(move |asked| {
+            let name = asked.json()["TableName"].as_str().unwrap_or_default().to_owned();
+            match asked.operation.as_str() {
+                "ListTables" => Answer::json(&json!({"TableNames": ["ours", "theirs"]})),
+                "DescribeTable" if denied.contains(&name.as_str()) => {
+                    Answer::json_error(400, "AccessDeniedException", "no")
+                }
+                "DescribeTable" => Answer::json(&json!({"Table": {"TableName": name, "KeySchema": [
+                    {"AttributeName": "id", "KeyType": "HASH"}]}})),
+                _ => Answer::xml("<DescribeStacksResponse><DescribeStacksResult/></DescribeStacksResponse>"),
+            }
+        })
+    };
+    let state = tempfile::tempdir().unwrap();
+    let listed = harness::cloud(&all(&["theirs"]), &state).tables.list().await.unwrap();
+    let rows: Vec<_> = listed.iter().map(|t| (t.name.as_str(), t.hash_key.as_str())).collect();
+    assert_eq!(rows, [("ours", "id"), ("theirs", "")]);
+    let nothing = harness::cloud(&all(&["ours", "theirs"]), &state).tables.list().await.unwrap_err();
+    assert!(matches!(nothing, Error::AccessDenied { action, .. } if action == "dynamodb:DescribeTable"));
 }

@@ -31,8 +31,7 @@ impl Aws {
             let what = format!("waiting for {delivery}, which does not lead from a stream of Kinesis to a bucket");
             return Err(Error::Unsupported { cloud: "aws", what });
         };
-        let mut arrivals = self.arrivals(stream, since).await?;
-        arrivals.retain(|time| *time >= since && *time <= called);
+        let arrivals = self.arrivals(stream, since, called).await?;
         let (Some(first), Some(last)) = (arrivals.iter().min().copied(), arrivals.iter().max().copied()) else {
             return Ok(Drained::default());
         };
@@ -75,7 +74,7 @@ impl Aws {
                 count +=
                     times.filter_map(|t| timestamp(&t)).filter(|time| time.as_second() >= since.as_second()).count()
                         as u64;
-                token = answer.next_continuation_token;
+                token = answer.next_continuation_token.filter(|t| !t.is_empty());
                 if token.is_none() {
                     break;
                 }

@@ -77,12 +77,17 @@ impl Aws {
         Ok(stored.collect())
     }
 
-    /// When the records arrived that came since a time, in any order.
-    pub(super) async fn arrivals(&self, stream: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+    /// When the records arrived that came since a time and not after another, in any order.
+    pub(super) async fn arrivals(&self, stream: &str, since: Timestamp, until: Timestamp) -> Result<Vec<Timestamp>> {
         let mut all = Vec::new();
         for shard in self.shards(stream).await? {
-            let records = self.shard_records(stream, &shard, &From::Time(since), usize::MAX).await?;
-            all.extend(records.iter().map(arrival));
+            let from = From::Time(since);
+            self.follow_shard(stream, &shard, &from, usize::MAX, |records| {
+                all.extend(records.iter().map(arrival).filter(|time| (since..=until).contains(time)));
+                // A shard that is written to all the time has no end.
+                records.last().is_none_or(|record| arrival(record) <= until)
+            })
+            .await?;
         }
         Ok(all)
     }
@@ -113,6 +118,24 @@ impl Aws {
         from: &From<'_>,
         limit: usize,
     ) -> Result<Vec<types::Record>> {
+        let mut records = Vec::new();
+        self.follow_shard(stream, shard, from, limit, |some| {
+            records.extend(some);
+            true
+        })
+        .await?;
+        Ok(records)
+    }
+
+    /// Hands on what a shard holds, at most `limit` records, as long as more is wanted.
+    async fn follow_shard(
+        &self,
+        stream: &str,
+        shard: &str,
+        from: &From<'_>,
+        limit: usize,
+        mut more: impl FnMut(Vec<types::Record>) -> bool + Send,
+    ) -> Result<()> {
         let kinesis = self.client.kinesis().await?;
         let asked = kinesis.get_shard_iterator().stream_name(stream).shard_id(shard);
         let asked = match from {
@@ -124,17 +147,19 @@ impl Aws {
         };
         let answer = asked.send().await.map_err(failed("kinesis:GetShardIterator", "stream", stream))?;
         let mut iterator = answer.shard_iterator;
-        let mut records = Vec::new();
-        let mut empty = 0;
-        while let Some(at) = iterator.filter(|_| records.len() < limit && empty < EMPTY_ANSWERS) {
-            let wanted = i32::try_from((limit - records.len()).min(MAX_RECORDS)).unwrap_or(i32::MAX);
+        let (mut left, mut empty) = (limit, 0);
+        while let Some(at) = iterator.filter(|_| left > 0 && empty < EMPTY_ANSWERS) {
+            let wanted = i32::try_from(left.min(MAX_RECORDS)).unwrap_or(i32::MAX);
             let asked = kinesis.get_records().shard_iterator(at).limit(wanted);
             let answer = asked.send().await.map_err(failed("kinesis:GetRecords", "stream", stream))?;
             empty = if answer.records.is_empty() { empty + 1 } else { 0 };
-            records.extend(answer.records);
+            left = left.saturating_sub(answer.records.len());
+            if !more(answer.records) {
+                break;
+            }
             iterator = answer.next_shard_iterator.filter(|_| answer.millis_behind_latest.is_some_and(|ms| ms > 0));
         }
-        Ok(records)
+        Ok(())
     }
 }
 
