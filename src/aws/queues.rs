@@ -157,6 +157,10 @@ impl Queues for Aws {
             return Ok(Redriven { moved: Some(moved), status: "COMPLETED".into() });
         }
         started.map_err(|error| match error.code() {
+            // SQS has no code of its own for it.
+            _ if error.message().is_some_and(|why| why.contains("already a task running")) => {
+                Error::Conflict(format!("the messages of {queue} are being moved already: wait until they are"))
+            }
             // The queue is nobody's dead-letter queue: that of a function's failed events is none, to SQS.
             Some("InvalidParameterValue" | "AWS.SimpleQueueService.UnsupportedOperation") => {
                 let why = error.message().unwrap_or("SQS gives no reason").to_owned();

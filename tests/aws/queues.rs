@@ -232,3 +232,20 @@ async fn a_stream_goes_in_parts_and_leaves_nothing_where_it_is_not_put() {
 struct Done(bool, u64, String);
 
 impl pumphouse::backend::Outcome for Done {}
+
+#[tokio::test]
+async fn a_redrive_that_goes_on_is_told_as_one() {
+    let fake = Fake::start(|asked| match asked.operation.as_str() {
+        "StartMessageMoveTask" => Answer::json_error(
+            400,
+            "InvalidParameterValue",
+            "There is already a task running. Only one active task is allowed for a source queue arn at a given time.",
+        ),
+        _ => script(asked),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let queues = harness::cloud(&fake, &state).queues;
+    let told = harness::permitted(&state, |permit| async move { queues.redrive(&permit, "dead").await }).await;
+    let told = told.unwrap_err();
+    assert!(matches!(&told, Error::Conflict(text) if text.contains("being moved already")), "{told}");
+}
