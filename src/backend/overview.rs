@@ -260,10 +260,13 @@ impl Backend {
         let (mut topics, errors) = self.cloud.alerts.topics().gather().await;
         let mut graphs: Vec<(String, Option<Graph>)> = Vec::new();
         let mut noisy = Vec::new();
+        if topics.iter().any(|topic| topic.pipeline.is_some()) {
+            self.look_at_stacks().await;
+        }
         for topic in &topics {
             let Some(pipeline) = &topic.pipeline else { continue };
             if !graphs.iter().any(|(name, _)| name == pipeline) {
-                let stack = self.status(pipeline).await.ok().flatten();
+                let stack = self.status_shown(pipeline).await.ok().flatten();
                 graphs.push((pipeline.clone(), stack.and_then(|s| s.graph)));
             }
             let graph = graphs.iter().find(|(name, _)| name == pipeline).and_then(|(_, graph)| graph.as_ref());

@@ -159,6 +159,21 @@ impl Backend {
         Ok(stacks)
     }
 
+    /// Lists the stacks, unless somebody has a moment ago: then each of them need not be asked about by itself.
+    pub(super) async fn look_at_stacks(&self) {
+        let epoch = self.epoch();
+        let known = {
+            let listed = self.spared.listed.lock().unwrap_or_else(PoisonError::into_inner);
+            listed.as_ref().is_some_and(|(then, at, _)| *then == epoch && at.elapsed() < SHOWN)
+        };
+        if self.spares()
+            && !known
+            && let Err(error) = self.list_stacks().await
+        {
+            tracing::debug!(%error, "the stacks cannot be listed");
+        }
+    }
+
     /// As [`Backend::status`]; of a stack that was listed a moment ago and has not changed, what was read before.
     pub(super) async fn status_shown(&self, pipeline: &str) -> Result<Option<Stack>> {
         let (name, epoch) = (self.stack_name(pipeline), self.epoch());

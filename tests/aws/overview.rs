@@ -1,11 +1,22 @@
 //! What the overview asks of an account with one deployed pipeline, each time that it is read.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use pumphouse::backend::{Backend, Gate, Pipelines, audit::Audit, overview::Health};
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{account::filled, fake::Fake, harness};
+use crate::{
+    account::filled,
+    fake::{Answer, Fake},
+    harness,
+};
 
 fn backend(fake: &Fake, state: &TempDir) -> Backend {
     let audit = Audit::new(state.path().join("audit.jsonl"));
@@ -74,4 +85,41 @@ async fn what_aws_does_not_count_is_no_zero() {
     for stage in view.stages.iter().filter(|s| ["bucket", "topic"].contains(&s.stage.kind)) {
         assert_eq!(stage.figure, "", "{stage:?}");
     }
+}
+
+#[tokio::test]
+async fn an_alarm_that_cannot_be_read_for_now_is_as_it_was() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let now = broken.clone();
+    let fake = Fake::start(move |asked| match asked.operation.as_str() {
+        "DescribeAlarms" if now.load(Ordering::Relaxed) => Answer::cbor_error(400, "Odd", "not now"),
+        "DescribeAlarms" => Answer::cbor(&json!({"MetricAlarms": [{"AlarmName": "crypto-stream-dev-fetch_failing",
+            "StateValue": "ALARM", "MetricName": "Errors", "Namespace": "AWS/Lambda", "Threshold": 0.0}]})),
+        // A run that is at work would be told before it, and a crawl that failed.
+        "GetJobs" => Answer::json(&json!({"Jobs": []})),
+        "GetCrawlers" => Answer::json(&json!({"Crawlers": []})),
+        _ => filled(asked),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let backend = backend(&fake, &state);
+    let words = async || {
+        let all = backend.list_pipelines().await.unwrap();
+        all.into_iter().find(|p| p.name == "crypto-stream").unwrap().words
+    };
+    assert_eq!(words().await, "fetch_failing in ALARM");
+    broken.store(true, Ordering::Relaxed);
+    assert_eq!(words().await, "fetch_failing in ALARM");
+}
+
+#[tokio::test]
+async fn the_stacks_behind_topics_are_listed_and_not_asked_about_again() {
+    let fake = Fake::start(filled);
+    let state = tempfile::tempdir().unwrap();
+    let backend = backend(&fake, &state);
+    let (topics, _) = backend.topics().await;
+    assert!(topics.iter().any(|t| t.pipeline.is_some()), "{topics:?}");
+    let before = fake.lines().len();
+    backend.topics().await;
+    let again = fake.lines().split_off(before);
+    assert!(again.iter().all(|line| !line.starts_with("cloudformation ")), "{again:?}");
 }

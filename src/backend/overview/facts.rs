@@ -244,7 +244,7 @@ impl Backend {
             passes(&streams),
             passes(&deliveries),
             passes(&buckets),
-            topics.1.iter().chain(&alerts.1).any(|error| passes::<()>(&Err(error.clone()))),
+            topics.1.iter().chain(&queues.1).chain(&alerts.1).any(|error| passes::<()>(&Err(error.clone()))),
         ];
         let mut jobs = jobs.unwrap_or_default();
         self.read_last_runs(&mut jobs, false).await;
@@ -270,7 +270,10 @@ impl Backend {
             self.read_last_runs(&mut jobs, true),
             self.read_crawlers(&mut crawlers)
         );
-        Facts { jobs, crawlers, alerts: alerts.0, ..known.clone() }
+        // What could not be read for now is as it was: an alarm does not end by that.
+        let failed = alerts.1.iter().any(|error| passes::<()>(&Err(error.clone())));
+        let alerts = if failed { known.alerts.clone() } else { alerts.0 };
+        Facts { jobs, crawlers, alerts, ..known.clone() }
     }
 
     /// Pipelines' crawlers as they are now; those of others are nothing that is shown.
