@@ -24,7 +24,7 @@ impl<'a, T: Send + 'a> Pages<'a, T> {
     }
 
     /// Page after page: `page` is given what the page before it returned, at first `None`, and the list ends with the page
-    /// that returns none, or that fails.
+    /// that returns none, or that fails. A token without a character is none: it would begin anew.
     pub fn follow<F, W>(page: W) -> Self
     where
         W: Fn(Option<String>) -> F + Send + 'a,
@@ -34,7 +34,7 @@ impl<'a, T: Send + 'a> Pages<'a, T> {
             let asked = state.map(&page);
             async move {
                 match asked?.await {
-                    Ok((items, next)) => Some((Ok(items), next.map(Some))),
+                    Ok((items, next)) => Some((Ok(items), next.filter(|token| !token.is_empty()).map(Some))),
                     Err(error) => Some((Err(error), None)),
                 }
             }
@@ -107,6 +107,12 @@ mod tests {
         let slow = Error::Throttled("slow down".into());
         assert_eq!(numbers(2).chain(numbers(9)).gather().await, (vec![0, 1, 0, 1, 2, 3, 4, 5], vec![slow.clone()]));
         assert_eq!(numbers(2).chain(numbers(9)).await, Err(slow));
+    }
+
+    #[tokio::test]
+    async fn an_empty_token_is_the_end() {
+        let pages = Pages::follow(|_| async { Ok((vec![1], Some(String::new()))) });
+        assert_eq!(pages.await, Ok(vec![1]));
     }
 
     #[tokio::test]

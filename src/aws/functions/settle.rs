@@ -93,7 +93,7 @@ impl Aws {
                 other => other?,
             };
             events.extend(answer.events.unwrap_or_default());
-            token = answer.next_token;
+            token = answer.next_token.filter(|t| !t.is_empty());
             if token.is_none() {
                 break;
             }
