@@ -38,20 +38,29 @@ impl Found {
     pub(super) fn merge(&mut self, other: &Self) {
         self.format = other.format;
         for (name, kind) in &other.columns {
-            self.see(name, kind.clone());
+            self.see(name, kind.as_deref());
         }
     }
 
-    fn see(&mut self, name: &str, kind: Option<String>) {
-        // A column is one whatever its case; JSON's keys are kept as the first file has them.
-        match self.columns.iter_mut().find(|(known, _)| known.to_lowercase() == name.to_lowercase()) {
-            Some((_, known)) => {
-                *known = match (known.take(), kind) {
-                    (Some(a), Some(b)) => Some(wider(&a, &b)),
-                    (a, b) => a.or(b),
-                };
-            }
-            None => self.columns.push((name.to_owned(), kind)),
+    fn see(&mut self, name: &str, kind: Option<&str>) {
+        // A column is one whatever its case; JSON's keys are kept as the first file has them. Nearly all are as before.
+        let same = self.columns.iter().position(|(known, _)| known == name).or_else(|| {
+            let lower = name.to_lowercase();
+            self.columns.iter().position(|(known, _)| known.to_lowercase() == lower)
+        });
+        match same {
+            Some(place) => self.see_at(place, kind),
+            None => self.columns.push((name.to_owned(), kind.map(str::to_owned))),
+        }
+    }
+
+    /// Sees a value of this type in the column at a place.
+    fn see_at(&mut self, place: usize, kind: Option<&str>) {
+        let (Some((_, known)), Some(kind)) = (self.columns.get_mut(place), kind) else { return };
+        match known {
+            Some(known) if known == kind => {}
+            Some(known) => *known = wider(known, kind),
+            None => *known = Some(kind.to_owned()),
         }
     }
 
@@ -112,7 +121,7 @@ fn parquet(content: File, uri: &str) -> Result<Found> {
         }
         let kind = if kind == "timestamp with time zone" { "timestamp".to_owned() } else { kind };
         match types::to_arrow(&kind) {
-            Ok(_) => found.see(&name, Some(kind)),
+            Ok(_) => found.see(&name, Some(&kind)),
             Err(_) => found.left_out.push(name),
         }
     }
@@ -148,7 +157,7 @@ fn json(mut content: File, skip: usize, uri: &str) -> Result<Found> {
                     continue;
                 }
             };
-            found.see(name, kind.map(str::to_owned));
+            found.see(name, kind);
         }
     }
     let left_out = found.left_out.clone();
@@ -196,10 +205,10 @@ fn csv(content: File, uri: &str) -> Result<Found> {
             return Err(Error::failed(format!("{uri} {what}")));
         }
         count += 1;
-        for (name, value) in names.iter().zip(row.iter()) {
+        for (place, (name, value)) in names.iter().zip(row.iter()).enumerate() {
             let text = std::str::from_utf8(value)
                 .map_err(|_| Error::failed(format!("{uri} line {line}: column {name:?} is no UTF-8 text")))?;
-            found.see(name, text_kind(text).map(str::to_owned));
+            found.see_at(place, text_kind(text));
         }
     }
     // A line of prose is a header of one column, and so is nothing at all.
