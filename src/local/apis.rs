@@ -163,13 +163,14 @@ fn period(api: &resources::Api) -> &str {
     api.quota.as_ref().map_or("day", |q| q.period.as_str())
 }
 
-/// When the period began that `now_ms` lies in: days, weeks from Monday and months in UTC.
+/// When the period began that `now_ms` lies in: days, weeks from Sunday, as Amazon API Gateway has them, and months in
+/// UTC.
 fn period_start(now_ms: i64, period: &str) -> i64 {
     let now: Zoned = timestamp(now_ms).to_zoned(TimeZone::UTC);
     let day = now.date();
     let first = match period {
         "month" => day.first_of_month(),
-        "week" => day.saturating_sub(i64::from(day.weekday().since(Weekday::Monday)).days()),
+        "week" => day.saturating_sub(i64::from(day.weekday().since(Weekday::Sunday)).days()),
         _ => day,
     };
     first.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |z| z.timestamp()).as_millisecond()
@@ -194,12 +195,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn periods_begin_at_midnight_on_mondays_and_firsts() {
+    fn periods_begin_at_midnight_on_sundays_and_firsts() {
         let ms = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
         let now = ms("2026-11-20T14:03:22.5Z");
         assert_eq!(period_start(now, "day"), ms("2026-11-20T00:00:00Z"));
-        assert_eq!(period_start(now, "week"), ms("2026-11-16T00:00:00Z"));
-        assert_eq!(period_start(ms("2026-11-16T00:00:00Z"), "week"), ms("2026-11-16T00:00:00Z"));
+        assert_eq!(period_start(now, "week"), ms("2026-11-15T00:00:00Z"));
+        assert_eq!(period_start(ms("2026-11-15T00:00:00Z"), "week"), ms("2026-11-15T00:00:00Z"));
+        assert_eq!(period_start(ms("2026-11-14T23:59:59Z"), "week"), ms("2026-11-08T00:00:00Z"));
         assert_eq!(period_start(now, "month"), ms("2026-11-01T00:00:00Z"));
     }
 
