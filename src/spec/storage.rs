@@ -183,6 +183,7 @@ pub(super) fn key_table(c: &mut Context<'_>, s: &mut Section<'_>, name: String) 
         s.missing(c.m, "hash_key", "{ id = \"string\" }");
     }
     let range_key = attribute(c, s, "range_key", &mut known);
+    one_after_the_other(c, s, hash_key.as_ref(), range_key.as_ref());
     let mut indexes = Vec::new();
     if let Some(node) = s.node("index") {
         let all = match &node.value {
@@ -204,6 +205,7 @@ pub(super) fn key_table(c: &mut Context<'_>, s: &mut Section<'_>, name: String) 
                 inner.missing(c.m, "hash_key", "{ date = \"string\" }");
             }
             let range_key = attribute(c, &mut inner, "range_key", &mut known);
+            one_after_the_other(c, &mut inner, hash_key.as_ref(), range_key.as_ref());
             inner.finish(c.m);
             indexes.extend(hash_key.map(|hash_key| KeyIndex { name: index.value.clone(), hash_key, range_key }));
         }
@@ -232,6 +234,21 @@ pub(super) fn key_table(c: &mut Context<'_>, s: &mut Section<'_>, name: String) 
         stream: stream.map(|t| t.value.to_ascii_uppercase()),
     };
     Some((name, table))
+}
+
+/// A key's second part is another attribute than its first.
+fn one_after_the_other(
+    c: &mut Context<'_>,
+    s: &mut Section<'_>,
+    hash_key: Option<&KeyAttribute>,
+    range_key: Option<&KeyAttribute>,
+) {
+    if let (Some(hash), Some(range), Some(node)) = (hash_key, range_key, s.node("range_key"))
+        && hash.name == range.name
+    {
+        let help = "items of one hash key are told apart by another attribute: name that one, or remove `range_key`";
+        c.m.add(node.at.clone(), format!("{} is the hash key already", quote(&range.name)), help);
+    }
 }
 
 fn attribute_name(name: &str) -> bool {
