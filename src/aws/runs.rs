@@ -9,6 +9,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -22,6 +23,8 @@ use crate::cloud::{
 
 const RUNNING: &str = "RUNNING";
 const LOCK: &str = "lock";
+/// How long at most somebody looks whether a lock is held.
+const LOOKED_AT: Duration = Duration::from_millis(50);
 
 /// The locks that this process holds, by their stack's folder.
 #[derive(Debug, Default)]
@@ -53,7 +56,13 @@ impl Runs for Aws {
         if !self.runs.held().contains_key(&dir) {
             let path = dir.join(LOCK);
             let lock = File::options().create(true).append(true).open(&path).map_err(|e| at(&path, &e))?;
-            match lock.try_lock() {
+            let mut tried = lock.try_lock();
+            if matches!(tried, Err(TryLockError::WouldBlock)) {
+                // Who lists the runs looks at the lock, and holds it for that moment.
+                tokio::time::sleep(LOOKED_AT).await;
+                tried = lock.try_lock();
+            }
+            match tried {
                 Ok(()) => drop(self.runs.held().insert(dir.clone(), lock)),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::Conflict(format!(
