@@ -33,7 +33,7 @@ impl Tables for Aws {
             let asked = self.client.dynamodb().await?.list_tables().set_exclusive_start_table_name(after);
             let answer = asked.send().await.map_err(failed("dynamodb:ListTables", "key-value table", "*"))?;
             let asked = stream::iter(answer.table_names.unwrap_or_default())
-                .map(|name| async move { (name.clone(), self.table(name).await) })
+                .map(|name| async move { (name.clone(), Box::pin(self.table(name)).await) })
                 .buffered(AT_ONCE)
                 .collect()
                 .await;

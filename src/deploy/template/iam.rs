@@ -222,7 +222,7 @@ fn told_apart(all: impl Iterator<Item = Value>) -> Vec<Value> {
         let id = statement["Sid"].as_str().unwrap_or_default().to_owned();
         let taken = |id: &str| apart.iter().any(|other| other["Sid"] == *id);
         if taken(&id)
-            && let Some(free) = (2..).map(|n| format!("{id}{n}")).find(|id| !taken(id))
+            && let Some(free) = (2..=apart.len() + 2).map(|n| format!("{id}{n}")).find(|id| !taken(id))
         {
             statement["Sid"] = json!(free);
         }
