@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
-use super::{
-    Backend, Consent, Effect, Error, Outcome, PlanFile, Result, Strength,
-    plan_file::{Place, Wanted},
-    uploads,
-};
+use super::{Backend, Consent, Effect, Error, Outcome, PlanFile, Result, Strength, plan_file::Wanted, uploads};
 use crate::{
     cloud::{
         Error as CloudError,
@@ -69,7 +65,10 @@ impl Backend {
             ))));
         }
         plan.changes.extend(uploads::changes(&self.changed_files(pipeline).await?));
-        let identity = self.cloud.identity.ask().await?;
+        let (identity, unknown) = self.identity_for(pipeline).await?;
+        if let Some(why) = unknown {
+            plan.notes.push(format!("the file names no account, as nobody could say whose this is: {why}"));
+        }
         let file = PlanFile::new(&request, &self.uploads(pipeline), plan.clone(), &identity)?;
         Ok((plan, file))
     }
@@ -82,7 +81,7 @@ impl Backend {
     pub async fn judge_plan_file(&self, pipeline: &str, file: &PlanFile) -> Result<(ChangeSet, Effect)> {
         let stack = self.stack_name(pipeline);
         self.gate.check("deploy", &stack)?;
-        file.holds_for(pipeline, &self.env, &Place::of(&self.cloud.identity.ask().await?))?;
+        self.holds_here(pipeline, file).await?;
         let mut request = self.request(pipeline).await?;
         file.leads_to(&Wanted::of(&request, &self.uploads(pipeline))?)?;
         let files: Vec<_> = uploads::changes(&self.changed_files(pipeline).await?).collect();

@@ -1,15 +1,18 @@
 //! Which engine deploys a pipeline: the cloud's own, or one that the pipeline names; and what only such a one has.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use super::{Backend, Consent, Effect, Error, Result, Strength};
+use super::{Backend, Consent, Effect, Error, PlanFile, Result, Strength, plan_file::Place};
 use crate::{
     cloud::{
-        Error as CloudError,
-        stacks::{Directory, Engine, Operation, Stack, StackEvent, Stacks},
+        Error as CloudError, Identity,
+        stacks::{Directory, Engine, Operation, Stack, StackEvent, Stacks, Waiting},
     },
     spec::{self, Origin},
 };
+
+/// How often it is looked what somebody waits for.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 impl Backend {
     /// Names where the engines come from that pipelines name for themselves.
@@ -38,6 +41,7 @@ impl Backend {
             var_files: paths(&terraform.var_files),
             backend_config: paths(&terraform.backend_config),
             workspace: terraform.workspace.as_deref().map(named),
+            shared: Directory::is_shared(&terraform.dir, &terraform.backend_config),
             binary: terraform.binary.clone(),
             lock_timeout_seconds: terraform.lock_timeout_seconds,
         }))
@@ -77,6 +81,36 @@ impl Backend {
         (stacks, others)
     }
 
+    /// Who and where we are, for a plan file; and why no account is known, where that need not be. Terraform's plan is bound
+    /// to a state, by its lineage and serial, and its directory may have nothing to do with AWS.
+    pub(super) async fn identity_for(&self, pipeline: &str) -> Result<(Identity, Option<CloudError>)> {
+        match self.cloud.identity.ask().await {
+            Ok(identity) => Ok((identity, None)),
+            Err(why @ (CloudError::Credentials(_) | CloudError::Unavailable(_)))
+                if self.engine_of(pipeline) == Engine::Terraform =>
+            {
+                let known = self.cloud.identity.known();
+                Ok((Identity { account: None, principal: None, ..known }, Some(why)))
+            }
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// Refuses a plan file that does not hold here.
+    pub(super) async fn holds_here(&self, pipeline: &str, file: &PlanFile) -> Result<()> {
+        let (identity, unknown) = self.identity_for(pipeline).await?;
+        let mut here = Place::of(&identity);
+        if let (Some(why), Some(account)) = (unknown, &file.cloud.account) {
+            return Err(Error::Cloud(CloudError::Conflict(format!(
+                "this is a plan for the account {account}, and nobody can say whether this is that one: {why}"
+            ))));
+        }
+        if file.cloud.account.is_none() && self.engine_of(pipeline) == Engine::Terraform {
+            (here.account, here.region) = (None, file.cloud.region.clone());
+        }
+        file.holds_for(pipeline, &self.env, &here)
+    }
+
     /// Deploys and destroys of a pipeline's stack, the newest first.
     pub async fn history(&self, pipeline: &str, limit: usize) -> Result<Vec<Operation>> {
         Ok(self.stacks_of(pipeline)?.history(&self.stack_name(pipeline), limit).await?)
@@ -101,6 +135,23 @@ impl Backend {
         self.gate
             .perform(&effect, &Consent::None, |permit| async move { stacks.interrupt(&permit, &stack).await })
             .await
+    }
+
+    /// Does something with a pipeline's stack, and tells now and then what it waits for, where it does.
+    pub async fn telling<T>(&self, pipeline: &str, work: impl Future<Output = T>, tell: impl Fn(&Waiting)) -> T {
+        let stacks = self.stacks_of(pipeline).ok();
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep(LOOK_AGAIN) => {
+                    if let Some(waiting) = stacks.as_ref().and_then(|stacks| stacks.waits_for()) {
+                        tell(&waiting);
+                    }
+                }
+            }
+        }
     }
 
     /// What it means to take a lock away, by its id.

@@ -2,6 +2,7 @@
 
 mod layout;
 mod toml;
+mod tree;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,8 @@ const MOST: usize = 100;
 /// What to adopt.
 #[derive(Debug, Args)]
 pub struct Adopt {
-    /// The directory: a root module's, or one with `environments/dev` and the like
+    /// The directory: a root module's, one with `environments/dev` and the like, or a path with `{env}` in it:
+    /// `live/{env}/orders`
     #[arg(value_hint = ValueHint::DirPath)]
     dir: PathBuf,
     /// The folder of the new pipeline.toml [default: NAME in --pipelines, else in ./pipelines]
@@ -65,11 +67,11 @@ impl Adopt {
     }
 
     async fn adopt(&self, s: &Session) -> Result {
-        let root = self.dir.canonicalize().map_err(|e| Failure::failed(format!("{}: {e}", self.dir.display())))?;
+        let root = whole(&self.dir)?;
         let mut layout = layout::find(&root)?;
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => layout::name(&root),
+            None => layout::name(&layout.template),
         };
         let parent = s.settings.pipelines.value.clone().unwrap_or_else(|| PathBuf::from("pipelines"));
         let folder = self.to.clone().unwrap_or_else(|| parent.join(&name));
@@ -80,7 +82,7 @@ impl Adopt {
                 file.display()
             )));
         }
-        let tofu = self.binary.map_or_else(|| layout.locked_by_tofu(), |binary| binary == Binary::Tofu);
+        let tofu = self.binary.map_or_else(|| layout.is_tofus(), |binary| binary == Binary::Tofu);
         let binary = if tofu { "tofu" } else { "terraform" };
         let terraform = reader(&s.settings);
         if layout.single() {
@@ -94,7 +96,7 @@ impl Adopt {
         for env in layout.environments.clone() {
             found.push(look(&terraform, &layout.directory(&name, &env, binary), &env).await);
         }
-        for said in &layout.notes {
+        for said in &layout.said() {
             note(said);
         }
         let dir = relative(&folder, &layout.template)?;
@@ -107,6 +109,19 @@ impl Adopt {
         note(&format!("Look at it: pumphouse plan {name}{elsewhere}"));
         Ok(())
     }
+}
+
+/// The full path of a directory, in which `{env}` may stand for the name of an environment.
+fn whole(dir: &Path) -> Result<PathBuf> {
+    let fixed = dir.ancestors().find(|path| !path.to_string_lossy().contains("{env}")).unwrap_or(Path::new(""));
+    let rest = dir.strip_prefix(fixed).unwrap_or(Path::new(""));
+    let fixed = if fixed.as_os_str().is_empty() { Path::new(".") } else { fixed };
+    let failed = |e: std::io::Error| Failure::failed(format!("{}: {e}", fixed.display()));
+    let there = fixed.canonicalize().map_err(failed)?;
+    if !there.is_dir() {
+        return Err(Failure::failed(format!("{}: this is no directory", fixed.display())));
+    }
+    Ok(if rest.as_os_str().is_empty() { there } else { there.join(rest) })
 }
 
 /// Terraform, for nothing but to read.

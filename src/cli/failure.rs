@@ -69,6 +69,9 @@ impl From<backend::Error> for Failure {
         match error {
             backend::Error::Refused(refusal) => refusal.into(),
             backend::Error::Usage(why) => Self::Usage(why),
+            backend::Error::Cloud(cloud::Error::Locked { why, .. }) => {
+                Self::Failed(format!("{why}\nto try again: {}", spoken(std::env::args())))
+            }
             other => Self::Failed(with_advice(other.to_string())),
         }
     }
@@ -86,6 +89,17 @@ impl From<cloud::Error> for Failure {
     }
 }
 
+/// A command line as somebody would type it.
+fn spoken(args: impl Iterator<Item = String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    let words = args.enumerate().map(|(n, word)| match word {
+        program if n == 0 => program.rsplit('/').next().unwrap_or(&program).to_owned(),
+        word if !word.is_empty() && word.chars().all(plain) => word,
+        word => format!("'{}'", word.replace('\'', "'\\''")),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Expired credentials in the environment have no command that brings new ones: what to do is said where nothing else says
 /// it.
 fn with_advice(told: String) -> String {
@@ -98,5 +112,16 @@ fn with_advice(told: String) -> String {
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
         Self::Usage(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_as_a_shell_would_take_it() {
+        let args = ["/usr/local/bin/pumphouse", "--env", "prod", "plan", "it's mine", ""].map(str::to_owned);
+        assert_eq!(spoken(args.into_iter()), "pumphouse --env prod plan 'it'\\''s mine' ''");
     }
 }

@@ -10,7 +10,7 @@ use super::{
     out::{Cell, Column, note},
     session::Session,
     signals::unless_interrupted,
-    stacks::{consequence, deployed, known, lines, planned, print, show},
+    stacks::{consequence, deployed, known, lines, planned, print, show, telling},
 };
 use crate::{
     backend::Backend,
@@ -45,7 +45,7 @@ pub(super) const EVENTS: [Column<StackEvent>; 5] = [
 /// Shows what was changed behind the stack's back.
 pub async fn drift(s: &Session, backend: &Backend, pipeline: &str) -> Result {
     deployed(backend, pipeline).await?;
-    let look = backend.drift(pipeline);
+    let look = telling(backend, pipeline, backend.drift(pipeline));
     let consequence = match backend.engine_of(pipeline) {
         Engine::CloudFormation => "CloudFormation looks on; `drift --read-only` shows what it finds",
         _ => "nothing was changed",
@@ -68,7 +68,7 @@ pub async fn drift(s: &Session, backend: &Backend, pipeline: &str) -> Result {
             s.out.list(&rows, &ROWS, "")
         }
         Format::Table | Format::Markdown => {
-            drift_lines(&drift).iter().try_for_each(|line| s.out.line(&text::clean(line)))
+            drift_lines(&drift, backend.engine_of(pipeline)).iter().try_for_each(|line| s.out.line(&text::clean(line)))
         }
     }
 }
@@ -92,8 +92,10 @@ fn said(value: Option<&Value>) -> String {
     value.map_or_else(|| "(none)".into(), Value::to_string)
 }
 
-fn drift_lines(drift: &Drift) -> Vec<String> {
+fn drift_lines(drift: &Drift, engine: Engine) -> Vec<String> {
     let mut lines = Vec::new();
+    // Terraform always compares with what is there.
+    let repair = if engine == Engine::Terraform { "`deploy`" } else { "`deploy --revert-drift`" };
     for resource in &drift.resources {
         let designed = if resource.by_design() { "  (changed while it runs, by design)" } else { "" };
         let (kind, name) = (&resource.kind, &resource.name);
@@ -117,14 +119,10 @@ fn drift_lines(drift: &Drift) -> Vec<String> {
     lines.push(match (drift.status.as_str(), count) {
         ("NOT_CHECKED", _) => format!("{}: not checked{when}", drift.stack),
         (_, 0) => format!("{}: no drift{when}", drift.stack),
-        (_, 1) => format!(
-            "{}: 1 resource is not what the stack says{when}; `deploy --revert-drift` brings it back",
-            drift.stack
-        ),
-        (_, n) => format!(
-            "{}: {n} resources are not what the stack says{when}; `deploy --revert-drift` brings them back",
-            drift.stack
-        ),
+        (_, 1) => format!("{}: 1 resource is not what the stack says{when}; {repair} brings it back", drift.stack),
+        (_, n) => {
+            format!("{}: {n} resources are not what the stack says{when}; {repair} brings them back", drift.stack)
+        }
     });
     lines
 }

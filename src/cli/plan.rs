@@ -9,7 +9,7 @@ use super::{
     markdown,
     out::note,
     session::Session,
-    stacks::{self, planned},
+    stacks::{self, awaited},
 };
 use crate::{
     backend::Backend,
@@ -42,11 +42,11 @@ impl Plan {
         let pipeline = self.pipeline.as_str();
         let plan = if let Some(path) = &self.out {
             let (plan, file) =
-                planned(backend.engine_of(pipeline), backend.plan_to_keep(pipeline, self.revert_drift)).await??;
+                Box::pin(awaited(backend, pipeline, backend.plan_to_keep(pipeline, self.revert_drift))).await??;
             file.write(path)?;
             plan
         } else {
-            planned(backend.engine_of(pipeline), backend.plan(pipeline)).await??
+            Box::pin(awaited(backend, pipeline, backend.plan(pipeline))).await??
         };
         match print(s, &plan) {
             // Whoever only wants to know whether there are changes need not read them.

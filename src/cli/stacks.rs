@@ -1,6 +1,7 @@
 //! `pipelines`, `deploy`, `status`, `outputs`, `destroy`: pipelines and their stacks.
 
 use std::{
+    cell::OnceCell,
     io::{self, IsTerminal},
     path::PathBuf,
     pin::pin,
@@ -21,7 +22,7 @@ use crate::{
     backend::{Backend, Consent, PlanFile, Strength, overview::PipelineSummary},
     cloud::stacks::{
         Action, Change, ChangeSet, Engine, Evaluation, PropertyChange, Replacement, Stack, StackEvent, StackOutput,
-        StackResource,
+        StackResource, Waiting,
     },
     config::Format,
 };
@@ -83,12 +84,29 @@ pub(super) async fn planned<T>(engine: Engine, plan: impl Future<Output = T>) ->
     to_its_end(plan, waiting, "the plan's change set may be left behind: a later plan removes it").await
 }
 
+/// The same, of a pipeline; a lock that it waits for is told.
+pub(super) async fn awaited<T>(backend: &Backend, pipeline: &str, plan: impl Future<Output = T>) -> Result<T> {
+    planned(backend.engine_of(pipeline), telling(backend, pipeline, plan)).await
+}
+
+/// Does something, and tells once what it waits for.
+pub(super) async fn telling<T>(backend: &Backend, pipeline: &str, work: impl Future<Output = T>) -> T {
+    let told = OnceCell::new();
+    let tell = |waiting: &Waiting| {
+        if told.set(()).is_ok() {
+            let left = waiting.left();
+            note(&format!("{}; for {left} s at the most", waiting.why));
+        }
+    };
+    backend.telling(pipeline, work, tell).await
+}
+
 /// Deploys, with progress on stderr.
 pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
     let pipeline = deploy.pipeline.as_str();
     let (plan, effect) = match &deploy.plan_file {
         Some(path) => backend.judge_plan_file(pipeline, &PlanFile::read(path)?).await?,
-        None => planned(backend.engine_of(pipeline), backend.judge_deploy(pipeline, deploy.revert_drift)).await??,
+        None => Box::pin(awaited(backend, pipeline, backend.judge_deploy(pipeline, deploy.revert_drift))).await??,
     };
     for line in lines(&plan) {
         note(&line);
@@ -122,7 +140,7 @@ pub fn ended(stack: &Stack, plan: &ChangeSet) -> Result {
 pub async fn destroy(s: &Session, backend: &Backend, destroy: &Destroy) -> Result {
     let pipeline = destroy.pipeline.as_str();
     let stack = deployed(backend, pipeline).await?;
-    let (plan, effect) = planned(backend.engine_of(pipeline), backend.judge_destroy(pipeline)).await??;
+    let (plan, effect) = awaited(backend, pipeline, backend.judge_destroy(pipeline)).await??;
     for line in plan.iter().flat_map(lines) {
         note(&line);
     }
@@ -208,6 +226,9 @@ pub(super) async fn deployed(backend: &Backend, pipeline: &str) -> Result<Stack>
 
 /// Whether there is such a pipeline, deployed or not.
 pub(super) async fn known(backend: &Backend, pipeline: &str) -> Result {
+    if backend.pipeline(pipeline).is_ok() {
+        return Ok(());
+    }
     let known: Vec<_> = backend.list_pipelines().await?.into_iter().map(|p| p.name).collect();
     if known.iter().any(|k| k == pipeline) {
         return Ok(());

@@ -38,6 +38,14 @@ pub enum Error {
     /// The request collides with something that goes on or has changed.
     #[error("{0}")]
     Conflict(String),
+    /// Somebody else works on it, and has locked it meanwhile.
+    #[error("{why}")]
+    Locked {
+        /// The lock's id, where it is told.
+        lock: String,
+        /// Who has locked it and since when, and what can be done.
+        why: String,
+    },
     /// There are no credentials, or they have expired: what to run is in the text.
     #[error("{0}")]
     Credentials(String),
@@ -83,6 +91,7 @@ impl Error {
             Self::AccessDenied { .. } => "AccessDenied",
             Self::Invalid(_) => "Invalid",
             Self::Conflict(_) => "Conflict",
+            Self::Locked { .. } => "Locked",
             Self::Credentials(_) => "Credentials",
             Self::Throttled(_) => "Throttled",
             Self::Unavailable(_) => "Unavailable",

@@ -21,7 +21,7 @@ mod status;
 
 pub use confirmed::unconfirmed;
 pub use drift::{Drift, PropertyDrift, ResourceDrift};
-pub use engine::{Directory, Engine, Engines};
+pub use engine::{Directory, Engine, Engines, Waiting};
 pub use status::StackStatus;
 
 /// What to apply.
@@ -394,6 +394,10 @@ pub trait Stacks: Send + Sync {
     /// Asks the operation under way to end early, in order.
     async fn interrupt(&self, _: &Permit, stack: &str) -> Result<()> {
         Err(Error::Unsupported { cloud: "this", what: format!("an interruption of what is under way in {stack}") })
+    }
+    /// What is waited for without a word of progress, by what is under way here.
+    fn waits_for(&self) -> Option<Waiting> {
+        None
     }
     /// Takes a lock away that nobody is there any more to take away, by its id.
     async fn unlock(&self, _: &Permit, stack: &str, _lock: &str) -> Result<()> {

@@ -14,12 +14,12 @@ use serde_json::Value;
 use tokio::{io::AsyncReadExt, process::Command, sync::OnceCell};
 
 use super::diagnostic::Diagnostic;
-use crate::cloud::{Error, Result};
+use crate::cloud::{Error, Result, stacks::Directory};
 
-/// The lowest versions whose streams and plans have what is read here.
+/// The lowest versions, of Terraform and of OpenTofu, whose streams and plans have what is read here.
 const LOWEST: (Version, Version) = (Version(1, 5, 0), Version(1, 6, 0));
-/// From this version on, `init` speaks JSON.
-const INIT_JSON: Version = Version(1, 9, 0);
+/// From these versions on, `init` speaks JSON.
+const INIT_JSON: (Version, Version) = (Version(1, 9, 0), Version(1, 7, 0));
 /// Lines on stderr that are told of a command that died.
 const LAST_LINES: usize = 12;
 
@@ -96,6 +96,8 @@ pub struct Program {
     pub dir: PathBuf,
     /// The workspace that it works on.
     pub workspace: Option<String>,
+    /// Where it keeps what belongs to the directory, from there; none: where it always does.
+    pub data: Option<PathBuf>,
     /// Variables of its environment, beside ours; those without a value are taken away.
     pub env: Vec<(String, Option<String>)>,
     version: OnceCell<Version>,
@@ -103,8 +105,18 @@ pub struct Program {
 
 impl Program {
     /// The program, not asked anything yet.
-    pub fn new(binary: String, dir: PathBuf, workspace: Option<String>, env: Vec<(String, Option<String>)>) -> Self {
-        Self { binary, dir, workspace, env, version: OnceCell::new() }
+    pub fn new(directory: &Directory, env: Vec<(String, Option<String>)>) -> Self {
+        let dir = std::path::absolute(&directory.dir).unwrap_or_else(|_| directory.dir.clone());
+        // Of two backends, `init` would ask which one is meant, and what reads a state would read that of the other
+        // environment.
+        let data = directory.shared.then(|| data_dir().join("pumphouse").join(&directory.env));
+        let (binary, workspace) = (directory.binary.clone(), directory.workspace.clone());
+        Self { binary, dir, workspace, data, env, version: OnceCell::new() }
+    }
+
+    /// Whether `init` was ever run.
+    pub fn initialised(&self) -> bool {
+        self.dir.join(self.data.clone().unwrap_or_else(data_dir)).is_dir()
     }
 
     /// Whether this is OpenTofu.
@@ -136,6 +148,9 @@ impl Program {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
+        }
+        if let Some(data) = &self.data {
+            command.env("TF_DATA_DIR", data);
         }
         if let Some(name) = self.workspace.as_ref().filter(|_| workspace) {
             command.env("TF_WORKSPACE", name);
@@ -177,16 +192,16 @@ impl Program {
         Ok(Said { code: ended.map_err(lost)?.code(), stdout, stderr })
     }
 
-    /// Why the program was not started.
+    /// Why the program was not started. That is no trouble of the network's.
     pub fn unfound(&self, error: &std::io::Error) -> Error {
         if error.kind() == std::io::ErrorKind::NotFound {
-            return Error::Unavailable(format!(
+            return Error::Invalid(format!(
                 "there is no `{}` on PATH, which deploys this pipeline: install it, or name the other one with `binary` of \
                  [deploy] in pipeline.toml",
                 self.binary
             ));
         }
-        Error::Unavailable(format!("{} cannot be started: {error}", self.binary))
+        Error::Invalid(format!("{} cannot be started: {error}", self.binary))
     }
 
     /// Its version, asked for once.
@@ -197,7 +212,7 @@ impl Program {
                 let told: Value = serde_json::from_slice(&said.stdout).unwrap_or_default();
                 let text = told["terraform_version"].as_str().unwrap_or_default();
                 let Some(version) = Version::parse(text) else {
-                    return Err(Error::Unavailable(format!(
+                    return Err(Error::Invalid(format!(
                         "`{} version -json` does not say which version it is: {}",
                         self.binary,
                         said.last_lines()
@@ -205,8 +220,9 @@ impl Program {
                 };
                 let lowest = if self.is_tofu() { LOWEST.1 } else { LOWEST.0 };
                 if version < lowest {
-                    return Err(Error::Unavailable(format!(
-                        "{} {version} is too old: {lowest} is the lowest version whose plans can be read",
+                    return Err(Error::Invalid(format!(
+                        "{} {version} is too old: {lowest} is the lowest version whose plans can be read; put a newer one on \
+                         PATH",
                         self.binary
                     )));
                 }
@@ -218,8 +234,14 @@ impl Program {
 
     /// Whether its `init` speaks JSON.
     pub async fn inits_in_json(&self) -> Result<bool> {
-        Ok(!self.is_tofu() && self.version().await? >= INIT_JSON)
+        let lowest = if self.is_tofu() { INIT_JSON.1 } else { INIT_JSON.0 };
+        Ok(self.version().await? >= lowest)
     }
+}
+
+/// Where it keeps what belongs to a directory, from there, if nothing else is said.
+fn data_dir() -> PathBuf {
+    std::env::var_os("TF_DATA_DIR").filter(|dir| !dir.is_empty()).map_or_else(|| ".terraform".into(), PathBuf::from)
 }
 
 /// Interrupts a process group when it is dropped.

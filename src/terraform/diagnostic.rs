@@ -1,5 +1,6 @@
 //! Terraform's warnings and errors in our words.
 
+use jiff::{Timestamp, tz::Offset};
 use serde::Deserialize;
 
 use super::mask::Scrubber;
@@ -58,9 +59,25 @@ impl Diagnostic {
             (Some(_), Some(address)) if !address.is_empty() => format!(" ({address})"),
             _ => String::new(),
         };
-        let detail = self.detail.trim();
+        let unset = self.unset_variable().map(|name| {
+            format!(
+                "{name:?} has no value, and nobody is asked for one: give it in terraform.tfvars, in a file that `var_files` \
+                 of [deploy] in pipeline.toml names, or in the environment as TF_VAR_{name}"
+            )
+        });
+        let detail = unset.as_deref().unwrap_or(&self.detail).trim();
         let detail = if detail.is_empty() { String::new() } else { format!(": {}", detail.replace("\n\n", "\n")) };
         format!("{place}{}{detail}{about}", self.summary.trim())
+    }
+}
+
+impl Diagnostic {
+    /// The variable that has no value; none where it is about something else.
+    fn unset_variable(&self) -> Option<&str> {
+        if !self.summary.contains("No value for required variable") {
+            return None;
+        }
+        self.detail.split_once("variable \"")?.1.split_once('"').map(|(name, _)| name)
     }
 }
 
@@ -90,14 +107,24 @@ impl Lock {
         Some(Self { id: field("ID:"), who: field("Who:"), operation: field("Operation:"), created: field("Created:") })
     }
 
-    /// In words, without what to do about it.
-    pub fn text(&self) -> String {
+    /// When it was taken. Terraform writes it as Go does: `2026-10-06 13:50:04.304 +0000 UTC`.
+    fn since(&self) -> Option<Timestamp> {
+        let words: Vec<&str> = self.created.split_whitespace().take(3).collect();
+        let zone = if words.len() == 3 { "%Y-%m-%d %H:%M:%S%.f %z" } else { return self.created.parse().ok() };
+        Timestamp::strptime(zone, words.join(" ")).ok()
+    }
+
+    /// In words, without what to do about it; `now` tells how long ago that was.
+    pub fn text(&self, now: Timestamp) -> String {
         let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
         // Fractions of a second say nothing here.
-        let since = match self.created.split_once('.') {
-            Some((time, rest)) => format!("{time}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
-            None => self.created.clone(),
-        };
+        let since = self.since().map_or_else(
+            || self.created.clone(),
+            |at| {
+                let seconds = now.duration_since(at).as_secs();
+                format!("{} ({})", Offset::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S UTC"), ago(seconds))
+            },
+        );
         let what = self.operation.strip_prefix("OperationType").unwrap_or(&self.operation).to_lowercase();
         format!(
             "locked by {} since {}, for {}, lock id {}",
@@ -109,17 +136,28 @@ impl Lock {
     }
 }
 
+/// So many seconds ago, in words. The clock of whoever took the lock may be ahead of ours.
+fn ago(seconds: i64) -> String {
+    match seconds.max(0) {
+        s @ 0..60 => format!("{s} s ago"),
+        s @ 60..3_600 => format!("{} min ago", s / 60),
+        s @ 3_600..86_400 => format!("{} h {} min ago", s / 3_600, s % 3_600 / 60),
+        s => format!("{} d {} h ago", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
 /// What the diagnostics of a failed command come to. `name` is the stack's, `said` the last lines on stderr.
 pub fn failure(name: &str, what: &str, diagnostics: &[Diagnostic], said: &str, scrubber: &Scrubber) -> Error {
     let errors: Vec<_> = diagnostics.iter().filter(|d| d.is_error()).collect();
     if let Some(lock) = errors.iter().find_map(|d| Lock::told_by(d)) {
-        let pipeline = name.rsplit_once('-').map_or(name, |(pipeline, _)| pipeline);
+        let (pipeline, env) = name.rsplit_once('-').unwrap_or((name, "dev"));
         let id = if lock.id.is_empty() { "LOCK_ID" } else { &lock.id };
-        return Error::Conflict(scrubber.scrub(&format!(
+        let why = format!(
             "the state of {name} is {}: wait for its end and try again; where that process is gone for good, \
-             `pumphouse unlock {pipeline} {id}` takes the lock away",
-            lock.text()
-        )));
+             `pumphouse --env {env} unlock {pipeline} {id}` takes the lock away",
+            lock.text(Timestamp::now())
+        );
+        return Error::Locked { lock: lock.id, why: scrubber.scrub(&why) };
     }
     if errors.iter().any(|d| d.summary.contains("Saved plan is stale")) {
         return Error::Conflict(format!(
@@ -186,13 +224,48 @@ mod tests {
             "detail": "Error message: operation error S3: PutObject, https response error StatusCode: 412\nLock Info:\n  ID:        3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11\n  Path:      state/orders/dev.tfstate\n  Operation: OperationTypeApply\n  Who:       maria@laptop\n  Version:   1.11.4\n  Created:   2026-10-06 13:50:04.304 +0000 UTC\n  Info:      \n\n\nTerraform acquires a state lock to protect the state from being written\nby multiple users at the same time."
         }));
         let error = failure("orders-dev", "the plan", &[held], "", &Scrubber::default());
-        assert!(matches!(error, Error::Conflict(_)));
+        assert!(matches!(&error, Error::Locked { lock, .. } if lock == "3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11"));
         let text = error.to_string();
+        assert!(text.contains("locked by maria@laptop since 2026-10-06 13:50:04 UTC ("), "{text}");
+        assert!(text.contains(" ago), for apply, lock id 3f1c0a52"), "{text}");
+        assert!(text.contains("pumphouse --env dev unlock orders 3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11"), "{text}");
+    }
+
+    #[test]
+    fn the_age_of_a_lock_is_told_where_its_time_can_be_read() {
+        let lock = |created: &str| Lock { created: created.into(), ..Lock::default() };
+        let now = "2026-10-06T16:00:00Z".parse().unwrap();
+        let text = |created: &str| lock(created).text(now);
         assert!(
-            text.contains("locked by maria@laptop since 2026-10-06 13:50:04 +0000 UTC, for apply, lock id 3f1c0a52"),
+            text("2026-10-06 13:50:04.304123 +0000 UTC").contains("since 2026-10-06 13:50:04 UTC (2 h 9 min ago),")
+        );
+        assert!(text("2026-10-06 15:50:04 +0200 CEST").contains("since 2026-10-06 13:50:04 UTC (2 h 9 min ago),"));
+        assert!(
+            text("2026-10-06T15:59:48Z").contains("(12 s ago)") && text("2026-10-06T15:58:00Z").contains("(2 min ago)")
+        );
+        assert!(
+            text("2026-10-01T12:00:00Z").contains("(5 d 4 h ago)")
+                && text("2026-10-06T16:00:09Z").contains("(0 s ago)")
+        );
+        assert!(text("yesterday").contains("since yesterday,") && text("").contains("since a time that is not told,"));
+    }
+
+    #[test]
+    fn a_variable_without_a_value_is_named_with_how_to_give_it() {
+        let unset = diagnostic(json!({
+            "severity": "error", "summary": "No value for required variable",
+            "detail": "The root module input variable \"retention_days\" is not set, and has no default value. Use a -var or -var-file command line argument to provide a value for this variable.",
+            "range": {"filename": "variables.tf", "start": {"line": 7, "column": 1, "byte": 87}}
+        }));
+        let text = unset.text();
+        assert!(
+            text.starts_with("variables.tf:7: No value for required variable: \"retention_days\" has no value"),
             "{text}"
         );
-        assert!(text.contains("pumphouse unlock orders 3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11"), "{text}");
+        assert!(
+            text.contains("`var_files`") && text.contains("TF_VAR_retention_days") && !text.contains("command line"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -275,6 +275,7 @@ mod tests {
             var_files: vec![],
             backend_config: vec![],
             workspace: None,
+            shared: false,
             binary: "terraform".into(),
             lock_timeout_seconds: 0,
         };

@@ -1,5 +1,7 @@
 //! What is sensitive is not shown: values by Terraform's own marks, and texts by the values that were marked.
 
+use std::{cmp::Reverse, collections::BTreeSet};
+
 use serde_json::{Map, Value};
 
 /// What stands for a sensitive value.
@@ -25,11 +27,36 @@ pub fn masked(value: &Value, marks: &Value) -> Value {
     }
 }
 
-/// Sensitive values, to be taken out of texts.
+/// Words in the names of variables whose values are taken out of texts before anybody has said that they are sensitive.
+const SECRETIVE: [&str; 7] = ["secret", "token", "password", "passwd", "passphrase", "credential", "key"];
+
+/// Sensitive values, to be taken out of texts: the longest first, as one may be a part of another.
 #[derive(Clone, Default)]
-pub struct Scrubber(Vec<String>);
+pub struct Scrubber(BTreeSet<(Reverse<usize>, String)>);
 
 impl Scrubber {
+    /// What is known before there is a plan: the values of `TF_VAR_…` in the environment that are secret by their names.
+    pub fn of_environment() -> Self {
+        Self::of_variables(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    fn of_variables(variables: impl Iterator<Item = (String, String)>) -> Self {
+        let mut scrubber = Self::default();
+        for (name, value) in variables {
+            let Some(name) = name.strip_prefix("TF_VAR_") else { continue };
+            let name = name.to_ascii_lowercase();
+            if name.split('_').any(|word| SECRETIVE.contains(&word.trim_end_matches('s'))) {
+                // What is no text is written as JSON would be.
+                let read = serde_json::from_str(&value).unwrap_or(Value::Null);
+                scrubber.learn_all(&read);
+                scrubber.add(&value);
+            }
+        }
+        scrubber
+    }
+
     /// Learns what is marked in a value.
     pub fn learn(&mut self, value: &Value, marks: &Value) {
         match (value, marks) {
@@ -59,17 +86,21 @@ impl Scrubber {
     fn add(&mut self, text: &str) {
         // A line of it may be told alone.
         for part in text.lines().map(str::trim).chain([text]) {
-            if part.len() >= SHORTEST && !self.0.iter().any(|known| known == part) {
-                self.0.push(part.to_owned());
+            if part.len() >= SHORTEST {
+                self.0.insert((Reverse(part.len()), part.to_owned()));
             }
         }
-        // The longest first: one may be a part of another.
-        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
     }
 
     /// The text without them.
     pub fn scrub(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, SENSITIVE))
+        let mut text = text.to_owned();
+        for (_, secret) in &self.0 {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret, SENSITIVE);
+            }
+        }
+        text
     }
 }
 
@@ -87,6 +118,23 @@ mod tests {
         assert_eq!(out, json!({"a": {"b": ["x", SENSITIVE]}, "c": 1, "d": SENSITIVE, "n": null}));
         assert_eq!(masked(&value, &json!(false)), value);
         assert_eq!(masked(&value, &json!(true)), json!(SENSITIVE));
+    }
+
+    #[test]
+    fn a_variable_with_the_name_of_a_secret_is_one_before_any_plan_says_so() {
+        let variables = [
+            ("TF_VAR_api_token", "tok-1234"),
+            ("TF_VAR_DB_PASSWORDS", "[\"hunter2-x\", \"pin-4711\"]"),
+            ("TF_VAR_monkey", "banana"),
+            ("TF_VAR_region", "eu-west-1"),
+            ("API_TOKEN", "not-terraforms"),
+        ];
+        let scrubber = Scrubber::of_variables(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let text = "tok-1234 hunter2-x pin-4711 banana eu-west-1 not-terraforms";
+        assert_eq!(
+            scrubber.scrub(text),
+            format!("{SENSITIVE} {SENSITIVE} {SENSITIVE} banana eu-west-1 not-terraforms")
+        );
     }
 
     #[test]

@@ -81,8 +81,19 @@ impl Stream {
                 self.summed_up = true;
                 None
             }
-            // Told by the plan itself, in full.
-            "planned_change"
+            "state_lock_acquire" => Some(StackEvent {
+                time: time(&message),
+                stack: self.stack.clone(),
+                logical_id: self.stack.clone(),
+                kind: "stack".to_owned(),
+                status: "WAITING".to_owned(),
+                reason: Some("for the lock of its state".to_owned()),
+                done: self.done,
+                total: self.total,
+            }),
+            // Of no news, or told by the plan itself, in full.
+            "state_lock_release"
+            | "planned_change"
             | "resource_drift"
             | "outputs"
             | "log"

@@ -29,17 +29,18 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::cloud::{
     Error, Pages, Permit, Result,
     stacks::{
         ChangeSet, Destroyed, Directory, Drift, Engine, Engines, Operation, Progress, Stack, StackEvent, StackRequest,
-        Stacks,
+        Stacks, Waiting,
     },
 };
 use command::{Program, Said};
-use diagnostic::failure;
+use diagnostic::{Lock, failure};
 use folder::{Folder, PlanPlace};
 use mask::Scrubber;
 use message::Stream;
@@ -101,6 +102,17 @@ pub struct Root {
     initialised: AtomicBool,
     /// The plan of a destroy that was shown.
     to_destroy: Mutex<Option<ChangeSet>>,
+    /// The lock that is waited for.
+    waiting: Mutex<Option<Waiting>>,
+}
+
+/// While it is held, something is waited for.
+struct Waits<'a>(&'a Mutex<Option<Waiting>>);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 /// What a plan is for.
@@ -121,12 +133,11 @@ struct Made {
 
 impl Root {
     fn new(options: &Options, directory: Directory) -> Self {
-        let dir = std::path::absolute(&directory.dir).unwrap_or_else(|_| directory.dir.clone());
         let folder = Folder::of(&options.state_dir, &directory);
         if !options.read_only {
             folder.sweep();
         }
-        let program = Program::new(directory.binary.clone(), dir, directory.workspace.clone(), options.env.clone());
+        let program = Program::new(&directory, options.env.clone());
         Self {
             directory,
             program,
@@ -135,6 +146,7 @@ impl Root {
             operations: Operations::default(),
             initialised: AtomicBool::new(false),
             to_destroy: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -159,7 +171,7 @@ impl Root {
         let said = self.program.run(&args, !self.read_only).await?;
         let diagnostics = said.diagnostics();
         if !said.well() {
-            let scrubber = Scrubber::default();
+            let scrubber = Scrubber::of_environment();
             return Err(failure(self.name(), "`init`", &diagnostics, &said.last_lines(), &scrubber));
         }
         self.initialised.store(true, Ordering::Relaxed);
@@ -186,7 +198,7 @@ impl Root {
     async fn ready(&self, always: bool) -> Result<()> {
         self.program.version().await?;
         let done = self.initialised.load(Ordering::Relaxed);
-        let there = self.program.dir.join(".terraform").is_dir();
+        let there = self.program.initialised();
         if (always && !done) || !there {
             self.init().await?;
         } else if self.read_only && !done {
@@ -206,11 +218,29 @@ impl Root {
         Ok(said)
     }
 
+    /// Runs a command that locks the state, with how long it waits for that among its arguments. A program that waits for a
+    /// lock does not say who holds it: it is asked first, and then told to wait.
+    async fn run_locking(&self, mut args: Vec<OsString>, at: usize) -> Result<Said> {
+        let timeout = self.directory.lock_timeout_seconds;
+        args.insert(at, "-lock-timeout=0s".into());
+        let said = self.run(&args).await?;
+        let held = said.diagnostics().iter().find_map(Lock::told_by);
+        let Some(held) = held.filter(|_| timeout > 0 && !said.well()) else { return Ok(said) };
+        let why = format!("waiting for the state of {}, {}", self.name(), held.text(Timestamp::now()));
+        let until = Timestamp::now() + SignedDuration::from_secs(timeout.into());
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Waiting { why, until });
+        let _waits = Waits(&self.waiting);
+        if let Some(arg) = args.get_mut(at) {
+            *arg = format!("-lock-timeout={timeout}s").into();
+        }
+        self.run(&args).await
+    }
+
     /// What a saved plan would do.
     async fn shown(&self, path: &std::path::Path) -> Result<Plan> {
         let said = self.run(&["show".into(), "-json".into(), path.into()]).await?;
         if !said.well() {
-            let (told, scrubber) = (said.diagnostics(), Scrubber::default());
+            let (told, scrubber) = (said.diagnostics(), Scrubber::of_environment());
             return Err(failure(self.name(), "the look at its plan", &told, &said.last_lines(), &scrubber));
         }
         Plan::read(&said.stdout)
@@ -227,9 +257,8 @@ impl Root {
             Mode::Destroy => args.push("-destroy".into()),
             Mode::RefreshOnly => args.push("-refresh-only".into()),
         }
-        if lock {
-            args.push(format!("-lock-timeout={}s", self.directory.lock_timeout_seconds).into());
-        } else {
+        let before_lock = args.len();
+        if !lock {
             args.push("-lock=false".into());
         }
         if !refresh {
@@ -238,8 +267,8 @@ impl Root {
         for file in &self.directory.var_files {
             args.push(joined("-var-file=", file));
         }
-        let said = self.run(&args).await?;
-        let mut stream = Stream::new(self.name(), 0, Scrubber::default());
+        let said = if lock { self.run_locking(args, before_lock).await? } else { self.run(&args).await? };
+        let mut stream = Stream::new(self.name(), 0, Scrubber::of_environment());
         for line in said.stdout.split(|b| *b == b'\n') {
             stream.line(line);
         }
@@ -250,7 +279,7 @@ impl Root {
                 Mode::RefreshOnly => "the look for drift",
             };
             let last = said.last_lines();
-            return Err(failure(self.name(), what, &stream.diagnostics, &last, &Scrubber::default()));
+            return Err(failure(self.name(), what, &stream.diagnostics, &last, &Scrubber::of_environment()));
         }
         let plan = self.shown(&place.path()).await?;
         let scrubber = plan.scrubber();
@@ -271,7 +300,7 @@ impl Root {
         let valid = serde_json::from_slice::<Value>(&said.stdout).is_ok_and(|v| v["valid"] == true);
         if !said.well() || !valid {
             let last = said.last_lines();
-            return Err(failure(self.name(), "the validation", &told, &last, &Scrubber::default()));
+            return Err(failure(self.name(), "the validation", &told, &last, &Scrubber::of_environment()));
         }
         Ok(told.iter().map(|d| format!("warning: {}", d.text())).collect())
     }
@@ -331,7 +360,7 @@ impl Stacks for Root {
             return Ok(set);
         }
         // Nobody has asked for it in so many words: providers are not loaded for it, and nothing is asked of AWS.
-        if !self.program.dir.join(".terraform").is_dir() {
+        if !self.program.initialised() {
             return Err(Error::Conflict(format!(
                 "{} was not initialised yet: a plan that is asked for (p) does that",
                 self.program.dir.display()
@@ -374,6 +403,10 @@ impl Stacks for Root {
         operation::interrupt(&self.folder, &record)
     }
 
+    fn waits_for(&self) -> Option<Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn unlock(&self, _: &Permit, stack: &str, lock: &str) -> Result<()> {
         self.is_ours(stack)?;
         self.nothing_under_way().await?;
@@ -387,7 +420,7 @@ impl Stacks for Root {
         if said.well() {
             return Ok(());
         }
-        Err(failure(stack, "the unlock", &said.diagnostics(), &said.last_lines(), &Scrubber::default()))
+        Err(failure(stack, "the unlock", &said.diagnostics(), &said.last_lines(), &Scrubber::of_environment()))
     }
 
     async fn rollback(&self, _: &Permit, stack: &str, _: &[String], _: Progress) -> Result<Stack> {

@@ -72,7 +72,7 @@ impl Plan {
 
     /// What is sensitive in it, to be kept out of every text.
     pub fn scrubber(&self) -> Scrubber {
-        let mut scrubber = Scrubber::default();
+        let mut scrubber = Scrubber::of_environment();
         for change in self.resource_changes.iter().chain(&self.resource_drift) {
             scrubber.learn(&change.change.before, &change.change.before_sensitive);
             scrubber.learn(&change.change.after, &change.change.after_sensitive);

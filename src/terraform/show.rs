@@ -79,7 +79,11 @@ impl Root {
     /// Remembers how the last operation went.
     pub(super) fn remember_end(&self, end: &operation::End) {
         let mut known = self.known();
-        known.failed = end.error.as_ref().filter(|e| !matches!(e, Error::Conflict(_))).map(ToString::to_string);
+        known.failed = end
+            .error
+            .as_ref()
+            .filter(|e| !matches!(e, Error::Conflict(_) | Error::Locked { .. }))
+            .map(ToString::to_string);
         self.know(&known);
     }
 
@@ -114,7 +118,7 @@ impl Root {
                 let known = known.unwrap_or_else(|| self.known());
                 Some(self.told_of(self.bare(Vec::new()), known.first_seen, known.failed))
             }
-            None if self.program.dir.join(".terraform").is_dir() => self.look().await.ok().flatten(),
+            None if self.program.initialised() => self.look().await.ok().flatten(),
             _ => None,
         }
     }
@@ -130,7 +134,7 @@ impl Root {
         self.ready(false).await?;
         let said = self.run(&["show".into(), "-json".into()]).await?;
         if !said.well() {
-            let (told, scrubber) = (said.diagnostics(), Scrubber::default());
+            let (told, scrubber) = (said.diagnostics(), Scrubber::of_environment());
             return Err(failure(self.name(), "the look at the state", &told, &said.last_lines(), &scrubber));
         }
         let values = state::read(&said.stdout)?;

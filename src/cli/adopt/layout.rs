@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::tree::Tree;
 use crate::{
     cli::failure::{Failure, Result},
     cloud::stacks::Directory,
@@ -14,10 +15,28 @@ use crate::{
 /// Folders that hold one folder an environment.
 const FOLDERS: [&str; 6] = ["environments", "envs", "env", "stages", "live", "accounts"];
 /// Names of directories that say nothing of what is in them.
-const GENERIC: [&str; 10] =
-    ["infra", "infrastructure", "terraform", "tofu", "tf", "iac", "deploy", "environments", "envs", "env"];
+const GENERIC: [&str; 13] = [
+    "infra",
+    "infrastructure",
+    "terraform",
+    "tofu",
+    "tf",
+    "iac",
+    "deploy",
+    "environments",
+    "envs",
+    "env",
+    "stages",
+    "live",
+    "accounts",
+];
 /// Folders of one root module that may hold files of variables' values.
 const VALUES: [&str; 6] = ["", "vars", "tfvars", "env", "envs", "environments"];
+
+/// What Terragrunt's files are called.
+pub(super) const TERRAGRUNT: &str = "terragrunt.hcl";
+/// Why something is not an environment.
+const NAMES: &str = "an environment's name has 2 to 10 lower-case letters and digits";
 
 /// How a directory is laid out.
 #[derive(Debug)]
@@ -38,30 +57,53 @@ pub struct Layout {
     guessed: bool,
 }
 
-/// Finds it out.
+/// Finds it out. `root` may name the place of the environment itself: `live/{env}/orders`.
 pub fn find(root: &Path) -> Result<Layout> {
+    if root.to_string_lossy().contains("{env}") {
+        let none = || Failure::failed(format!("{}: there is no root module of Terraform's", root.display()));
+        return refused_by_terragrunt(each(root).ok_or_else(none)?);
+    }
     if is_module(root) {
-        return Ok(one_for_all(root));
+        return refused_by_terragrunt(one_for_all(root));
     }
     let within = FOLDERS.iter().map(|name| root.join(name)).chain([root.to_owned()]);
     for folder in within {
-        if let Some(layout) = one_each(&folder) {
-            return Ok(layout);
+        if let Some(layout) = each(&folder.join("{env}")) {
+            return refused_by_terragrunt(layout);
         }
     }
-    Err(Failure::failed(format!(
-        "{}: no root module of Terraform's is there, nor below environments/: name the directory with the *.tf files",
-        root.display()
-    )))
+    let tree = Tree::below(root);
+    if let [template] = tree.templates.as_slice()
+        && let Some(layout) = each(template)
+    {
+        return refused_by_terragrunt(layout);
+    }
+    Err(tree.refusal(root))
+}
+
+/// Terragrunt adds to a module, when it runs it, what Terraform by itself knows nothing of: its backend, its inputs.
+fn refused_by_terragrunt(layout: Layout) -> Result<Layout> {
+    let mut dirs = layout.environments.iter().map(|env| layout.dir(env));
+    match dirs.find(|dir| dir.join(TERRAGRUNT).is_file()) {
+        Some(dir) => Err(terragrunt(&dir)),
+        None => Ok(layout),
+    }
+}
+
+pub(super) fn terragrunt(dir: &Path) -> Failure {
+    Failure::failed(format!(
+        "{}: this is Terragrunt's ({TERRAGRUNT}), which makes the backend and the inputs of a root module when it runs; \
+         pumphouse runs terraform or tofu itself, in a directory that is whole without it",
+        dir.display()
+    ))
 }
 
 /// Whether there are Terraform's files in a folder.
-fn is_module(dir: &Path) -> bool {
-    let ours = |name: &String| Path::new(name).extension().is_some_and(|e| e == "tf" || e == "tofu");
-    names(dir).iter().any(|name| ours(name) || name.ends_with(".tf.json"))
+pub(super) fn is_module(dir: &Path) -> bool {
+    names(dir).iter().any(|name| [".tf", ".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end)))
 }
 
-fn names(dir: &Path) -> Vec<String> {
+pub(super) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
     names.sort();
@@ -75,35 +117,43 @@ fn fits(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
-/// A root module for each environment, below one folder.
-fn one_each(folder: &Path) -> Option<Layout> {
+/// A root module for each environment, by a path with `{env}` in it.
+fn each(template: &Path) -> Option<Layout> {
+    let place = template.ancestors().find(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().contains("{env}"))
+            && path.parent().is_some_and(|above| !above.to_string_lossy().contains("{env}"))
+    })?;
+    let (folder, name) = (place.parent()?, place.file_name()?.to_string_lossy());
+    let (before, after) = name.split_once("{env}")?;
     let mut notes = Vec::new();
     let mut environments = Vec::new();
-    for name in names(folder).into_iter().filter(|name| name != "modules" && is_module(&folder.join(name))) {
-        if fits(&name) {
-            environments.push(name);
+    for name in names(folder).iter().filter(|name| *name != "modules") {
+        let Some(env) = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) else { continue };
+        let dir = template.to_string_lossy().replace("{env}", env);
+        if !is_module(Path::new(&dir)) {
+            continue;
+        }
+        if fits(env) {
+            environments.push(env.to_owned());
         } else {
-            notes.push(format!(
-                "{} is left out: an environment's name has 2 to 10 lower-case letters and digits",
-                folder.join(name).display()
-            ));
+            notes.push(format!("{dir} is left out: {NAMES}"));
         }
     }
     if environments.is_empty() {
         return None;
     }
-    let of = |env: &String| (env.clone(), names(&folder.join(env)));
-    let files: Vec<_> = environments.iter().map(of).collect();
+    let dir = |env: &String| template.to_string_lossy().replace("{env}", env);
+    let files: Vec<_> = environments.iter().map(|env| (env.clone(), names(Path::new(&dir(env))))).collect();
     let var_files = shared(&files, is_values, &mut notes);
     let backend_config = shared(&files, is_backend, &mut notes);
-    let template = folder.join("{env}");
+    let template = template.to_owned();
     Some(Layout { template, environments, var_files, backend_config, workspaces: false, notes, guessed: false })
 }
 
 /// One root module for all environments, which are told apart by files of values or by workspaces.
 fn one_for_all(root: &Path) -> Layout {
     let mut environments = BTreeSet::new();
-    let (mut var_files, mut backend_config) = (Vec::new(), Vec::new());
+    let (mut var_files, mut backend_config, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for folder in VALUES {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let files = names(&root.join(folder));
@@ -115,6 +165,8 @@ fn one_for_all(root: &Path) -> Layout {
                 if !var_files.contains(&file) {
                     var_files.push(file);
                 }
+            } else {
+                notes.push(format!("{prefix}{name} is left out: {NAMES}"));
             }
         }
         for name in files.iter().filter(|name| is_backend(name)) {
@@ -127,7 +179,6 @@ fn one_for_all(root: &Path) -> Layout {
         }
     }
     let guessed = environments.is_empty();
-    let mut notes = Vec::new();
     if guessed {
         let own =
             root.file_name().and_then(|n| n.to_str()).filter(|n| matches!(*n, "dev" | "test" | "staging" | "prod"));
@@ -198,7 +249,12 @@ fn plain(text: &str) -> String {
 impl Layout {
     /// Whether all environments have one root module.
     pub fn single(&self) -> bool {
-        !self.template.ends_with("{env}")
+        !self.template.to_string_lossy().contains("{env}")
+    }
+
+    /// The root module's directory of an environment.
+    fn dir(&self, env: &str) -> PathBuf {
+        PathBuf::from(self.template.to_string_lossy().replace("{env}", env))
     }
 
     /// The directory of an environment, as the engine has it.
@@ -208,10 +264,11 @@ impl Layout {
             stack: format!("{name}-{env}"),
             pipeline: name.to_owned(),
             env: env.to_owned(),
-            dir: PathBuf::from(self.template.to_string_lossy().replace("{env}", env)),
+            dir: self.dir(env),
             var_files: self.var_files.iter().map(named).collect(),
             backend_config: self.backend_config.iter().map(named).collect(),
             workspace: self.workspaces.then(|| env.to_owned()),
+            shared: Directory::is_shared(&self.template.to_string_lossy(), &self.backend_config),
             binary: binary.to_owned(),
             lock_timeout_seconds: 0,
         }
@@ -219,7 +276,7 @@ impl Layout {
 
     /// Takes workspaces for environments, where they are called like them, or where there are no others.
     pub fn take_workspaces(&mut self, workspaces: &[String]) {
-        let fitting: Vec<String> = workspaces.iter().filter(|name| fits(name)).cloned().collect();
+        let (fitting, others): (Vec<String>, Vec<String>) = workspaces.iter().cloned().partition(|name| fits(name));
         if self.guessed && !fitting.is_empty() {
             self.environments = fitting;
             self.workspaces = true;
@@ -227,86 +284,36 @@ impl Layout {
         } else if !self.guessed && self.environments.iter().all(|env| fitting.contains(env)) {
             self.workspaces = true;
         }
+        if !others.is_empty() && (self.workspaces || self.guessed) {
+            self.notes.push(format!("workspaces that are left out: {}: {NAMES}", others.join(", ")));
+        }
     }
 
-    /// Whether the lock file names OpenTofu's registry.
-    pub fn locked_by_tofu(&self) -> bool {
-        let dir = |env: &String| PathBuf::from(self.template.to_string_lossy().replace("{env}", env));
-        let lock = |env| fs::read_to_string(dir(env).join(".terraform.lock.hcl")).unwrap_or_default();
-        self.environments.iter().any(|env| lock(env).contains("registry.opentofu.org"))
+    /// What is to be said of it, by now.
+    pub fn said(&self) -> Vec<String> {
+        let mut notes = self.notes.clone();
+        let apart = self.workspaces || self.backend_config.iter().any(|file| file.contains("{env}"));
+        if self.single() && self.environments.len() > 1 && !apart {
+            notes.push(format!(
+                "{} have one directory and, as it seems, one state: a deploy of one changes what the other has deployed. Tell \
+                 their states apart before you deploy, by `workspace = \"{{env}}\"` or by `backend_config = [\"{{env}}.tfbackend\"]`",
+                self.environments.join(" and ")
+            ));
+        }
+        notes
+    }
+
+    /// Whether it is OpenTofu's: its lock file names OpenTofu's registry, or it has files that Terraform does not read.
+    pub fn is_tofus(&self) -> bool {
+        let tofus = |dir: &Path| {
+            let lock = fs::read_to_string(dir.join(".terraform.lock.hcl")).unwrap_or_default();
+            lock.contains("registry.opentofu.org")
+                || names(dir).iter().any(|name| [".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end)))
+        };
+        self.environments.iter().any(|env| tofus(&self.dir(env)))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn made(files: &[&str]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = dir.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
-        dir
-    }
-
-    #[test]
-    fn environments_with_directories_of_their_own_share_what_all_of_them_have() {
-        let dir = made(&[
-            "environments/dev/main.tf",
-            "environments/dev/dev.tfvars",
-            "environments/dev/terraform.tfvars",
-            "environments/dev/secret.auto.tfvars",
-            "environments/dev/only.tfvars",
-            "environments/dev/backend.hcl",
-            "environments/prod/main.tf",
-            "environments/prod/prod.tfvars",
-            "environments/prod/backend.hcl",
-            "environments/Pre_Prod/main.tf",
-            "modules/lake/main.tf",
-        ]);
-        let layout = find(dir.path()).unwrap();
-        assert_eq!(layout.environments, ["dev", "prod"]);
-        assert_eq!(
-            (layout.var_files.clone(), layout.backend_config.clone()),
-            (vec!["{env}.tfvars".into()], vec!["backend.hcl".into()])
-        );
-        assert!(
-            layout.notes.iter().any(|n| n.contains("only.tfvars"))
-                && layout.notes.iter().any(|n| n.contains("Pre_Prod"))
-        );
-        assert!(!layout.single());
-        assert!(layout.directory("x", "prod", "tofu").dir.ends_with("environments/prod"));
-        assert_eq!(find(&dir.path().join("environments")).unwrap().environments, ["dev", "prod"]);
-    }
-
-    #[test]
-    fn one_root_module_is_told_apart_by_values_or_workspaces() {
-        let dir = made(&["main.tf", "vars/dev.tfvars", "vars/prod.tfvars", "dev.s3.tfbackend", "prod.s3.tfbackend"]);
-        let mut layout = find(dir.path()).unwrap();
-        assert_eq!(
-            (layout.environments.clone(), layout.var_files.clone()),
-            (vec!["dev".into(), "prod".to_owned()], vec!["vars/{env}.tfvars".to_owned()])
-        );
-        layout.take_workspaces(&["dev".into()]);
-        assert!(!layout.workspaces && layout.single());
-        layout.take_workspaces(&["dev".into(), "prod".into()]);
-        assert!(layout.workspaces);
-        let bare = made(&["main.tf"]);
-        let mut layout = find(bare.path()).unwrap();
-        assert_eq!(layout.environments, ["dev"]);
-        layout.take_workspaces(&["blue".into(), "NOT".into()]);
-        assert_eq!((layout.environments.clone(), layout.workspaces), (vec!["blue".to_owned()], true));
-        assert!(find(made(&["README.md"]).path()).is_err());
-    }
-
-    #[test]
-    fn a_pipeline_is_called_after_what_says_something() {
-        let of = |path: &str| name(Path::new(path));
-        assert_eq!(of("/home/ada/Orders_Service/infra"), "orders-service");
-        assert_eq!(of("/srv/lake/infra/environments/dev"), "lake");
-        assert_eq!(of("/"), "adopted");
-        assert_eq!(plain("2024 A very long name that goes on and on"), "a-very-long-name-that-go");
-    }
-}
+#[path = "layout_tests.rs"]
+mod tests;
