@@ -6,6 +6,7 @@
 mod acts;
 mod keys;
 mod link;
+mod lock;
 mod prompt;
 
 use std::collections::HashMap;
@@ -292,6 +293,9 @@ impl App {
                 if let Some(at) = self.acting.iter().position(|a| *a == act) {
                     self.acting.remove(at);
                 }
+                if let Err(why) = &result {
+                    self.explain(&act, why);
+                }
                 self.status = Some(match &result {
                     Ok(done) => Status::Told(done.clone()),
                     Err(why) => Status::Failed(why.clone()),
@@ -303,6 +307,14 @@ impl App {
                 commands.extend(self.change());
                 commands
             }
+            Msg::Locked(locked) => {
+                self.kept_off(*locked);
+                Vec::new()
+            }
+            Msg::Waits(why) => {
+                self.status = Some(Status::Told(why)).filter(|s| *s != Status::Told(String::new()));
+                Vec::new()
+            }
             Msg::Progress(event) => {
                 self.panes.each(|pane| pane.progress(&event));
                 Vec::new()
@@ -312,7 +324,8 @@ impl App {
                 Vec::new()
             }
             Msg::Judged { act, result: Ok(effect) } => self.judged(act, effect),
-            Msg::Judged { result: Err(why), .. } => {
+            Msg::Judged { act, result: Err(why) } => {
+                self.explain(&act, &why);
                 self.status = Some(Status::Failed(why));
                 Vec::new()
             }

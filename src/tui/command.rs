@@ -1,6 +1,6 @@
 //! What the console wants done: each command is a task of its own, whose outcome comes back as a message.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, sync::OnceLock};
 
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use super::{
     link::{self, Switch, Trouble},
     msg::Msg,
     panes::buckets::Sieve,
+    popups::locked::{Again, Locked},
     widgets::lines::{Needle, Snapshot},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         run::RunOptions,
         transfers::{Download, OnMove, Upload},
     },
-    cloud::{functions::Invoke, releases::Decision},
+    cloud::{functions::Invoke, releases::Decision, stacks::Waiting},
 };
 
 /// Something that the console wants done.
@@ -142,7 +143,17 @@ impl Executor {
                         let now = backend.cloud.clock.now();
                         let _ = tx.send(Msg::Arrived { request: request.clone(), generation, part, now });
                     };
-                    let result = fetch::fetch(&backend, &request, cancel, &part).await;
+                    let work = fetch::fetch(&backend, &request, cancel, &part);
+                    let result = match &request {
+                        Request::WholePlan(pipeline) | Request::Drift(pipeline) => {
+                            waiting(&backend, pipeline, work, &tx).await
+                        }
+                        _ => work.await,
+                    };
+                    let again = Again::Load(request.clone(), generation);
+                    if let Some(locked) = result.as_ref().err().and_then(|error| Locked::of(error, again)) {
+                        let _ = tx.send(Msg::Locked(Box::new(locked)));
+                    }
                     let now = backend.cloud.clock.now();
                     let remote = backend.cloud.traffic.traffic().is_some();
                     if let Some(trouble) = result.as_ref().err().filter(|_| remote).and_then(Trouble::of) {
@@ -177,21 +188,34 @@ impl Executor {
                 let backend = self.backend.clone();
                 tokio::spawn(async move {
                     let result = match &act {
-                        Act::Deploy(pipeline) => backend.deploy_effect(pipeline).await,
-                        Act::Destroy(pipeline) => backend.destroy_effect(pipeline).await,
+                        Act::Deploy(pipeline) => {
+                            waiting(&backend, pipeline, backend.deploy_effect(pipeline), &tx).await
+                        }
+                        Act::Destroy(pipeline) => {
+                            waiting(&backend, pipeline, backend.destroy_effect(pipeline), &tx).await
+                        }
+                        Act::Unlock { pipeline, lock } => backend.unlock_effect(pipeline, lock),
                         Act::Run(pipeline) => Ok(backend.run_effect(pipeline)),
                         Act::Decide(word) => Ok(backend.decide_effect(word)),
                         Act::Interrupt(pipeline) => Ok(backend.interrupt_effect(pipeline)),
                         other => other.effect().ok_or_else(|| crate::backend::Error::Usage(other.words())),
                     };
-                    let _ = tx.send(Msg::Judged { act, result: result.map_err(|e| told(&e)) });
+                    let again = Again::Act(act.clone());
+                    let _ = match result.as_ref().err().and_then(|error| Locked::of(error, again)) {
+                        Some(locked) => tx.send(Msg::Locked(Box::new(locked))),
+                        None => tx.send(Msg::Judged { act, result: result.map_err(|e| told(&e)) }),
+                    };
                 });
             }
             Command::Act { act, consent } => {
                 let backend = self.backend.clone();
                 tokio::spawn(async move {
-                    let result = perform(&backend, &act, &consent, &tx).await.map_err(|e| told(&e));
-                    let _ = tx.send(Msg::Acted { act, result });
+                    let result = perform(&backend, &act, &consent, &tx).await;
+                    let again = Again::Act(act.clone());
+                    if let Some(locked) = result.as_ref().err().and_then(|error| Locked::of(error, again)) {
+                        let _ = tx.send(Msg::Locked(Box::new(locked)));
+                    }
+                    let _ = tx.send(Msg::Acted { act, result: result.map_err(|e| told(&e)) });
                 });
             }
             Command::Open(_) | Command::Switch(_) | Command::Suspend | Command::Redraw | Command::Quit => {}
@@ -346,6 +370,10 @@ async fn perform(
             backend.interrupt(pipeline).await?;
             format!("{pipeline}: Terraform is asked to stop")
         }
+        Act::Unlock { pipeline, lock } => {
+            backend.unlock(pipeline, lock, consent).await?;
+            format!("{pipeline}: the lock {lock} is taken away; p plans again")
+        }
         Act::Destroy(pipeline) => {
             let kept = backend.destroy(pipeline, &[], consent, forward(news)).await?.retained;
             let names: Vec<_> = kept.iter().map(|r| r.physical_name.as_str()).collect();
@@ -353,6 +381,26 @@ async fn perform(
             format!("{} is destroyed{kept}", backend.stack_name(pipeline))
         }
     })
+}
+
+/// Does something with a pipeline's stack, and tells how long it still waits for a lock.
+async fn waiting<T>(
+    backend: &Backend,
+    pipeline: &str,
+    work: impl Future<Output = T>,
+    news: &UnboundedSender<Msg>,
+) -> T {
+    let told = OnceLock::new();
+    let tell = |waiting: &Waiting| {
+        let left = waiting.left();
+        let _ = told.set(());
+        let _ = news.send(Msg::Waits(format!("{left} s left, {}", waiting.why)));
+    };
+    let done = backend.telling(pipeline, work, tell).await;
+    if told.get().is_some() {
+        let _ = news.send(Msg::Waits(String::new()));
+    }
+    done
 }
 
 /// A file as a person names it, with the home folder for `~`.

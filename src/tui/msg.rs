@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::{
     data::{Act, Data, Request, Session},
     link::{Calls, Switch, Trouble},
+    popups::locked::Locked,
 };
 use crate::{
     backend::{Effect, run::RunProgress, transfers::Moved},
@@ -99,6 +100,10 @@ pub enum Msg {
         /// What to tell.
         result: Result<String, String>,
     },
+    /// Somebody else works on a stack, whose state is locked.
+    Locked(Box<Locked>),
+    /// A plan waits for something; empty: no longer.
+    Waits(String),
     /// A deploy came on by one resource.
     Progress(StackEvent),
     /// What a change would do is known, or why it cannot be done.

@@ -27,7 +27,10 @@ impl App {
                 self.judged(act, Effect { strength: Strength::Confirm, ..effect })
             }
             Some(effect) => self.judged(act, effect),
-            None => vec![Command::Judge(act)],
+            None => {
+                self.status = Some(Status::Told(format!("{} … looking what it would do", act.words())));
+                vec![Command::Judge(act)]
+            }
         }
     }
 

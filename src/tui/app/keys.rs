@@ -66,6 +66,10 @@ impl App {
                     self.popups.pop();
                     self.ask(act)
                 }
+                Outcome::Again(again) => {
+                    self.popups.pop();
+                    self.try_again(again)
+                }
             };
         }
         if self.typing.is_some() {

@@ -61,6 +61,11 @@ pub enum Act {
     },
     /// What is under way in a pipeline's stack, by the pipeline's own name.
     Interrupt(String),
+    /// The lock on the state of a pipeline's stack, by its id.
+    Unlock {
+        pipeline: String,
+        lock: String,
+    },
 }
 
 impl Act {
@@ -81,7 +86,12 @@ impl Act {
             Self::CancelQuery(id) => queries::cancel_effect(id),
             Self::StartRelease(delivery) => releases::start_effect(delivery, None),
             Self::StopRelease { delivery, release } => releases::stop_effect(delivery, release),
-            Self::Run(_) | Self::Deploy(_) | Self::Destroy(_) | Self::Interrupt(_) | Self::Decide(_) => return None,
+            Self::Run(_)
+            | Self::Deploy(_)
+            | Self::Destroy(_)
+            | Self::Interrupt(_)
+            | Self::Unlock { .. }
+            | Self::Decide(_) => return None,
         })
     }
 
@@ -101,6 +111,7 @@ impl Act {
                 format!("{verb} release {}", word.approval.release)
             }
             Self::Interrupt(pipeline) => format!("interrupt {pipeline}"),
+            Self::Unlock { pipeline, .. } => format!("unlock {pipeline}"),
             other => other.effect().map(|e| format!("{} {}", e.what, e.target)).unwrap_or_default(),
         }
     }

@@ -4,7 +4,7 @@ mod past;
 mod plan;
 mod releases;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ratatui::{
     Frame,
@@ -27,6 +27,9 @@ pub(super) use past::status;
 use plan::{drift_lines, rows};
 use releases::Releases;
 
+/// Lines of what an operation has told that are kept to be read.
+const TOLD: usize = 2_000;
+
 /// The pipelines, and one's plan and past.
 pub struct DeployPane {
     pipelines: Picker<PipelineSummary>,
@@ -38,6 +41,8 @@ pub struct DeployPane {
     /// The operation that is under way: its progress, by logical id in the order of its news.
     progress: Vec<StackEvent>,
     at: BTreeMap<String, usize>,
+    /// All that it has told, as far back as anybody reads.
+    told: VecDeque<String>,
     going: bool,
     /// Resources done, and all.
     done: (u32, u32),
@@ -62,6 +67,7 @@ impl Default for DeployPane {
             pipeline: String::new(),
             progress: Vec::new(),
             at: BTreeMap::new(),
+            told: VecDeque::new(),
             going: false,
             done: (0, 0),
             changes: Scroll::default(),
@@ -261,6 +267,9 @@ impl Pane for DeployPane {
                 }
             }
             (Action::Enter | Action::Right, Some(_)) if self.focus == 0 => self.focus = 1,
+            (Action::Enter, _) if self.focus == 1 && !self.progress.is_empty() => {
+                cx.show(format!("What {} has told", self.pipeline), self.told.iter().cloned().collect());
+            }
             (Action::Enter, _) if self.focus == 1 => {
                 if !self.show_mistakes(cx) {
                     self.change_details(cx);
@@ -295,10 +304,17 @@ impl Pane for DeployPane {
             self.going = true;
             self.progress.clear();
             self.at.clear();
+            self.told.clear();
         }
         self.done = (event.done, event.total);
-        // One row a resource: its newest word.
-        let at = *self.at.entry(event.logical_id.clone()).or_insert(self.progress.len());
+        if self.told.len() == TOLD {
+            self.told.pop_front();
+        }
+        self.told.push_back(plan::told(event));
+        // One row a resource: its newest word. What is said of the whole is not taken back by what comes next.
+        let aside = matches!(event.status.as_str(), "NOTE" | "WARNING" | "ERROR");
+        let row = if aside { plan::told(event) } else { event.logical_id.clone() };
+        let at = *self.at.entry(row).or_insert(self.progress.len());
         match self.progress.get_mut(at) {
             Some(row) => *row = event.clone(),
             None => self.progress.push(event.clone()),

@@ -1,5 +1,7 @@
 //! What opens over a pane: help, confirmations, questions, details.
 
+pub mod locked;
+
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{
     Frame,
@@ -19,6 +21,7 @@ use crate::{
     backend::{Consent, Effect, Strength, releases::Word},
     text,
 };
+use locked::{Again, Locked};
 
 /// Something over a pane.
 #[derive(Debug, Clone)]
@@ -53,6 +56,8 @@ pub enum Popup {
         /// What is typed, where the name must be.
         typed: LineEdit,
     },
+    /// A state that somebody else has locked.
+    Locked(Box<Locked>),
     /// A value to type.
     Input {
         /// The title.
@@ -106,6 +111,8 @@ pub enum Outcome {
     Act(Act, Consent),
     /// It is closed, and this change is asked for.
     Ask(Act),
+    /// It is closed, and what was kept off is tried again.
+    Again(Again),
 }
 
 impl Popup {
@@ -136,6 +143,7 @@ impl Popup {
         }
         match self {
             Self::Help { scroll, .. } | Self::Text { scroll, .. } => read_key(key, scroll),
+            Self::Locked(locked) => locked.key(key),
             Self::Confirm { act, effect, yes, stray, typed } => match &effect.strength {
                 Strength::TypeName(name) => {
                     if key.code != KeyCode::Enter {
@@ -199,7 +207,7 @@ impl Popup {
             Self::Help { scroll, .. } | Self::Text { scroll, .. } => {
                 scroll.page(action);
             }
-            Self::Confirm { .. } | Self::Input { .. } => {}
+            Self::Confirm { .. } | Self::Input { .. } | Self::Locked(_) => {}
         }
     }
 
@@ -238,6 +246,7 @@ impl Popup {
             Self::Confirm { effect, yes, stray, typed, .. } => {
                 draw_confirm(frame, area, &ui, effect, (*yes, *stray), typed);
             }
+            Self::Locked(locked) => locked.draw(frame, area, &ui),
             Self::Input { title, hint, edit, problem, .. } => {
                 let inner = window(frame, area, &ui, title, 64, 6);
                 let used = ui.paragraph(frame.buffer_mut(), inner, 0, Role::Dim, hint);
@@ -295,7 +304,10 @@ impl Purpose {
 }
 
 fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, (yes, stray): (bool, bool), typed: &LineEdit) {
-    let inner = window(frame, area, ui, &format!("Confirm: {}", effect.what), 64, 7);
+    // Two columns on each side are the window's own.
+    let (sentence, width) = (text::clean(&effect.sentence).into_owned(), 64.min(area.width.saturating_sub(2)));
+    let rows = text::wrap(&sentence, usize::from(width.saturating_sub(4)), 30).len() as u16;
+    let inner = window(frame, area, ui, &format!("Confirm: {}", effect.what), width, (rows + 5).max(7));
     let used = ui.paragraph(frame.buffer_mut(), inner, 0, Role::Text, &effect.sentence);
     if let Strength::TypeName(name) = &effect.strength {
         let right = typed.text() == name;

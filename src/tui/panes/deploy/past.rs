@@ -11,8 +11,13 @@ use crate::tui::{
 };
 
 pub(in super::super) fn status(status: &str) -> (&'static str, Role) {
-    if status.ends_with("FAILED") || status.ends_with("ROLLBACK_COMPLETE") || status == "INTERRUPTED" {
+    let failed = matches!(status, "INTERRUPTED" | "ERROR");
+    if failed || status.ends_with("FAILED") || status.ends_with("ROLLBACK_COMPLETE") {
         (glyphs::FAILED, Role::Error)
+    } else if matches!(status, "WARNING" | "NOTE") {
+        (glyphs::WARN, Role::Warn)
+    } else if status == "WAITING" {
+        (glyphs::WAITING, Role::Dim)
     } else if status.ends_with("IN_PROGRESS") {
         (glyphs::RUNNING, Role::Running)
     } else {

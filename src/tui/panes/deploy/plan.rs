@@ -9,7 +9,7 @@ use super::{
     past::status,
 };
 use crate::{
-    cloud::stacks::{Action as Planned, Change, ChangeSet, Drift, Evaluation, PropertyChange, Replacement},
+    cloud::stacks::{Action as Planned, Change, ChangeSet, Drift, Evaluation, PropertyChange, Replacement, StackEvent},
     text,
     tui::{
         data::plural,
@@ -135,6 +135,13 @@ pub(super) fn drift_lines(drift: &Drift) -> Vec<String> {
         }));
     }
     lines
+}
+
+/// An event in a line or more.
+pub(super) fn told(event: &StackEvent) -> String {
+    let why = event.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let time = event.time.strftime("%H:%M:%S");
+    format!("{time} {:<18} {} {}{why}", event.status, event.kind, event.logical_id)
 }
 
 impl DeployPane {
