@@ -1,11 +1,8 @@
 //! The console on AWS, in a real terminal, against a scripted endpoint.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tempfile::TempDir;
@@ -13,6 +10,7 @@ use tempfile::TempDir;
 use crate::{
     account::filled,
     fake::{Answer, Asked, Fake},
+    harness,
     read_only::{changes, something},
     term::Term,
 };
@@ -22,30 +20,9 @@ const ESC: &str = "\x1b[27u";
 
 fn open(url: &str, args: &[&str]) -> (Term, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let home = dir.path().to_str().unwrap();
-    let mut all = vec!["--endpoint-url", url, "--state-dir", home];
-    all.extend(args);
-    let env = [
-        ("HOME", home),
-        ("XDG_CONFIG_HOME", home),
-        ("AWS_CONFIG_FILE", "/nonexistent/config"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_SESSION_TOKEN", ""),
-        ("AWS_PROFILE", ""),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_CA_BUNDLE", ""),
-        ("NO_PROXY", "127.0.0.1"),
-        ("no_proxy", "127.0.0.1"),
-        ("PUMPHOUSE_REFRESH", "3600"),
-        // Some executable for Linux: an endpoint that only answers like AWS may get any.
-        ("PUMPHOUSE_BOOTSTRAP", "/bin/true"),
-    ];
-    let term = Term::spawn(Path::new(env!("CARGO_BIN_EXE_pumphouse")), &all, 140, 40, &env);
-    // Keys that come before the terminal is taken are lost.
-    term.wait_for("aws · dev");
+    // Some executable for Linux: an endpoint that only answers like AWS may get any.
+    let env = [("PUMPHOUSE_BOOTSTRAP", "/bin/true")];
+    let term = harness::console(url, dir.path(), args, &env, (140, 40));
     term.wait_for("Pipelines");
     (term, dir)
 }

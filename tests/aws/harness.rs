@@ -1,7 +1,7 @@
 //! AWS as the tests see it: opened on a scripted endpoint, as a library or as the binary.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -13,7 +13,7 @@ use pumphouse::{
 };
 use tempfile::TempDir;
 
-use crate::fake::Fake;
+use crate::{fake::Fake, term::Term};
 
 /// The ports on a scripted endpoint; the region is eu-west-1.
 pub fn cloud(fake: &Fake, state: &TempDir) -> Cloud {
@@ -88,6 +88,35 @@ impl Pumphouse {
     pub fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).output().unwrap()
     }
+}
+
+/// The console on a scripted endpoint, in a terminal of so many columns and rows, with a home of its own and nothing of the
+/// caller's: `env` comes last.
+pub fn console(url: &str, home: &Path, args: &[&str], env: &[(&str, &str)], (columns, rows): (u16, u16)) -> Term {
+    let (home, state) = (home.to_str().unwrap(), home.join("state"));
+    let mut all = vec!["--endpoint-url", url, "--state-dir", state.to_str().unwrap()];
+    all.extend(args);
+    let own = [
+        ("HOME", home),
+        ("XDG_CONFIG_HOME", home),
+        ("AWS_CONFIG_FILE", "/nonexistent/config"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_SESSION_TOKEN", ""),
+        ("AWS_PROFILE", ""),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CA_BUNDLE", ""),
+        ("NO_PROXY", "127.0.0.1"),
+        ("no_proxy", "127.0.0.1"),
+        ("PUMPHOUSE_REFRESH", "3600"),
+    ];
+    let env: Vec<_> = own.iter().chain(env).copied().collect();
+    let term = Term::spawn(Path::new(env!("CARGO_BIN_EXE_pumphouse")), &all, columns, rows, &env);
+    // Keys that come before the terminal is taken are lost.
+    term.wait_for("aws · dev");
+    term
 }
 
 /// Does something that takes a permit, by way of the gate.

@@ -88,3 +88,21 @@ fn what_cannot_be_read_is_adopted_without_names_and_what_is_no_directory_is_not(
     standin.run(&["adopt", "infra", "--name", "Orders!", "--to", "x"]).badly(1, &["no name for a pipeline"]);
     assert!(!standin.path("x/pipeline.toml").exists());
 }
+
+#[test]
+fn workspaces_are_environments_and_files_of_values_are_named_after_them() {
+    let standin = found();
+    for file in ["dev.tfvars", "prod.tfvars", "development.tfvars"] {
+        fs::write(standin.path("infra/environments/dev").join(file), "").unwrap();
+    }
+    standin.play("dev.json", "state.json").write("workspaces", "dev\nprod\nPRE\n");
+    let said = standin.run(&["adopt", "infra/environments/dev", "--name", "orders"]).well();
+    assert!(said.err.contains("development.tfvars is left out: an environment's name has 2 to 10"), "{}", said.err);
+    assert!(said.err.contains("workspaces that are left out: PRE"), "{}", said.err);
+    let written = fs::read_to_string(standin.path("pipelines/orders/pipeline.toml")).unwrap();
+    assert!(
+        written.contains("var_files = [\"{env}.tfvars\"]\nworkspace = \"{env}\"\n") && written.contains("[env.prod]"),
+        "{written}"
+    );
+    assert!(standin.calls().iter().any(|c| c.starts_with("prod|dev|show")), "{:?}", standin.calls());
+}

@@ -1,5 +1,10 @@
 //! What can go wrong, and what is said of it.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
 use super::Standin;
 
 #[test]
@@ -19,8 +24,11 @@ fn a_locked_state_is_told_with_who_since_when_and_how_to_unlock_it() {
     standin.run(&["deploy", "orders", "--yes"]).badly(
         1,
         &[
-            "locked by maria@laptop since 2026-11-20 11:50:04 +0000 UTC, for apply",
-            "pumphouse unlock orders 3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11",
+            "locked by maria@laptop since 2026-11-20 11:50:04 UTC (",
+            " ago), for apply, lock id 3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11",
+            "pumphouse --env dev unlock orders 3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11",
+            "to try again: pumphouse --state-dir ",
+            " deploy orders --yes",
         ],
     );
     standin.write("lock", "3f1c0a52-9b1e-4d3a-8a77-2c1d5b0e9f11");
@@ -131,4 +139,60 @@ fn a_workspace_that_is_not_there_is_not_made_to_be_read() {
     standin.write("workspaces", "prod\ndev\n");
     standin.run(&["--read-only", "plan", "orders"]).well();
     assert!(standin.calls().iter().any(|c| c.starts_with("dev|dev|plan")), "{:?}", standin.calls());
+}
+
+#[test]
+fn a_lock_that_is_waited_for_is_told_and_then_taken() {
+    let standin = Standin::deployed();
+    standin.waits_for_locks(300).planning("nothing").play("locked.jsonl", "held");
+    let mut command = standin.command();
+    let mut child = command.args(["plan", "orders"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(std::result::Result::unwrap);
+    let told = lines.find(|line| line.contains("waiting for")).unwrap();
+    assert!(told.contains("the state of orders-dev, locked by maria@laptop since 2026-11-20 11:50:04 UTC ("), "{told}");
+    assert!(told.ends_with(" s at the most"), "{told}");
+    std::fs::remove_file(standin.path("standin/held")).unwrap();
+    let said = super::Said::of(&child.wait_with_output().unwrap()).well();
+    assert!(said.out.contains("nothing to change"), "{}", said.out);
+    // One that is held for longer is told as it is.
+    standin.change("lock_timeout_seconds = 300", "lock_timeout_seconds = 1").play("locked.jsonl", "held");
+    standin.run(&["plan", "orders"]).badly(1, &["for 1 s at the most", "unlock orders 3f1c0a52", "to try again: "]);
+    standin.run(&["drift", "orders"]).badly(1, &["waiting for the state", "unlock orders 3f1c0a52"]);
+}
+
+#[test]
+fn a_variable_without_a_value_is_named_with_how_to_give_it() {
+    let standin = Standin::deployed();
+    standin.write("plan.jsonl", "{\"type\":\"diagnostic\",\"@level\":\"error\",\"diagnostic\":{\"severity\":\"error\",\"summary\":\"No value for required variable\",\"detail\":\"The root module input variable \\\"retention_days\\\" is not set, and has no default value. Use a -var or -var-file command line argument to provide a value for this variable.\",\"range\":{\"filename\":\"variables.tf\",\"start\":{\"line\":7,\"column\":1}}}}\n").write("plan.code", "1");
+    let words = ["variables.tf:7: No value", "\"retention_days\" has no value", "var_files", "TF_VAR_retention_days"];
+    standin.run(&["plan", "orders"]).badly(1, &words);
+}
+
+#[test]
+fn a_secret_of_the_environment_is_told_by_no_error_before_there_is_a_plan() {
+    let standin = Standin::deployed();
+    standin
+        .write("plan.jsonl", &format!("#stderr provider said {} is wrong\n", super::SECRETS[0]))
+        .write("plan.code", "1");
+    let run = |args: &[&str]| {
+        let mut command = standin.command();
+        super::Said::of(&command.env("TF_VAR_api_token", super::SECRETS[0]).args(args).output().unwrap())
+    };
+    run(&["plan", "orders"]).badly(1, &["provider said (sensitive) is wrong"]);
+    // Nor is it in what is kept of an apply, which was given it, too.
+    let text = std::fs::read_to_string(super::source("recorded/killed.jsonl")).unwrap();
+    standin.planning("create").write("apply.jsonl", &text.replace("#wait go", "#kill"));
+    std::fs::remove_file(standin.path("standin/plan.code")).unwrap();
+    run(&["deploy", "orders", "--yes"]).badly(1, &["exit code 137"]);
+    standin.keeps_no_secret();
+}
+
+#[test]
+fn a_stack_that_is_not_deployed_is_told_so_without_a_look_at_aws() {
+    let standin = Standin::deployed();
+    std::fs::remove_file(standin.path("standin/state.json")).unwrap();
+    let path = format!("{}:{}", standin.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = standin.pumphouse.bare();
+    let command = command.env("PATH", path).env("STANDIN", standin.path("standin")).args(["status", "orders"]);
+    super::Said::of(&command.output().unwrap()).badly(1, &["orders is not deployed in dev: `pumphouse deploy orders`"]);
 }

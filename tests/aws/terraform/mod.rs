@@ -15,7 +15,14 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::{fake::Fake, harness::Pumphouse, read_only::something};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::{
+    fake::Fake,
+    harness::{self, Pumphouse},
+    read_only::something,
+    term::Term,
+};
 
 /// What is sensitive in the recordings.
 pub const SECRETS: [&str; 2] = ["tok-9f8e7d6c", "tok-new-5b4a"];
@@ -42,10 +49,31 @@ region = "eu-west-1"
 protected = true
 "#;
 
-/// The directory, a pipeline for it, and the stand-in on PATH.
+/// The directory, a pipeline for it, and the stand-in on PATH. What it has started ends with it.
 pub struct Standin {
     pub pumphouse: Pumphouse,
     fake: Fake,
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        let groups = fs::read_to_string(self.path("standin/groups")).unwrap_or_default();
+        let ours = format!("STANDIN={}", self.path("standin").display());
+        for group in groups.lines().filter_map(|line| line.parse::<i32>().ok()) {
+            // A number may have come again: it is ours where somebody in it was told of our folder.
+            let member = |pid: &PathBuf| {
+                let stat = fs::read_to_string(pid.join("stat")).unwrap_or_default();
+                let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
+                let environment = fs::read(pid.join("environ")).unwrap_or_default();
+                fields.skip(2).take(1).any(|of| of == group.to_string())
+                    && environment.split(|b| *b == 0).any(|variable| variable == ours.as_bytes())
+            };
+            let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+            if processes.any(|pid| member(&pid)) {
+                let _ = kill_process_group(Pid::from_raw(group).unwrap(), Signal::KILL);
+            }
+        }
+    }
 }
 
 pub fn source(path: &str) -> PathBuf {
@@ -92,8 +120,14 @@ impl Standin {
 
     /// Deployed in dev, and initialised.
     pub fn deployed() -> Self {
-        let standin = Self::start();
+        let standin = Self::initialised();
         standin.play("dev.json", "state.json");
+        standin
+    }
+
+    /// Initialised in dev, where nothing is deployed.
+    pub fn initialised() -> Self {
+        let standin = Self::start();
         fs::create_dir_all(standin.path("infra/environments/dev/.terraform")).unwrap();
         standin
     }
@@ -125,6 +159,38 @@ impl Standin {
     pub fn write(&self, name: &str, text: &str) -> &Self {
         fs::write(self.path("standin").join(name), text).unwrap();
         self
+    }
+
+    /// Changes the pipeline: `from` stands in its pipeline.toml.
+    pub fn change(&self, from: &str, to: &str) -> &Self {
+        let path = self.path("pipelines/orders/pipeline.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+        self
+    }
+
+    /// Waits for locks, so many seconds.
+    pub fn waits_for_locks(&self, seconds: u32) -> &Self {
+        self.change("lock_timeout_seconds = 0", &format!("lock_timeout_seconds = {seconds}"))
+    }
+
+    /// The console, in its Deploy pane.
+    pub fn console(&self, size: (u16, u16)) -> Term {
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+        self.console_on_path(size, &path)
+    }
+
+    /// The same, with another PATH.
+    pub fn console_on_path(&self, size: (u16, u16), path: &str) -> Term {
+        let text = |name: &str| self.path(name).display().to_string();
+        let (pipelines, recordings) = (text("pipelines"), text("standin"));
+        let env = [("PATH", path), ("STANDIN", &recordings)];
+        let mut term =
+            harness::console(&self.url(), self.pumphouse.dir.path(), &["--pipelines", &pipelines], &env, size);
+        term.wait_for("orders");
+        term.send("7");
+        term
     }
 
     pub fn command(&self) -> Command {

@@ -97,7 +97,7 @@ fn drift_is_looked_for_without_a_change() {
     let drift = standin.run(&["drift", "orders"]).well().out;
     assert!(drift.contains("rule[0].status: expected \"Enabled\", is \"Disabled\""), "{drift}");
     assert!(drift.contains("~ deleted queue module.ingest.aws_sqs_queue.failed[1]"), "{drift}");
-    assert!(drift.contains("2 resources are not what the stack says"), "{drift}");
+    assert!(drift.contains("2 resources are not what the stack says; `deploy` brings them back"), "{drift}");
     let call = standin.calls().into_iter().find(|c| c.contains("-refresh-only")).unwrap();
     assert!(call.contains("|plan ") && call.contains("-lock-timeout"), "{call}");
     let json = standin.run(&["drift", "orders", "--output", "json"]).well().json();
@@ -183,7 +183,7 @@ fn no_value_of_a_variable_is_an_argument_and_the_workspace_is_named_by_the_envir
     assert!(
         calls
             .iter()
-            .any(|c| c.contains("|init") && c.contains("-backend-config=prod.s3.tfbackend") && !c.contains("-json")),
+            .any(|c| c.contains("|init") && c.contains("-backend-config=prod.s3.tfbackend") && c.contains("-json")),
         "{calls:?}"
     );
 }
@@ -241,4 +241,107 @@ fn a_plan_file_holds_terraforms_own_plan_and_exactly_that_is_applied() {
     standin.run(&["deploy", "orders", "--plan-file", "plan.json", "--yes"]).badly(1, &["changed"]);
     let markdown = standin.run(&["plan", "orders", "--output", "markdown"]).well().out;
     assert!(markdown.contains("there already, and taken in: <code>"), "{markdown}");
+}
+
+#[test]
+fn what_has_drifted_is_repaired_by_a_deploy_and_then_there_is_no_drift() {
+    let standin = Standin::deployed();
+    standin.play("drift.json", "drift.json");
+    assert_eq!(standin.run(&["drift", "orders", "--output", "json"]).well().json()["status"], "DRIFTED");
+    assert_eq!(
+        standin.run(&["status", "orders", "--output", "json"]).well().json()["resources"].as_array().unwrap().len(),
+        11
+    );
+    standin.planning("repair").play("repaired.jsonl", "apply.jsonl");
+    let plan = standin.run(&["plan", "orders"]).well().out;
+    for words in [
+        "rule[0].status: \"Disabled\" -> \"Enabled\"",
+        "+ add     queue module.ingest.aws_sqs_queue.failed[1] (acme-orders-dev-failed-1)",
+        "changed outside of Terraform: module.ingest.aws_sqs_queue.failed[1] is gone",
+        "1 to add, 1 to change, 0 to replace, 0 to remove",
+    ] {
+        assert!(plan.contains(words), "{words:?} is not in: {plan}");
+    }
+    let deployed = standin.run(&["deploy", "orders", "--yes"]).well();
+    assert!(
+        deployed.err.contains("0/2 WAITING") && deployed.err.contains("for the lock of its state"),
+        "{}",
+        deployed.err
+    );
+    assert!(
+        deployed.err.contains("2/2 UPDATE_COMPLETE") && !deployed.err.contains("not known here"),
+        "{}",
+        deployed.err
+    );
+    standin.play("nothing.json", "drift.json").planning("nothing");
+    assert!(standin.run(&["drift", "orders"]).well().out.contains("orders-dev: no drift"));
+    assert_eq!(standin.run(&["plan", "orders", "--detailed-exitcode"]).code, Some(0));
+    let history = standin.run(&["history", "orders", "--output", "json"]).well().json();
+    assert_eq!(
+        (&history[0]["kind"], &history[0]["status"], &history[0]["changes"]),
+        (&"update".into(), &"UPDATE_COMPLETE".into(), &2.into())
+    );
+    standin.keeps_no_secret();
+}
+
+#[test]
+fn opentofu_speaks_a_little_otherwise_and_is_understood() {
+    let standin = Standin::start();
+    standin.change("var_files", "binary = \"tofu\"\nvar_files");
+    standin.planning("create").play("created.jsonl", "apply.jsonl").play("drift.json", "drift.json");
+    standin.write("version.json", r#"{"terraform_version":"1.10.6","platform":"linux_amd64","provider_selections":{"registry.opentofu.org/hashicorp/aws":"6.2.0"}}"#);
+    for name in ["plan.jsonl", "apply.jsonl"] {
+        let text = std::fs::read_to_string(standin.path("standin").join(name)).unwrap();
+        let text = text.replace("\"terraform.ui\"", "\"tofu.ui\"").replace("Terraform 1.11.4", "OpenTofu 1.10.6");
+        standin.write(name, &text.replace("\"terraform\": \"1.11.4\"", "\"tofu\": \"1.10.6\""));
+    }
+    let plan = standin.run(&["plan", "orders"]).well();
+    assert!(plan.out.contains("11 to add") && !plan.out.contains("not a message"), "{}", plan.out);
+    let done = standin.run(&["deploy", "orders", "--yes"]).well();
+    assert!(done.err.contains("11/11 CREATE_COMPLETE") && !done.err.contains("not known here"), "{}", done.err);
+    assert!(standin.run(&["drift", "orders"]).well().out.contains("2 resources"));
+    standin.keeps_no_secret();
+    // Its `init` speaks JSON from 1.7 on.
+    let init = || standin.calls().into_iter().rfind(|c| c.contains("|init")).unwrap();
+    assert!(init().ends_with("-json"), "{}", init());
+    standin.write("version.json", r#"{"terraform_version":"1.6.3"}"#);
+    standin.run(&["plan", "orders"]).well();
+    assert!(!init().ends_with("-json"), "{}", init());
+    standin.write("version.json", r#"{"terraform_version":"1.5.7"}"#);
+    standin.run(&["plan", "orders"]).badly(1, &["tofu 1.5.7 is too old: 1.6.0"]);
+}
+
+#[test]
+fn environments_of_one_directory_with_a_backend_each_have_their_own_data() {
+    let standin = Standin::start();
+    standin.change("environments/{env}\"", "environments/dev\"");
+    standin.change("var_files", "backend_config = [\"{env}.tfbackend\"]\nvar_files").planning("nothing");
+    for env in ["dev", "prod"] {
+        standin.run(&["--env", env, "plan", "orders"]).well();
+        assert!(standin.path(&format!("infra/environments/dev/.terraform/pumphouse/{env}")).is_dir());
+    }
+    let inits = standin.calls().into_iter().filter(|c| c.contains("|init")).collect::<Vec<_>>();
+    assert!(inits[1].ends_with("-backend-config=prod.tfbackend") && inits.len() == 2, "{inits:?}");
+}
+
+#[test]
+fn a_plan_file_needs_no_account_where_terraform_has_none() {
+    let standin = Standin::deployed();
+    standin.planning("repair").play("repaired.jsonl", "apply.jsonl");
+    let path = format!("{}:{}", standin.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let bare = |args: &[&str]| {
+        let mut command = standin.pumphouse.bare();
+        command.env("PATH", &path).env("STANDIN", standin.path("standin")).env("AWS_EC2_METADATA_DISABLED", "true");
+        super::Said::of(&command.args(args).output().unwrap())
+    };
+    let planned = bare(&["plan", "orders", "--out", "plan.json"]).well();
+    assert!(planned.out.contains("the file names no account"), "{}", planned.out);
+    let file: serde_json::Value = serde_json::from_slice(&std::fs::read(standin.path("plan.json")).unwrap()).unwrap();
+    assert_eq!(file["cloud"]["account"], serde_json::Value::Null);
+    bare(&["deploy", "orders", "--plan-file", "plan.json", "--yes"]).well();
+    // What names an account is for that account.
+    standin.run(&["plan", "orders", "--out", "plan.json"]).well();
+    bare(&["deploy", "orders", "--plan-file", "plan.json", "--yes"])
+        .badly(1, &["this is a plan for the account 123456789012, and nobody can say whether this is that one"]);
+    standin.run(&["deploy", "orders", "--plan-file", "plan.json", "--yes"]).well();
 }
