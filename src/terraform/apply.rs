@@ -159,7 +159,13 @@ impl Root {
         let wait = format!("-lock-timeout={}s", self.directory.lock_timeout_seconds);
         let _begun = self.operations.follow(&id);
         let args = ["apply", "-json", "-input=false", &wait];
-        operation::begin(&self.program, &self.folder, &mut record, &place.path(), &args)?;
+        {
+            let _one_at_a_time = self.folder.beginning()?;
+            if let Some(other) = self.under_way() {
+                return Err(self.is_under_way(&other));
+            }
+            operation::begin(&self.program, &self.folder, &mut record, &place.path(), &args)?;
+        }
         // The operation has its own.
         drop(place);
         self.follow_to_end(&record, Some(scrubber), &progress).await

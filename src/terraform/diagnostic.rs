@@ -1,5 +1,7 @@
 //! Terraform's warnings and errors in our words.
 
+use std::collections::HashMap;
+
 use jiff::{Timestamp, tz::Offset};
 use serde::Deserialize;
 
@@ -167,9 +169,25 @@ pub fn failure(name: &str, what: &str, diagnostics: &[Diagnostic], said: &str, s
     let why = match errors.as_slice() {
         [] if said.trim().is_empty() => "it has not said why".to_owned(),
         [] => said.trim().to_owned(),
-        all => all.iter().map(|d| d.text()).collect::<Vec<_>>().join("\n"),
+        all => all_told(all),
     };
     Error::Failed(scrubber.scrub(&format!("{what} of {name} failed: {why}")))
+}
+
+/// What errors say, each once: of many resources, all may say the same.
+fn all_told(errors: &[&Diagnostic]) -> String {
+    let mut told: Vec<(String, usize)> = Vec::new();
+    let mut at: HashMap<String, usize> = HashMap::new();
+    for text in errors.iter().map(|error| error.text()) {
+        if let Some((_, times)) = at.get(&text).and_then(|at| told.get_mut(*at)) {
+            *times += 1;
+        } else {
+            at.insert(text.clone(), told.len());
+            told.push((text, 1));
+        }
+    }
+    let line = |(text, times): (String, usize)| if times == 1 { text } else { format!("{text} ({times} times)") };
+    told.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the command wants `init` first, by what it says.
@@ -275,6 +293,15 @@ mod tests {
         );
         let error = failure("x-dev", "the apply", &[stale], "", &Scrubber::default()).to_string();
         assert!(error.contains("plan again") && error.contains("nothing was applied"), "{error}");
+    }
+
+    #[test]
+    fn what_all_resources_say_alike_is_told_once() {
+        let halted = diagnostic(json!({"severity": "error", "summary": "execution halted"}));
+        let other = diagnostic(json!({"severity": "error", "summary": "quota", "address": "a.b"}));
+        let all = [halted.clone(), other, halted.clone(), halted];
+        let error = failure("x-dev", "the apply", &all, "", &Scrubber::default()).to_string();
+        assert_eq!(error, "the apply of x-dev failed: execution halted (3 times)\na.b: quota");
     }
 
     #[test]

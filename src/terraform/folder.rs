@@ -5,6 +5,7 @@
 //! plan may hold sensitive values: both go when its end has been written down.
 
 use std::{
+    borrow::Cow,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -24,6 +25,8 @@ use crate::cloud::{
 
 /// Operations whose events are kept.
 const KEPT: usize = 20;
+/// Events that are kept of an operation: a provisioner may say anything, and a lot of it.
+const TOLD: usize = 5_000;
 
 /// An operation, as it is written down while it is under way and after its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,6 +114,14 @@ impl Folder {
         }
     }
 
+    /// Held by whoever begins an operation, so that there is one at a time from this machine.
+    pub fn beginning(&self) -> Result<File> {
+        let path = self.make("operations")?.join("begin.lock");
+        let file = private(&path)?;
+        file.lock().map_err(|e| at(&path, &e))?;
+        Ok(file)
+    }
+
     /// Makes the folder of an operation, with the plan that it applies. Without a record it counts for nothing yet.
     pub fn begin(&self, id: &str, plan: &Path) -> Result<PathBuf> {
         let dir = self.make(&format!("operations/{id}"))?;
@@ -144,7 +155,7 @@ impl Folder {
         let dir = self.operation(&record.operation.id);
         let path = dir.join("events.jsonl");
         let mut text = Vec::new();
-        for event in events {
+        for event in kept(events).iter() {
             serde_json::to_writer(&mut text, event).map_err(Error::storage)?;
             text.push(b'\n');
         }
@@ -180,6 +191,27 @@ impl Folder {
         self.make("")?;
         write(&self.root.join("known.json"), known)
     }
+}
+
+/// The events that are kept: where there are too many, what provisioners say goes first, and that is noted.
+fn kept(events: &[StackEvent]) -> Cow<'_, [StackEvent]> {
+    let mut too_many = events.len().saturating_sub(TOLD);
+    let left_out = too_many;
+    let mut keep = Vec::new();
+    for event in events {
+        if too_many > 0 && event.status == "PROVISION_IN_PROGRESS" {
+            too_many -= 1;
+        } else {
+            keep.push(event.clone());
+        }
+    }
+    let left_out = left_out - too_many;
+    let Some(last) = events.last().filter(|_| left_out > 0) else { return events.into() };
+    let reason = Some(format!("{left_out} lines that provisioners have written first are not kept"));
+    let note = StackEvent { status: "NOTE".to_owned(), kind: "stack".to_owned(), reason, ..last.clone() };
+    // What ends an operation is its last event.
+    keep.insert(keep.len().saturating_sub(1), note);
+    keep.into()
 }
 
 /// A place for a plan: a folder of its own, which goes with this.
@@ -307,6 +339,30 @@ mod tests {
         fs::write(left.join("lock"), "").unwrap();
         folder.sweep();
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn of_what_provisioners_say_too_much_is_not_kept() {
+        let event = |status: &str, reason: &str| StackEvent {
+            time: Timestamp::now(),
+            stack: "x-dev".into(),
+            logical_id: "a.b".into(),
+            kind: "bucket".into(),
+            status: status.into(),
+            reason: Some(reason.into()),
+            done: 0,
+            total: 1,
+        };
+        let mut events = vec![event("CREATE_IN_PROGRESS", "first")];
+        events.extend((0..TOLD + 100).map(|n| event("PROVISION_IN_PROGRESS", &n.to_string())));
+        events.push(event("CREATE_COMPLETE", "last"));
+        let found = kept(&events);
+        assert_eq!(found.len(), TOLD + 1);
+        let reason = |event: &StackEvent| event.reason.clone().unwrap();
+        assert_eq!((reason(&found[0]).as_str(), reason(&found[1]).as_str()), ("first", "102"));
+        assert!(reason(&found[TOLD - 1]).starts_with("102 lines"), "{}", reason(&found[TOLD - 1]));
+        assert_eq!(reason(&found[TOLD]), "last");
+        assert_eq!(kept(&events[..5]).len(), 5);
     }
 
     #[test]

@@ -29,12 +29,16 @@ impl Root {
     /// Refuses to begin something beside an operation that is under way.
     pub(super) async fn nothing_under_way(&self) -> Result<()> {
         self.settle().await;
-        let Some(record) = self.under_way() else { return Ok(()) };
+        self.under_way().map_or(Ok(()), |record| Err(self.is_under_way(&record)))
+    }
+
+    /// That an operation is under way, and how to follow it.
+    pub(super) fn is_under_way(&self, record: &Record) -> Error {
         let pipeline = &self.directory.pipeline;
-        Err(Error::Conflict(format!(
+        Error::Conflict(format!(
             "{}: `pumphouse events {pipeline} --follow` follows it to its end",
-            self.spoken(&record)
-        )))
+            self.spoken(record)
+        ))
     }
 
     /// An operation that is under way, in words.

@@ -313,7 +313,10 @@ impl Pane for DeployPane {
         self.told.push_back(plan::told(event));
         // One row a resource: its newest word. What is said of the whole is not taken back by what comes next.
         let aside = matches!(event.status.as_str(), "NOTE" | "WARNING" | "ERROR");
-        let row = if aside { plan::told(event) } else { event.logical_id.clone() };
+        let row = match &event.reason {
+            Some(reason) if aside => format!("{} {}: {reason}", event.status, event.logical_id),
+            _ => event.logical_id.clone(),
+        };
         let at = *self.at.entry(row).or_insert(self.progress.len());
         match self.progress.get_mut(at) {
             Some(row) => *row = event.clone(),

@@ -120,3 +120,34 @@ fn a_plan_that_was_left_behind_is_removed() {
     standin.run(&["plan", "orders"]).well();
     standin.keeps_no_secret();
 }
+
+#[test]
+fn of_two_deploys_at_once_one_is_begun_and_the_other_is_told() {
+    let standin = Standin::start();
+    let text = std::fs::read_to_string(super::source("recorded/create.jsonl")).unwrap();
+    standin.planning("create").play("killed.jsonl", "apply.jsonl");
+    standin.write("plan.jsonl", &format!("{text}\n#wait planned\n"));
+    let deploy = || {
+        let mut command = standin.command();
+        command.args(["deploy", "orders", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [deploy(), deploy()];
+    let until = Instant::now() + Duration::from_mins(1);
+    while standin.commands().iter().filter(|c| *c == "plan").count() < 2 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::fs::write(standin.path("standin/planned"), "").unwrap();
+    wait_for(&standin.path("standin/reached"));
+    let refused = || standin.commands().iter().filter(|c| *c == "show").count() >= 4;
+    while !refused() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    std::fs::write(standin.path("standin/go"), "").unwrap();
+    let ended = both.map(|child| Said::of(&child.wait_with_output().unwrap()));
+    assert_eq!(standin.commands().iter().filter(|c| *c == "apply").count(), 1);
+    let (well, badly): (Vec<_>, Vec<_>) = ended.into_iter().partition(|said| said.code == Some(0));
+    assert!(well.len() == 1 && well[0].err.contains("11/11 CREATE_COMPLETE"), "{}", badly[0].err);
+    assert!(badly[0].err.contains("is under way: `pumphouse events orders --follow`"), "{}", badly[0].err);
+    standin.keeps_no_secret();
+}
