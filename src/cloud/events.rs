@@ -8,6 +8,19 @@ use serde_json::{Map, Value, json};
 
 use super::urlcode::encode_key;
 
+/// The region that the embedded cloud and examples of events are in: SDKs want one.
+pub const REGION: &str = "us-east-1";
+/// The account of theirs.
+const ACCOUNT: &str = "123456789012";
+/// Whoever acts there.
+const PRINCIPAL: &str = "EXAMPLE";
+const LOOPBACK: &str = "127.0.0.1";
+
+/// The ARN of what is called `name` on the embedded cloud; one that is an ARN stays.
+fn arn(service: &str, name: &str) -> String {
+    if name.starts_with("arn:") { name.to_owned() } else { format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{name}") }
+}
+
 /// What S3's notification of a new object tells.
 #[derive(Debug, Clone, Copy)]
 pub struct ObjectCreated<'a> {
@@ -38,12 +51,26 @@ pub fn object_created(created: ObjectCreated<'_>) -> Value {
     if let (Some(version), Some(fields)) = (created.version, object.as_object_mut()) {
         fields.insert("versionId".into(), version.into());
     }
+    let request = format!("{:016X}", created.sequence);
     json!({"Records": [{
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
-        "eventName": "ObjectCreated:Put",
+        "awsRegion": REGION,
         "eventTime": iso(created.time_ms),
-        "s3": {"bucket": {"name": created.bucket}, "object": object},
+        "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": PRINCIPAL},
+        "requestParameters": {"sourceIPAddress": LOOPBACK},
+        "responseElements": {"x-amz-request-id": request, "x-amz-id-2": request},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "pumphouse",
+            "bucket": {
+                "name": created.bucket,
+                "ownerIdentity": {"principalId": PRINCIPAL},
+                "arn": format!("arn:aws:s3:::{}", created.bucket),
+            },
+            "object": object,
+        },
     }]})
 }
 
@@ -54,7 +81,9 @@ pub fn eventbridge(source: &str, detail_type: &str, id: &str, time_ms: i64, deta
         "id": id,
         "detail-type": detail_type,
         "source": source,
+        "account": ACCOUNT,
         "time": seconds(time_ms),
+        "region": REGION,
         "resources": [],
         "detail": detail,
     })
@@ -63,7 +92,7 @@ pub fn eventbridge(source: &str, detail_type: &str, id: &str, time_ms: i64, deta
 /// EventBridge's event for a schedule that is due.
 pub fn scheduled(schedule: &str, id: &str, time_ms: i64) -> Value {
     let mut event = eventbridge("aws.events", "Scheduled Event", id, time_ms, json!({}));
-    event["resources"] = json!([format!("rule/{schedule}")]);
+    event["resources"] = json!([arn("events", &format!("rule/{schedule}"))]);
     event
 }
 
@@ -156,7 +185,7 @@ pub fn iso(ms: i64) -> String {
 /// A message of a queue, as it was received.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueRecord<'a> {
-    /// The queue: its ARN on AWS.
+    /// The queue: its name, or its ARN.
     pub queue: &'a str,
     /// The message's id.
     pub id: &'a str,
@@ -180,12 +209,14 @@ pub fn messages<'a>(records: impl IntoIterator<Item = QueueRecord<'a>>) -> Value
             "attributes": {
                 "ApproximateReceiveCount": r.receives.to_string(),
                 "SentTimestamp": r.sent_ms.to_string(),
+                "SenderId": PRINCIPAL,
                 "ApproximateFirstReceiveTimestamp": r.first_received_ms.to_string(),
             },
             "messageAttributes": {},
             "md5OfBody": hex::encode(Md5::digest(r.body)),
             "eventSource": "aws:sqs",
-            "eventSourceARN": r.queue,
+            "eventSourceARN": arn("sqs", r.queue),
+            "awsRegion": REGION,
         })
     };
     json!({"Records": records.into_iter().map(record).collect::<Vec<_>>()})
@@ -194,7 +225,7 @@ pub fn messages<'a>(records: impl IntoIterator<Item = QueueRecord<'a>>) -> Value
 /// A message of a topic.
 #[derive(Debug, Clone, Copy)]
 pub struct Notification<'a> {
-    /// The topic's ARN.
+    /// The topic: its name, or its ARN.
     pub topic: &'a str,
     /// The message's id.
     pub id: &'a str,
@@ -208,17 +239,24 @@ pub struct Notification<'a> {
 
 /// SNS's event for a message.
 pub fn notification(sent: Notification<'_>) -> Value {
+    let topic = arn("sns", sent.topic);
+    let subscription = format!("{topic}:{}", sent.id);
+    // Nobody has signed it: whoever checks signatures finds out.
     json!({"Records": [{
-        "EventVersion": "1.0",
         "EventSource": "aws:sns",
-        "EventSubscriptionArn": format!("{}:example", sent.topic),
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription,
         "Sns": {
             "Type": "Notification",
             "MessageId": sent.id,
-            "TopicArn": sent.topic,
+            "TopicArn": topic,
             "Subject": sent.subject,
             "Message": sent.message,
             "Timestamp": iso(sent.time_ms),
+            "SignatureVersion": "1",
+            "Signature": "EXAMPLE",
+            "SigningCertUrl": "https://sns.example.com/certificate.pem",
+            "UnsubscribeUrl": format!("https://sns.example.com/?Action=Unsubscribe&SubscriptionArn={subscription}"),
             "MessageAttributes": {},
         },
     }]})
@@ -227,7 +265,7 @@ pub fn notification(sent: Notification<'_>) -> Value {
 /// A record of a data stream.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamRecord<'a> {
-    /// The stream's ARN.
+    /// The stream's name.
     pub stream: &'a str,
     /// The partition key.
     pub partition_key: &'a str,
@@ -256,7 +294,9 @@ pub fn stream_records<'a>(records: impl IntoIterator<Item = StreamRecord<'a>>) -
             "eventVersion": "1.0",
             "eventID": format!("shardId-000000000000:{sequence}"),
             "eventName": "aws:kinesis:record",
-            "eventSourceARN": r.stream,
+            "invokeIdentityArn": format!("arn:aws:iam::{ACCOUNT}:role/example"),
+            "awsRegion": REGION,
+            "eventSourceARN": arn("kinesis", &format!("stream/{}", r.stream)),
         })
     };
     json!({"Records": records.into_iter().map(record).collect::<Vec<_>>()})
@@ -279,6 +319,8 @@ pub struct ApiRequest<'a> {
     pub headers: &'a [(String, String)],
     /// Its body.
     pub body: &'a [u8],
+    /// When it came, in milliseconds.
+    pub time_ms: i64,
 }
 
 /// API Gateway's event for a request (REST API, proxy integration).
@@ -290,6 +332,9 @@ pub fn api_request(request: ApiRequest<'_>) -> Value {
         Ok(text) => (Value::from(text), false),
         Err(_) => (Value::from(STANDARD.encode(request.body)), true),
     };
+    let header =
+        |name: &str| request.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
+    let host = header("host");
     json!({
         "resource": request.path,
         "path": request.path,
@@ -301,11 +346,34 @@ pub fn api_request(request: ApiRequest<'_>) -> Value {
         "pathParameters": null,
         "stageVariables": null,
         "requestContext": {
-            "requestId": request.id,
-            "stage": request.stage,
+            "accountId": ACCOUNT,
+            "apiId": request.stage,
+            "domainName": host,
+            "domainPrefix": host.and_then(|host| host.split(['.', ':']).next()),
+            "extendedRequestId": request.id,
             "httpMethod": request.method,
+            "identity": {
+                "accessKey": null,
+                "accountId": null,
+                "caller": null,
+                "cognitoAuthenticationProvider": null,
+                "cognitoAuthenticationType": null,
+                "cognitoIdentityId": null,
+                "cognitoIdentityPoolId": null,
+                "principalOrgId": null,
+                "sourceIp": LOOPBACK,
+                "user": null,
+                "userAgent": header("user-agent"),
+                "userArn": null,
+            },
+            "path": format!("/{}{}", request.stage, request.path),
+            "protocol": "HTTP/1.1",
+            "requestId": request.id,
+            "requestTime": timestamp(request.time_ms).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "requestTimeEpoch": request.time_ms,
+            "resourceId": "example",
             "resourcePath": request.path,
-            "identity": {"sourceIp": "127.0.0.1"},
+            "stage": request.stage,
         },
         "body": text,
         "isBase64Encoded": encoded,
@@ -329,27 +397,130 @@ fn by_name(pairs: &[(String, String)]) -> (Value, Value) {
 mod tests {
     use super::*;
 
+    /// The names of what is in a value, with what they are in: `a.b`.
+    fn names(value: &Value, within: &str) -> Vec<String> {
+        let below = |name: &str, value: &Value| {
+            let name = if within.is_empty() { name.to_owned() } else { format!("{within}.{name}") };
+            let inner = names(value, &name);
+            if inner.is_empty() { vec![name] } else { inner }
+        };
+        match value {
+            Value::Object(map) => map.iter().flat_map(|(name, value)| below(name, value)).collect(),
+            Value::Array(list) => list.iter().take(1).flat_map(|value| names(value, within)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn sorted(text: &str) -> Vec<String> {
+        let mut all: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        all.sort();
+        all
+    }
+
+    /// The names are those of the examples in AWS's documentation: in the guides of Amazon S3 ("Event message
+    /// structure"), AWS Lambda (for SQS, SNS and Kinesis), EventBridge, and API Gateway ("Lambda proxy integrations").
     #[test]
-    fn an_object_created_event_has_s3s_shape() {
-        let event = object_created(ObjectCreated {
+    fn events_have_the_names_of_the_documented_examples_and_no_others() {
+        let created = object_created(ObjectCreated {
             bucket: "landing",
-            key: "2026/a b=ü.json",
+            key: "a",
             size: 3,
             etag: "abc",
             version: Some("v1"),
             sequence: 255,
             time_ms: 1_000,
         });
-        assert_eq!(
-            event,
-            json!({"Records": [{
-                "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-                "eventTime": "1970-01-01T00:00:01.000Z",
-                "s3": {"bucket": {"name": "landing"}, "object": {
-                    "key": "2026/a+b%3D%C3%BC.json", "size": 3, "eTag": "abc",
-                    "sequencer": "00000000000000FF", "versionId": "v1"}},
-            }]})
+        let record = QueueRecord { queue: "q", id: "m", body: "{}", receives: 1, sent_ms: 1, first_received_ms: 2 };
+        let sent = Notification { topic: "t", id: "m", subject: Some("s"), message: "hello", time_ms: 0 };
+        let streamed = StreamRecord { stream: "s", partition_key: "p", data: b"hello", sequence: 7, time_ms: 1_500 };
+        let pairs = [("a".to_owned(), "1".to_owned())];
+        let asked = api_request(ApiRequest {
+            method: "GET",
+            path: "/p",
+            stage: "dev",
+            id: "r",
+            query: &pairs,
+            headers: &pairs,
+            body: b"",
+            time_ms: 0,
+        });
+        for (event, documented) in [
+            (
+                created,
+                "eventVersion eventSource awsRegion eventTime eventName userIdentity.principalId \
+                 requestParameters.sourceIPAddress responseElements.x-amz-request-id responseElements.x-amz-id-2 \
+                 s3.s3SchemaVersion s3.configurationId s3.bucket.name s3.bucket.ownerIdentity.principalId s3.bucket.arn \
+                 s3.object.key s3.object.size s3.object.eTag s3.object.versionId s3.object.sequencer",
+            ),
+            (
+                messages([record]),
+                "messageId receiptHandle body attributes.ApproximateReceiveCount attributes.SentTimestamp \
+                 attributes.SenderId attributes.ApproximateFirstReceiveTimestamp messageAttributes md5OfBody eventSource \
+                 eventSourceARN awsRegion",
+            ),
+            (
+                notification(sent),
+                "EventVersion EventSubscriptionArn EventSource Sns.SignatureVersion Sns.Timestamp Sns.Signature \
+                 Sns.SigningCertUrl Sns.MessageId Sns.Message Sns.MessageAttributes Sns.Type Sns.UnsubscribeUrl \
+                 Sns.TopicArn Sns.Subject",
+            ),
+            (
+                stream_records([streamed]),
+                "kinesis.kinesisSchemaVersion kinesis.partitionKey kinesis.sequenceNumber kinesis.data \
+                 kinesis.approximateArrivalTimestamp eventSource eventVersion eventID eventName invokeIdentityArn \
+                 awsRegion eventSourceARN",
+            ),
+        ] {
+            let mut found = names(&event["Records"], "");
+            found.sort();
+            assert_eq!(found, sorted(documented), "{event}");
+        }
+        let mut found = names(&asked, "");
+        found.sort();
+        let documented = sorted(
+            "resource path httpMethod headers.a multiValueHeaders.a queryStringParameters.a \
+             multiValueQueryStringParameters.a pathParameters stageVariables body isBase64Encoded \
+             requestContext.accountId requestContext.apiId requestContext.domainName requestContext.domainPrefix \
+             requestContext.extendedRequestId requestContext.httpMethod requestContext.path requestContext.protocol \
+             requestContext.requestId requestContext.requestTime requestContext.requestTimeEpoch \
+             requestContext.resourceId requestContext.resourcePath requestContext.stage \
+             requestContext.identity.accessKey requestContext.identity.accountId requestContext.identity.caller \
+             requestContext.identity.cognitoAuthenticationProvider requestContext.identity.cognitoAuthenticationType \
+             requestContext.identity.cognitoIdentityId requestContext.identity.cognitoIdentityPoolId \
+             requestContext.identity.principalOrgId requestContext.identity.sourceIp requestContext.identity.user \
+             requestContext.identity.userAgent requestContext.identity.userArn",
         );
+        assert_eq!(found, documented, "{asked}");
+        let mut found = names(&eventbridge("s", "t", "i", 0, json!(null)), "");
+        found.sort();
+        assert_eq!(found, sorted("version id detail-type source account time region resources detail"));
+    }
+
+    #[test]
+    fn a_key_is_form_encoded_and_a_sequencer_grows() {
+        let created = |sequence| {
+            object_created(ObjectCreated {
+                bucket: "landing",
+                key: "2026/a b=ü.json",
+                size: 3,
+                etag: "abc",
+                version: None,
+                sequence,
+                time_ms: 1_000,
+            })
+        };
+        let event = created(255);
+        let (record, object) = (&event["Records"][0], &event["Records"][0]["s3"]["object"]);
+        assert_eq!(record["eventTime"], "1970-01-01T00:00:01.000Z");
+        assert_eq!(record["s3"]["bucket"]["arn"], "arn:aws:s3:::landing");
+        assert_eq!(
+            (&object["key"], &object["sequencer"]),
+            (&json!("2026/a+b%3D%C3%BC.json"), &json!("00000000000000FF"))
+        );
+        assert_eq!(object.get("versionId"), None, "of a bucket that keeps no versions");
+        let later = created(256);
+        let later = later["Records"][0]["s3"]["object"]["sequencer"].as_str().unwrap();
+        assert!(object["sequencer"].as_str().unwrap() < later);
     }
 
     #[test]
@@ -389,6 +560,7 @@ mod tests {
         assert_eq!(event["detail-type"], "Scheduled Event");
         assert_eq!(event["time"], "1970-01-01T00:01:00Z");
         assert_eq!(event["detail"], json!({}));
+        assert_eq!(event["resources"], json!(["arn:aws:events:us-east-1:123456789012:rule/hourly"]));
     }
 
     #[test]
@@ -405,8 +577,10 @@ mod tests {
         assert_eq!(kinesis["sequenceNumber"].as_str().map(str::len), Some(56));
         let query = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
         let (id, stage, headers) = ("r", "dev", &[][..]);
-        let event =
-            api_request(ApiRequest { method: "GET", path: "/p", stage, id, query: &query, headers, body: &[255] });
+        let (method, path, time_ms) = ("GET", "/p", 1_583_349_317_135);
+        let event = api_request(ApiRequest { method, path, stage, id, query: &query, headers, body: &[255], time_ms });
+        assert_eq!(event["requestContext"]["requestTime"], "04/Mar/2020:19:15:17 +0000");
+        assert_eq!(event["requestContext"]["path"], "/dev/p");
         assert_eq!(event["queryStringParameters"], json!({"a": "2"}));
         assert_eq!(event["multiValueQueryStringParameters"], json!({"a": ["1", "2"]}));
         assert_eq!((&event["headers"], &event["body"]), (&Value::Null, &json!("/w==")));

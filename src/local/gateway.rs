@@ -166,7 +166,7 @@ impl Gateway {
         }
         let call = Call {
             function: route.api.function.clone(),
-            event: event(&parts, &body, &route, request_id),
+            event: event(&parts, &body, &route, request_id, now_ms),
             request_id: request_id.to_owned(),
             modes: std::collections::BTreeMap::new(),
             waiting: None,
@@ -273,7 +273,7 @@ fn is_local(host: &HeaderValue) -> bool {
 }
 
 /// The event of a REST API's proxy integration. The API's key is left out of its headers: it would end in logs.
-fn event(parts: &Parts, body: &Bytes, route: &Route, request_id: &str) -> Value {
+fn event(parts: &Parts, body: &Bytes, route: &Route, request_id: &str, time_ms: i64) -> Value {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = parts.headers.iter().filter(|(name, _)| name.as_str() != "x-api-key");
     let headers: Vec<_> = headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
@@ -290,6 +290,7 @@ fn event(parts: &Parts, body: &Bytes, route: &Route, request_id: &str) -> Value 
         query: &query,
         headers: &headers,
         body,
+        time_ms,
     })
 }
 

@@ -140,11 +140,6 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// What the account and the region are in an example.
-fn arn(service: &str, name: &str) -> String {
-    format!("arn:aws:{service}:us-east-1:123456789012:{name}")
-}
-
 fn id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
@@ -162,11 +157,11 @@ impl Command {
             Self::S3(c) => created(&c.bucket, &c.key, c.size),
             Self::Sqs(c) => {
                 let bodies = if c.body.is_empty() { vec!["{}".to_owned()] } else { c.body };
-                batch(&arn("sqs", &c.queue), &bodies)
+                batch(&c.queue, &bodies)
             }
             Self::Sns(c) => {
-                let (topic, subject) = (arn("sns", &c.topic), c.subject.as_deref());
-                notification(Notification { topic: &topic, id: &id, subject, message: &c.message, time_ms })
+                let (topic, subject) = (c.topic.as_str(), c.subject.as_deref());
+                notification(Notification { topic, id: &id, subject, message: &c.message, time_ms })
             }
             Self::Eventbridge(c) => {
                 let detail = serde_json::from_str(&c.detail)
@@ -175,9 +170,9 @@ impl Command {
             }
             Self::Kinesis(c) => {
                 let data = if c.data.is_empty() { vec!["{}".to_owned()] } else { c.data };
-                let (stream, partition_key) = (arn("kinesis", &format!("stream/{}", c.stream)), &c.partition_key);
+                let (stream, partition_key) = (c.stream.as_str(), c.partition_key.as_str());
                 stream_records((1..).zip(&data).map(|(sequence, data)| StreamRecord {
-                    stream: &stream,
+                    stream,
                     partition_key,
                     data: data.as_bytes(),
                     sequence,
@@ -210,8 +205,22 @@ fn batch(queue: &str, bodies: &[String]) -> Value {
 
 type Pairs<'a> = (&'a [(String, String)], &'a [(String, String)]);
 
-fn request(method: &str, path: &str, stage: &str, (query, headers): Pairs<'_>, body: &str) -> Value {
-    api_request(ApiRequest { method, path, stage, id: &id(), query, headers, body: body.as_bytes() })
+/// What API Gateway always hands on, unless it is named.
+const HEADERS: [(&str, &str); 6] = [
+    ("Accept", "*/*"),
+    ("Host", "example.execute-api.us-east-1.amazonaws.com"),
+    ("User-Agent", "example"),
+    ("X-Forwarded-For", "127.0.0.1"),
+    ("X-Forwarded-Port", "443"),
+    ("X-Forwarded-Proto", "https"),
+];
+
+fn request(method: &str, path: &str, stage: &str, (query, given): Pairs<'_>, body: &str) -> Value {
+    let usual = HEADERS.iter().filter(|(name, _)| !given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    let mut headers: Vec<_> = usual.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    headers.extend_from_slice(given);
+    let (id, time_ms) = (id(), now_ms());
+    api_request(ApiRequest { method, path, stage, id: &id, query, headers: &headers, body: body.as_bytes(), time_ms })
 }
 
 impl For {

@@ -15,12 +15,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::cloud::{Error, Permit, Result, functions::Ports};
+use crate::cloud::{Error, Permit, Result, events::REGION, functions::Ports};
 
 /// More than a name and its options is no request for one.
 const MOST_BYTES: usize = 64 << 10;
-/// Where the embedded cloud says it is: SDKs want a region.
-const REGION: &str = "us-east-1";
 
 /// An invocation's endpoint; gone when dropped.
 pub(super) struct Endpoint {
