@@ -76,6 +76,8 @@ pub enum Origin {
     Environment(&'static str),
     /// A line of a config file.
     File(PathBuf, usize),
+    /// A pipeline.toml, in words.
+    Pipeline(String),
     /// Nobody set it.
     Default,
 }
@@ -86,6 +88,7 @@ impl fmt::Display for Origin {
             Self::Flag(name) => f.write_str(name),
             Self::Environment(name) => write!(f, "${name}"),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Pipeline(place) => f.write_str(place),
             Self::Default => f.write_str("default"),
         }
     }

@@ -36,6 +36,7 @@ mod plan;
 mod postgres;
 mod queries;
 mod queues;
+mod region;
 mod releases;
 mod run;
 mod secrets;
@@ -85,7 +86,7 @@ struct Global {
     /// The AWS profile [default: as the AWS CLI chooses]
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// The AWS region [default: as the AWS CLI chooses]
+    /// The AWS region [default: what pipeline.toml says, else as the AWS CLI chooses]
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
     /// The endpoint of all AWS services, for what answers like AWS
@@ -338,6 +339,7 @@ fn begin(cli: Cli) -> Result {
         let from = &settings.output.origin;
         return Err(Failure::Usage(format!("{from}: only `plan` prints Markdown; the rest has table, json and csv")));
     }
+    region::choose(&mut settings, &std::env::args().skip(1).collect::<Vec<_>>());
     logging::start(&settings)?;
     let out = Out::new(settings.output.value);
     let s = Session { settings, out, yes, confirm };

@@ -37,6 +37,7 @@ mod postgres;
 mod queries;
 mod queues;
 mod read_only;
+mod region;
 mod releases;
 mod s3;
 #[path = "../support/term.rs"]
