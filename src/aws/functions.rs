@@ -22,14 +22,12 @@ use super::{
 };
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    functions::{Function, Functions, Invocation, Invoke, Settled, SourceMode},
+    functions::{Function, Functions, Invocation, Invoke, Settled, SourceMode, event_bytes},
 };
 
 /// How far back invocations are counted, and how finely.
 const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 const PERIOD_SECONDS: i32 = 300;
-/// What an event may hold, in bytes.
-const MAX_EVENT: usize = 6 << 20;
 /// A function may take 15 minutes, and the answer a moment.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60 + 15);
 
@@ -67,13 +65,7 @@ impl Functions for Aws {
             let what = format!("a file instead of the source {source:?}: a function on AWS asks the real one");
             return Err(Error::Unsupported { cloud: "aws", what });
         }
-        let event = serde_json::to_vec(&request.event).map_err(Error::invalid)?;
-        if event.len() > MAX_EVENT {
-            return Err(Error::Invalid(format!(
-                "the event has {} bytes, and a function that is waited for takes 6 MiB at most",
-                event.len()
-            )));
-        }
+        let event = event_bytes(&request.event)?;
         let patient = aws_sdk_lambda::config::Builder::new()
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().read_timeout(TIMEOUT).build());

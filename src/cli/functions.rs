@@ -12,13 +12,17 @@ use super::{
     out::{Cell, note},
     session::Session,
     signals::unless_interrupted,
+    traces,
     watch::watch,
 };
 use crate::{
     backend::{Backend, Kind, functions},
-    cloud::functions::Invoke,
+    cloud::functions::{Invocation as Done, Invoke},
     config::Format,
 };
+
+/// A log of so many bytes may have been cut: AWS Lambda gives the last 4 KiB.
+const TAIL: usize = 4_000;
 
 /// What to invoke.
 #[derive(Debug, Args)]
@@ -28,7 +32,7 @@ pub struct Invocation {
     /// A file with the event as JSON; - is stdin [default: an empty object]
     #[arg(long, value_name = "FILE")]
     pub event: Option<String>,
-    /// Deploy and invoke it again whenever the pipeline's files or the event change, until Ctrl-C
+    /// Deploy the code and invoke it again whenever the pipeline's files or the event change, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }
@@ -47,8 +51,15 @@ impl Invocation {
     pub fn event(&self) -> Result<Value> {
         match &self.event {
             None => Ok(Value::Object(serde_json::Map::new())),
-            Some(from) => serde_json::from_slice(&input::read(from)?)
-                .map_err(|e| Failure::usage(format!("--event {from}: not JSON: {e}"))),
+            Some(from) => {
+                let bytes = input::read(from)?;
+                if bytes.iter().all(u8::is_ascii_whitespace) {
+                    return Err(Failure::usage(format!(
+                        "--event {from}: nothing is there: an event is JSON, such as {{}}"
+                    )));
+                }
+                serde_json::from_slice(&bytes).map_err(|e| Failure::usage(format!("--event {from}: not JSON: {e}")))
+            }
         }
     }
 
@@ -59,8 +70,8 @@ impl Invocation {
         let request = Invoke { function, event, request_id: None, sources: BTreeMap::new() };
         let work = backend.invoke(request, &consent);
         let outcome = unless_interrupted(work, "what it has already written stays").await??;
-        if let (Format::Table, Some(tail)) = (s.out.format, &outcome.log_tail) {
-            note(tail.trim_end());
+        if s.out.format == Format::Table {
+            self.tell(backend, &outcome);
         }
         s.out.record(
             &outcome,
@@ -74,9 +85,29 @@ impl Invocation {
                 ("error", Cell::maybe(outcome.error.as_ref(), Cell::text)),
             ],
         )?;
+        let advice = traces::advice(&outcome).map_or_else(String::new, |advice| format!("; {advice}"));
         match outcome.error {
-            Some(error) => Err(Failure::failed(format!("{}: {error}", outcome.function))),
+            Some(error) => Err(Failure::failed(format!("{}: {error}{advice}", outcome.function))),
             None => Ok(()),
+        }
+    }
+
+    /// Shows the end of its log, from the first whole line on.
+    fn tell(&self, backend: &Backend, done: &Done) {
+        let Some(tail) = done.log_tail.as_deref().map(str::trim_end) else { return };
+        let tail = match tail.split_once('\n') {
+            // Full, and not from its beginning.
+            Some((_, rest))
+                if tail.len() >= TAIL && !tail.starts_with("START ") && !tail.starts_with("INIT_START ") =>
+            {
+                note(&format!("... `pumphouse logs tail {}` shows what was before", self.function));
+                rest
+            }
+            _ => tail,
+        };
+        match traces::code_folder(backend, &self.function, &done.function) {
+            Some(code) => note(&traces::in_their_folder(tail, &code)),
+            None => note(tail),
         }
     }
 }

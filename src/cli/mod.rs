@@ -46,6 +46,7 @@ mod stacks;
 mod tables;
 mod time;
 mod topics;
+mod traces;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};

@@ -116,12 +116,7 @@ pub async fn deploy(s: &Session, backend: &Backend, deploy: &Deploy) -> Result {
         (Some(_), Strength::Confirm) => Consent::Yes,
         _ => s.consent(backend, &effect)?,
     };
-    let (progress, events) = mpsc::unbounded_channel();
-    let printer = tokio::spawn(print(events));
-    let work = backend.deploy(pipeline, &consent, progress);
-    let result = followed(backend, pipeline, "deploy", work).await;
-    let _ = printer.await;
-    let stack = result??;
+    let stack = applied(backend, pipeline, &consent).await?;
     show(s, &stack)?;
     ended(&stack, &plan)
 }
@@ -134,6 +129,16 @@ pub fn ended(stack: &Stack, plan: &ChangeSet) -> Result {
     }
     let why = stack.reason.as_deref().unwrap_or("no reason is known");
     Err(Failure::failed(format!("{} is {}: {why}", stack.name, stack.status.word())))
+}
+
+/// Deploys what was judged last, with progress on stderr.
+pub(super) async fn applied(backend: &Backend, pipeline: &str, consent: &Consent) -> Result<Stack> {
+    let (progress, events) = mpsc::unbounded_channel();
+    let printer = tokio::spawn(print(events));
+    let work = backend.deploy(pipeline, consent, progress);
+    let result = followed(backend, pipeline, "deploy", work).await;
+    let _ = printer.await;
+    Ok(result??)
 }
 
 /// Destroys, with progress on stderr.

@@ -1,7 +1,9 @@
 //! `invoke --watch`: deploys and invokes again whenever the pipeline's files or the event change.
 //!
 //! What is invoked is what is deployed, with its timeout, memory, environment and secrets: so each change is deployed
-//! first, as `deploy` does it. Files are looked at, not listened for: that works on any file system, also over a network.
+//! first, as `deploy` does it. What was confirmed at the start is the code of functions: whatever else a change leads to is
+//! shown and confirmed by itself. Files are looked at, not listened for: that works on any file system, also over a
+//! network.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     failure::{Failure, Result},
@@ -18,11 +20,11 @@ use super::{
     out::{complain, note},
     session::Session,
     signals::asked_to_end,
-    stacks::{lines, print},
+    stacks::{applied, lines, planned},
 };
 use crate::{
     backend::{Backend, Consent, Effect, Strength},
-    cloud::stacks::{Action, ChangeSet},
+    cloud::stacks::{Action, Change, ChangeSet},
     spec::Origin,
 };
 
@@ -50,31 +52,55 @@ pub async fn watch(s: &Session, backend: &Backend, invocation: &Invocation) -> R
     if protected {
         return Err(Failure::Refused(format!("{stack} is protected: each of its deploys is confirmed by itself")));
     }
-    let sentence = format!("{stack} is deployed whenever {} changes", folder.display());
-    s.consent(backend, &Effect { what: "deploy", target: stack, sentence, strength: Strength::Confirm })?;
     let event = invocation.event.as_deref().filter(|from| *from != "-").map(PathBuf::from);
     let given = invocation.event()?;
-    let rounds = async {
-        loop {
-            let seen = look(&folder, event.as_deref())?;
-            let done = match deploy(backend, &pipeline).await {
-                Ok(()) => match if event.is_some() { invocation.event() } else { Ok(given.clone()) } {
-                    Ok(event) => invocation.once(s, backend, event).await,
-                    Err(failure) => Err(failure),
-                },
-                Err(failure) => Err(failure),
-            };
-            if let Some(why) = done.as_ref().err().and_then(Failure::message) {
-                complain(why);
+    let sentence = format!(
+        "the code of {stack}'s functions is deployed whenever {} changes, and {} invoked; other changes are asked for",
+        folder.display(),
+        invocation.function
+    );
+    s.consent(backend, &Effect { what: "deploy", target: stack, sentence, strength: Strength::Confirm })?;
+    // From here on Ctrl-C ends whatever is done then in its own way, and this afterwards.
+    let asked = CancellationToken::new();
+    let ends = asked.clone();
+    tokio::spawn(async move {
+        asked_to_end().await;
+        ends.cancel();
+    });
+    loop {
+        let seen = look(&folder, event.as_deref())?;
+        let done = round(s, backend, &pipeline, invocation, event.as_ref().map_or(Some(&given), |_| None)).await;
+        match done {
+            Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
+            // What was cut off has said what comes of it.
+            Err(failure) if asked.is_cancelled() => {
+                failure.message().into_iter().for_each(note);
             }
-            note(&format!("waiting for a change of {}; Ctrl-C ends it", folder.display()));
-            changed(&folder, event.as_deref(), &seen).await?;
+            Err(failure) => failure.message().into_iter().for_each(complain),
+            Ok(()) => {}
         }
-    };
-    tokio::select! {
-        ended = rounds => ended,
-        () = asked_to_end() => Ok(()),
+        if asked.is_cancelled() {
+            return Ok(());
+        }
+        note(&format!("waiting for a change of {}; Ctrl-C ends it", folder.display()));
+        tokio::select! {
+            changed = changed(&folder, event.as_deref(), &seen) => changed?,
+            () = asked.cancelled() => return Ok(()),
+        }
     }
+}
+
+/// Deploys what has changed, and invokes the function: with what is given, else with what the event's file holds now.
+async fn round(
+    s: &Session,
+    backend: &Backend,
+    pipeline: &str,
+    invocation: &Invocation,
+    given: Option<&serde_json::Value>,
+) -> Result {
+    deploy(s, backend, pipeline).await?;
+    let event = given.cloned().map_or_else(|| invocation.event(), Ok)?;
+    invocation.once(s, backend, event).await
 }
 
 async fn pipeline_of(backend: &Backend, function: &str) -> Result<String> {
@@ -88,10 +114,10 @@ async fn pipeline_of(backend: &Backend, function: &str) -> Result<String> {
     })
 }
 
-/// Deploys what has changed, unless that would take something away.
-async fn deploy(backend: &Backend, pipeline: &str) -> Result {
-    let (plan, _) = backend.judge_deploy(pipeline, false).await?;
-    if plan.changes.is_empty() && !plan.resumes {
+/// Deploys what has changed: code at once, anything else once it is confirmed, and nothing that takes something away.
+async fn deploy(s: &Session, backend: &Backend, pipeline: &str) -> Result {
+    let (plan, effect) = planned(backend.engine_of(pipeline), backend.judge_deploy(pipeline, false)).await??;
+    if plan.is_empty() {
         return Ok(());
     }
     for line in lines(&plan) {
@@ -102,11 +128,8 @@ async fn deploy(backend: &Backend, pipeline: &str) -> Result {
             "this removes something or makes it anew, which is not done unasked: `pumphouse deploy {pipeline}`"
         )));
     }
-    let (progress, events) = mpsc::unbounded_channel();
-    let printer = tokio::spawn(print(events));
-    let deployed = backend.deploy(pipeline, &Consent::Yes, progress).await;
-    let _ = printer.await;
-    let stack = deployed?;
+    let consent = if only_code(&plan) { Consent::Yes } else { s.consent(backend, &effect)? };
+    let stack = applied(backend, pipeline, &consent).await?;
     if stack.status.complete() {
         return Ok(());
     }
@@ -118,6 +141,19 @@ fn takes_away(plan: &ChangeSet) -> bool {
     let harmless = |action| matches!(action, Action::Add | Action::Change);
     plan.recreates.is_some()
         || plan.changes.iter().any(|c| !harmless(c.action) || c.loses_data || c.replacement.is_some())
+}
+
+/// Whether nothing but functions' code becomes another: `Code.S3Key` on AWS, `code.files.app.py` on the embedded cloud. What
+/// only may change where another change turns out to need it does not count.
+fn only_code(plan: &ChangeSet) -> bool {
+    let code = |path: &str| path.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case("code"));
+    let of_code = |c: &Change| {
+        c.kind == "function"
+            && c.action == Action::Change
+            && !c.properties.is_empty()
+            && c.properties.iter().all(|p| code(&p.path))
+    };
+    !plan.resumes && plan.changes.iter().any(of_code) && plan.changes.iter().all(|c| of_code(c) || !c.certain)
 }
 
 type Seen = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
@@ -170,6 +206,54 @@ async fn changed(folder: &Path, event: Option<&Path>, seen: &Seen) -> Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::stacks::{Evaluation, PropertyChange};
+
+    fn change(kind: &str, action: Action, path: &str) -> Change {
+        Change {
+            action,
+            logical_id: "F".into(),
+            name: "function.f".into(),
+            physical_name: "x-dev-f".into(),
+            kind: kind.into(),
+            properties: vec![PropertyChange {
+                path: path.into(),
+                before: None,
+                after: None,
+                requires_replacement: false,
+                evaluation: Evaluation::Static,
+                cause: None,
+            }],
+            loses_data: false,
+            certain: true,
+            replacement: None,
+            kept: false,
+            moved_from: None,
+            imported: None,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn only_the_code_of_functions_is_deployed_without_a_question() {
+        let plan = |changes| ChangeSet::new("x-dev", changes);
+        let code = || change("function", Action::Change, "Code.S3Key");
+        assert!(only_code(&plan(vec![code(), change("function", Action::Change, "code.files.app.py")])));
+        assert!(!only_code(&plan(vec![])));
+        for other in [
+            change("function", Action::Change, "MemorySize"),
+            change("function", Action::Change, "CodeSigningConfigArn"),
+            change("function", Action::Add, "Code.S3Key"),
+            change("job", Action::Change, "code"),
+            change("role", Action::Change, "Policies"),
+            Change { properties: vec![], ..code() },
+        ] {
+            assert!(!only_code(&plan(vec![code(), other.clone()])), "{other:?}");
+        }
+        let perhaps = Change { certain: false, ..change("permission", Action::Change, "FunctionName") };
+        assert!(only_code(&plan(vec![code(), perhaps.clone()])));
+        assert!(!only_code(&plan(vec![perhaps])));
+        assert!(!only_code(&ChangeSet { resumes: true, ..plan(vec![code()]) }));
+    }
 
     #[test]
     fn what_tools_leave_beside_the_code_is_no_change() {

@@ -9,8 +9,19 @@ use serde_json::Value;
 
 pub use super::sources::{SourceResponse, Sources};
 use super::{
-    alerts::Alerts, buckets::Buckets, crawlers::Crawlers, error::Result, jobs::Jobs, pages::Pages, permit::Permit,
-    postgres::Postgres, queries::Queries, queues::Queues, secrets::Secrets, streams::Streams, tables::Tables,
+    alerts::Alerts,
+    buckets::Buckets,
+    crawlers::Crawlers,
+    error::{Error, Result},
+    jobs::Jobs,
+    pages::Pages,
+    permit::Permit,
+    postgres::Postgres,
+    queries::Queries,
+    queues::Queues,
+    secrets::Secrets,
+    streams::Streams,
+    tables::Tables,
 };
 
 /// A function.
@@ -72,6 +83,24 @@ pub struct Invoke {
     pub request_id: Option<String>,
     /// Per source name, where it answers from in this invocation.
     pub sources: BTreeMap<String, SourceMode>,
+}
+
+/// What an event may hold, in bytes, where the function's end is waited for: AWS Lambda's limit.
+const MAX_EVENT: usize = 6 << 20;
+
+/// An event as it is sent.
+///
+/// # Errors
+/// [`Error::Invalid`] where it is too large.
+pub fn event_bytes(event: &Value) -> Result<Vec<u8>> {
+    let bytes = serde_json::to_vec(event).map_err(Error::invalid)?;
+    if bytes.len() > MAX_EVENT {
+        return Err(Error::Invalid(format!(
+            "the event has {} bytes, and a function that is waited for takes 6 MiB at most",
+            bytes.len()
+        )));
+    }
+    Ok(bytes)
 }
 
 /// The outcome of an invocation.
@@ -178,10 +207,10 @@ impl Context {
     /// One value of the environment.
     ///
     /// # Errors
-    /// [`super::error::Error::Invalid`] naming the variable that is missing.
+    /// [`Error::Invalid`] naming the variable that is missing.
     pub fn env(&self, name: &str) -> Result<&str> {
         self.env.get(name).map(String::as_str).ok_or_else(|| {
-            super::error::Error::Invalid(format!(
+            Error::Invalid(format!(
                 "the environment variable {name} is missing: does the function have the grant that sets it?"
             ))
         })

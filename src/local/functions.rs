@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Local, clock::timestamp, invoke::Call, lookup, store::sql};
 use crate::cloud::{
     Error, Pages, Permit, Result,
-    functions::{Function, Functions, Invocation, Invoke, Settled},
+    functions::{Function, Functions, Invocation, Invoke, Settled, event_bytes},
     resources::{Properties, ScheduleTarget},
 };
 
@@ -21,6 +21,7 @@ impl Functions for Local {
 
     async fn invoke(&self, permit: &Permit, request: Invoke) -> Result<Invocation> {
         permit.check("lambda:InvokeFunction", &request.function)?;
+        event_bytes(&request.event)?;
         let request_id = request.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let ended = self
             .call(Call {

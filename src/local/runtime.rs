@@ -182,8 +182,8 @@ async fn too_much_memory(process: Option<u32>, limit_mib: u64) {
 }
 
 fn out_of_memory(limit_mib: u64, used: Option<u64>) -> Executed {
-    let used_words = used.map_or_else(|| "more".to_owned(), |used| format!("{used} MiB"));
-    let message = format!("the function took {used_words} where it has {limit_mib} MiB: raise its `memory_mib`");
+    let taken = used.map_or_else(|| "more memory".to_owned(), |used| format!("{used} MiB of memory, more"));
+    let message = format!("the function took {taken} than the {limit_mib} MiB that it has: raise its `memory_mib`");
     Executed {
         answer: Answer::Error("Runtime.OutOfMemory".into(), message),
         memory_mib: Some(used.unwrap_or(limit_mib)),

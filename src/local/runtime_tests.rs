@@ -259,9 +259,10 @@ async fn a_function_has_the_memory_that_it_has() {
     if !cfg!(target_os = "linux") {
         return;
     }
-    let too_much = |words: &str| Some(format!("Runtime.OutOfMemory: the function took {words} where it has 128 MiB"));
+    let too_much =
+        |words: &str| Some(format!("Runtime.OutOfMemory: the function took {words} than the 128 MiB that it has"));
     // One that goes on is ended; one that has ended by the next look is told afterwards.
-    for (handler, error) in [("app.fits", None), ("app.stays", too_much("more")), ("app.passes", too_much(""))] {
+    for (handler, error) in [("app.fits", None), ("app.stays", too_much("more memory")), ("app.passes", too_much(""))] {
         let (_dir, local) = deploy(Runtime::Python313, handler, &[("app.py", GREEDY_PY)], 60);
         let Some(done) = invoke(&local).await else { return };
         match (&done.error, &error) {

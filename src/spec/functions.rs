@@ -32,6 +32,7 @@ pub(super) fn function(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
     let example = if runtime == Some(Runtime::Rust) { "\"my_pipeline::fetch\"" } else { "\"app.handler\"" };
     let handler = s.required(c.m, "handler", example);
     let code_path = s.text(c.m, "code", "\"functions/fetch\"");
+    let code_folder = code_path.as_ref().map(|p| p.value.trim_end_matches('/').to_owned());
     let schedule = s.text(c.m, "schedule", "\"rate(5 minutes)\"");
     let schedule = c.schedule(schedule);
     let timeout_seconds = s.count(c.m, "timeout_seconds", 1..=900).unwrap_or(30);
@@ -76,6 +77,7 @@ pub(super) fn function(c: &mut Context<'_>, s: &mut Section<'_>, name: String) -
         runtime: runtime?,
         handler: handler.value,
         code,
+        code_folder,
         schedule,
         from,
         batch_size: batch_size.unwrap_or(10),

@@ -159,6 +159,41 @@ fn what_is_watched_is_deployed_and_invoked_again_whenever_it_changes() {
 }
 
 #[test]
+fn a_failure_is_told_with_the_file_of_whoever_wrote_it_and_what_to_raise() {
+    let p = Pumphouse::new();
+    let folder = p.path("pipelines/tiny");
+    let code = folder.join("functions/greet");
+    fs::create_dir_all(&code).unwrap();
+    fs::write(folder.join("pipeline.toml"), PIPELINE.replace("code =", "timeout_seconds = 1\ncode =")).unwrap();
+    let app = "import time\nimport helper\ndef handler(event, context):\n    time.sleep(event.get('seconds', 0))\n    helper.fail()\n";
+    fs::write(code.join("app.py"), app).unwrap();
+    fs::write(code.join("helper.py"), "def fail():\n    raise ValueError('no luck')\n").unwrap();
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: no python3");
+        return;
+    }
+    assert_eq!(p.run(&["check", "tiny"]).code, 0, "a pipeline goes by its name");
+    p.ok(&["deploy", "tiny", "--yes"]);
+    let said = p.run(&["invoke", "tiny/greet"]);
+    assert_eq!(said.code, 1);
+    for (file, line) in [("app.py", 5), ("helper.py", 2)] {
+        let frame = format!("  File \"pipelines/tiny/functions/greet/{file}\", line {line}, in ");
+        assert!(said.err.contains(&frame), "{frame}: {}", said.err);
+    }
+    assert!(!said.err.contains("<string>"), "nothing of ours: {}", said.err);
+    let said = p.run(&["invoke", "tiny-dev-greet"]);
+    assert!(said.err.contains("pipelines/tiny/functions/greet/helper.py"), "by its physical name, too: {}", said.err);
+
+    let late = p.with_stdin(&["invoke", "tiny/greet", "--event", "-"], b"{\"seconds\": 30}");
+    assert!(late.err.contains("Task timed out after 1.00 seconds; it has `timeout_seconds`"), "{}", late.err);
+    let empty = p.with_stdin(&["invoke", "tiny/greet", "--event", "-"], b" \n");
+    assert_eq!((empty.code, empty.err.contains("--event -: nothing is there")), (2, true), "{}", empty.err);
+    let large = format!("\"{}\"", "x".repeat(7_000_000));
+    let large = p.with_stdin(&["invoke", "tiny/greet", "--event", "-"], large.as_bytes());
+    assert!(large.err.contains("the event has 7000002 bytes"), "{}", large.err);
+}
+
+#[test]
 fn what_cannot_change_or_is_protected_is_not_watched() {
     let p = Pumphouse::deployed();
     let said = p.run(&["invoke", "crypto-stream/fetch_prices", "--watch", "--yes"]);

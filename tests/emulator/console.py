@@ -58,14 +58,27 @@ class Console:
     def close(self):
         """Quits it, and returns its exit status."""
         self.press("q")
+        return self.ended()
+
+    def kill(self):
+        """Ends it where it still runs, as after a test that has failed."""
+        if self.fd is not None:
+            os.kill(self.pid, 9)
+            os.waitpid(self.pid, 0)
+            self._closed()
+
+    def _closed(self):
+        os.close(self.fd)
+        self.fd = None
+
+    def ended(self):
+        """Its exit status, once it has ended by itself."""
         end = time.monotonic() + 10
         while time.monotonic() < end:
             self._read(0.1)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                os.close(self.fd)
+                self._closed()
                 return os.waitstatus_to_exitcode(status)
-        os.kill(self.pid, 9)
-        os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        raise AssertionError(f"it did not end by q:\n{self.text()}")
+        self.kill()
+        raise AssertionError(f"it did not end:\n{self.text()}")

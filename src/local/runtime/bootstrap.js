@@ -4,6 +4,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { pathToFileURL } = require("node:url");
+const { inspect } = require("node:util");
 
 const [handlerName, resultPath, deadline] = process.argv.slice(1);
 const root = process.env.LAMBDA_TASK_ROOT;
@@ -25,12 +26,18 @@ function finish(result, code) {
   process.exit(code);
 }
 
+// An error with its stack, without the frames of this file and of Node.js.
+function tell(error) {
+  const ours = /^\s+at .*(\[eval\]|node:internal)/;
+  console.error(inspect(error).split("\n").filter((line) => !ours.test(line)).join("\n"));
+}
+
 function fail(errorType, errorMessage) {
   finish(JSON.stringify({ errorType, errorMessage }).slice(1, -1), 1);
 }
 
 function failWith(error) {
-  console.error(error);
+  tell(error);
   if (error instanceof Error) fail(error.name, error.message);
   else fail("Error", String(error));
 }
@@ -75,7 +82,7 @@ async function main() {
   try {
     loaded = await import(pathToFileURL(file));
   } catch (error) {
-    console.error(error);
+    tell(error);
     const kind = error instanceof SyntaxError ? "Runtime.UserCodeSyntaxError" : "Runtime.ImportModuleError";
     return fail(kind, String(error));
   }

@@ -26,6 +26,14 @@ def finish(result):
         file.write('{"memoryKib":%s,%s}' % (json.dumps(used_kib()), result))
 
 
+# An error with its traceback, from the function's own code on: what is before that is this file and the import system.
+def tell(error):
+    rest = error.__traceback__
+    while rest and (rest.tb_frame.f_code.co_filename.startswith("<") or rest.tb_frame.f_code.co_filename == importlib.__file__):
+        rest = rest.tb_next
+    traceback.print_exception(type(error), error, rest)
+
+
 def fail(kind, message, code=1):
     finish(json.dumps({"errorType": kind, "errorMessage": message})[1:-1])
     sys.stdout.flush()
@@ -58,13 +66,13 @@ module_name = module_name.replace("/", ".")
 try:
     module = importlib.import_module(module_name)
 except ImportError as error:
-    traceback.print_exc()
+    tell(error)
     fail("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
 except SyntaxError as error:
-    traceback.print_exc()
+    tell(error)
     fail("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}")
 except BaseException as error:
-    traceback.print_exc()
+    tell(error)
     fail(type(error).__name__, str(error))
 handler = getattr(module, function_name, None)
 if not callable(handler):
@@ -74,7 +82,7 @@ try:
 except SystemExit as error:
     fail("Runtime.ExitError", f"the handler exited with status {error.code}")
 except BaseException as error:
-    traceback.print_exc()
+    tell(error)
     fail(type(error).__name__, str(error))
 try:
     text = json.dumps(result, allow_nan=False)

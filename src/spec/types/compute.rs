@@ -51,6 +51,8 @@ pub struct Function {
     pub handler: String,
     /// Its code by path below the code's folder, for a runtime that needs some.
     pub code: Option<BTreeMap<String, Bytes>>,
+    /// The code's folder, within the pipeline's.
+    pub code_folder: Option<String>,
     /// When it runs by itself.
     pub schedule: Option<String>,
     /// The queue whose messages it is given, by its name.
