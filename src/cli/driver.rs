@@ -16,22 +16,28 @@ pub struct Driver {
 
 impl Driver {
     /// Starts both on an embedded cloud; AWS drives itself. While another process drives or serves, this one waits to take over.
-    #[cfg(feature = "local")]
     pub fn start(connection: &Connection) -> Self {
+        Self::start_telling(connection, |_| {})
+    }
+
+    /// The same; of each request that an API has answered, `told` gets a line.
+    #[cfg(feature = "local")]
+    pub fn start_telling(connection: &Connection, told: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let Some(local) = connection.local.clone() else { return Self::default() };
         let cancel = CancellationToken::new();
         let drive = local.drive(cancel.clone());
         let end = cancel.clone();
+        let told = Arc::new(move |served| told(&in_words(&served)));
         let tasks = vec![
             tokio::spawn(async move { drive.await.err().map(|e| format!("the driver: {e}")) }),
-            tokio::spawn(async move { local.serve_apis(end).await.err().map(|e| format!("the HTTP APIs: {e}")) }),
+            tokio::spawn(async move { local.serve_apis(end, told).await.err().map(|e| format!("the HTTP APIs: {e}")) }),
         ];
         Self { cancel, tasks }
     }
 
     /// A build without the embedded cloud has nothing to drive.
     #[cfg(not(feature = "local"))]
-    pub fn start(_: &Connection) -> Self {
+    pub fn start_telling(_: &Connection, _: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::default()
     }
 
@@ -47,6 +53,14 @@ impl Driver {
         }
         wrong
     }
+}
+
+/// `GET /x-dev/prices 200 in 12 ms`
+#[cfg(feature = "local")]
+fn in_words(served: &crate::local::gateway::Served) -> String {
+    let crate::local::gateway::Served { method, path, status, elapsed, why } = served;
+    let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("{method} {path} {status} in {} ms{why}", elapsed.as_millis())
 }
 
 /// A place for a driver that is started while the console is open, and stopped when it has closed. Cheap to clone.

@@ -38,13 +38,31 @@ const TIMEOUT: Duration = Duration::from_secs(29);
 /// How often a process that waits to serve looks whether the one that does is gone.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A request that was answered, for whoever develops what answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query, in which there may be secrets.
+    pub path: String,
+    /// The answer's status.
+    pub status: u16,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What the answer does not say: why it is none of the function's.
+    pub why: Option<String>,
+}
+
+/// Is told of each request that was answered.
+pub type Told = Arc<dyn Fn(Served) + Send + Sync>;
+
 impl Local {
     /// Serves the deployed APIs until `cancel`: on the port of the last time where that is free. Waits while another
     /// process serves them.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where no port can be had.
-    pub async fn serve_apis(&self, cancel: CancellationToken) -> Result<()> {
+    pub async fn serve_apis(&self, cancel: CancellationToken, told: Told) -> Result<()> {
         let Some(process) = self.inner.process.as_ref().map(|p| p.id().to_owned()) else {
             return Err(Error::AccessDenied { action: "serve".into(), target: "APIs".into() });
         };
@@ -64,7 +82,7 @@ impl Local {
         let port = listener.local_addr().map_err(unavailable)?.port();
         let me = process.clone();
         self.inner.store.write(move |t| apis::set_serving(t, port, &me)).await?;
-        let gateway = Arc::new(Gateway { local: self.clone(), throttles: Mutex::default() });
+        let gateway = Arc::new(Gateway { local: self.clone(), throttles: Mutex::default(), told });
         let router = Router::new().fallback(serve).with_state(gateway);
         let served = tokio::select! {
             served = axum::serve(listener, router).into_future() => served.map_err(unavailable),
@@ -100,6 +118,7 @@ fn unavailable(error: std::io::Error) -> Error {
 struct Gateway {
     local: Local,
     throttles: Mutex<HashMap<String, TokenBucket>>,
+    told: Told,
 }
 
 /// An API that answers a request.
@@ -110,8 +129,14 @@ struct Route {
     key: Option<String>,
 }
 
-/// An answer that is not the function's.
-struct Refusal(StatusCode, &'static str);
+/// An answer that is not the function's, and what it does not say.
+struct Refusal(StatusCode, &'static str, Option<String>);
+
+impl Refusal {
+    fn because(self, why: impl std::fmt::Display) -> Self {
+        Self(self.0, self.1, Some(why.to_string()))
+    }
+}
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -120,20 +145,27 @@ impl IntoResponse for Refusal {
     }
 }
 
-const FORBIDDEN: Refusal = Refusal(StatusCode::FORBIDDEN, "Forbidden");
-const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "Not Found");
-const TOO_LARGE: Refusal = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long");
-const TOO_MANY: Refusal = Refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
-const USED_UP: Refusal = Refusal(StatusCode::TOO_MANY_REQUESTS, "Limit Exceeded");
-const FAILED: Refusal = Refusal(StatusCode::BAD_GATEWAY, "Internal server error");
-const TOO_LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out");
+const FORBIDDEN: Refusal = Refusal(StatusCode::FORBIDDEN, "Forbidden", None);
+const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "Not Found", None);
+const TOO_LARGE: Refusal = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long", None);
+const TOO_MANY: Refusal = Refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", None);
+const USED_UP: Refusal = Refusal(StatusCode::TOO_MANY_REQUESTS, "Limit Exceeded", None);
+const FAILED: Refusal = Refusal(StatusCode::BAD_GATEWAY, "Internal server error", None);
+const TOO_LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out", None);
 
 async fn serve(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let request_id = uuid::Uuid::new_v4().to_string();
-    let mut response = match gateway.answer(request, &request_id).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let clock = Instant::now();
+    let (mut response, why) = match gateway.answer(request, &request_id).await {
+        Ok(response) => (response, None),
+        Err(mut refusal) => {
+            let why = refusal.2.take();
+            (refusal.into_response(), why)
+        }
     };
+    let (status, elapsed) = (response.status().as_u16(), clock.elapsed());
+    (gateway.told)(Served { method, path, status, elapsed, why });
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
     }
@@ -152,7 +184,11 @@ impl Gateway {
             let given = parts.headers.get("x-api-key").map(HeaderValue::as_bytes);
             let right = route.key.as_deref().zip(given).is_some_and(|(key, given)| equal(key.as_bytes(), given));
             if !right {
-                return Err(FORBIDDEN);
+                let which = if given.is_some() { "is not the API's" } else { "is missing" };
+                return Err(FORBIDDEN.because(format!(
+                    "the header x-api-key {which}: `pumphouse apis key {}` prints the key",
+                    route.name
+                )));
             }
         }
         if !self.may_pass(&route) {
@@ -175,15 +211,21 @@ impl Gateway {
         let local = self.local.clone();
         let invoked = tokio::spawn(async move { local.call(call).await });
         let ended = match tokio::time::timeout(TIMEOUT, invoked).await {
-            Err(_) => return Err(TOO_LATE),
+            Err(_) => {
+                let seconds = TIMEOUT.as_secs();
+                return Err(TOO_LATE.because(format!("{} took more than {seconds} s", route.api.function)));
+            }
             Ok(joined) => joined.map_err(internal)?.map_err(internal)?,
         };
-        if ended.invocation.error.is_some() {
-            return Err(FAILED);
+        if let Some(error) = &ended.invocation.error {
+            return Err(FAILED.because(format!("{error}: `pumphouse logs tail {}`", route.api.function)));
         }
         response(&ended.invocation.payload).ok_or_else(|| {
             tracing::warn!(function = route.api.function, "the answer is no {{\"statusCode\",\"headers\",\"body\"}}");
-            FAILED
+            FAILED.because(format!(
+                "{} has not answered with a statusCode, headers and a text as its body",
+                route.api.function
+            ))
         })
     }
 
@@ -209,7 +251,7 @@ impl Gateway {
             let name = deployed.resource.physical_name;
             Ok(Some(Route { key: apis::key_of(c, &name)?, name, stack: deployed.stack, api }))
         });
-        found.await.map_err(internal)?.ok_or(NOT_FOUND)
+        found.await.map_err(internal)?.ok_or_else(|| NOT_FOUND.because("no API has this method and path"))
     }
 
     fn may_pass(&self, route: &Route) -> bool {
@@ -234,7 +276,7 @@ async fn receive(parts: &Parts, body: Body) -> std::result::Result<Bytes, Refusa
 
 fn internal(error: impl std::fmt::Display) -> Refusal {
     tracing::warn!(%error, "an API could not answer");
-    FAILED
+    FAILED.because(error)
 }
 
 /// A bucket that fills at a rate and holds a burst.

@@ -70,21 +70,24 @@ struct Served {
     address: String,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<Result<()>>,
+    told: Arc<Mutex<Vec<super::Served>>>,
 }
 
 impl Served {
     async fn start(local: &Local) -> Self {
         let cancel = CancellationToken::new();
+        let told = Arc::new(Mutex::new(Vec::new()));
         let task = tokio::spawn({
             let (local, cancel) = (local.clone(), cancel.clone());
-            async move { local.serve_apis(cancel).await }
+            let told = told.clone();
+            async move { local.serve_apis(cancel, Arc::new(move |one| told.lock().unwrap().push(one))).await }
         });
         loop {
             if let Some(url) = Apis::list(local).await.unwrap().into_iter().find_map(|a| a.url)
                 && !url.contains(":0/")
             {
                 let address = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-                return Self { local: local.clone(), address, cancel, task };
+                return Self { local: local.clone(), address, cancel, task, told };
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -222,6 +225,37 @@ async fn a_function_s_failure_stays_inside() {
     let served = Served::start(&local).await;
     for line in ["GET /fail", "GET /malformed"] {
         assert_eq!(served.ask(line, "").await, (502, json!({"message": "Internal server error"})), "{line}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_develops_is_told_of_each_request_and_why_it_was_refused() {
+    let apis = [
+        ("a", api("echo")),
+        ("b", resources::Api { path: "/closed".into(), api_key: true, ..api("echo") }),
+        ("c", api("fail")),
+        ("d", api("malformed")),
+    ];
+    let (_dir, local) = deploy(&apis);
+    let served = Served::start(&local).await;
+    for path in ["/echo?token=secret", "/closed", "/fail", "/malformed", "/nowhere"] {
+        served.ask(&format!("GET {path}"), "").await;
+    }
+    let told = std::mem::take(&mut *served.told.lock().unwrap());
+    let told: Vec<_> = told.iter().map(|t| (t.path.as_str(), t.status, t.why.clone().unwrap_or_default())).collect();
+    assert_eq!(told[0], ("/echo", 201, String::new()), "without the query");
+    for (n, (path, status, why)) in [
+        ("/closed", 403, "the header x-api-key is missing: `pumphouse apis key b`"),
+        ("/fail", 502, "a secret of the inside"),
+        ("/malformed", 502, "malformed has not answered with a statusCode"),
+        ("/nowhere", 404, "no API has this method and path"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!((told[n + 1].0, told[n + 1].1), (path, status));
+        assert!(told[n + 1].2.contains(why), "{told:?}");
     }
     served.stop().await;
 }

@@ -1,6 +1,6 @@
 //! `local serve`: keeps an embedded cloud going without the console.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
     backend::Backend,
@@ -16,6 +16,8 @@ use crate::{
 
 /// How long APIs may take to come up before their addresses are told.
 const UP: Duration = Duration::from_millis(300);
+/// How often there may be others.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Drives the embedded cloud and serves its APIs until Ctrl-C or SIGTERM.
 pub fn run(s: &Session) -> Result {
@@ -27,10 +29,10 @@ pub fn run(s: &Session) -> Result {
 
 async fn serve(s: &Session) -> Result {
     let connection = s.connect()?;
-    let driver = Driver::start(&connection);
+    let driver = Driver::start_telling(&connection, note);
     let dir = &s.settings.state_dir.value;
     tokio::select! {
-        () = tell(dir, &connection.backend) => asked_to_end().await,
+        () = tell(dir, &connection.backend) => {}
         () = asked_to_end() => {}
     }
     match driver.stop().await.as_slice() {
@@ -39,7 +41,7 @@ async fn serve(s: &Session) -> Result {
     }
 }
 
-/// Says on stderr who drives, and where APIs answer, once this process is the one.
+/// Says on stderr who drives, and where APIs answer, once this process is the one; and goes on with those that come later.
 async fn tell(dir: &Path, backend: &Backend) {
     let shown = dir.display();
     tokio::time::sleep(UP).await;
@@ -51,7 +53,21 @@ async fn tell(dir: &Path, backend: &Backend) {
         tokio::time::sleep(UP).await;
     }
     note(&format!("driving the embedded cloud in {shown}; Ctrl-C ends it"));
-    tell_addresses(backend).await;
+    let mut told = BTreeSet::new();
+    loop {
+        for api in backend.cloud.apis.list().await.unwrap_or_default() {
+            let Some(url) = api.url else { continue };
+            let line = if api.api_key {
+                format!("{} answers at {url}, with the header x-api-key: `pumphouse apis key {0}`", api.name)
+            } else {
+                format!("{} answers at {url}", api.name)
+            };
+            if told.insert(line.clone()) {
+                note(&line);
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The other process that drives, if one does.
@@ -63,13 +79,4 @@ fn other_driver(dir: &Path) -> Option<String> {
 #[cfg(not(feature = "local"))]
 fn other_driver(_: &Path) -> Option<String> {
     None
-}
-
-/// Says on stderr where APIs answer.
-pub async fn tell_addresses(backend: &Backend) {
-    for api in backend.cloud.apis.list().await.unwrap_or_default() {
-        if let Some(url) = api.url {
-            note(&format!("{} answers at {url}", api.name));
-        }
-    }
 }
