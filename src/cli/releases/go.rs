@@ -42,6 +42,13 @@ pub struct Decide {
     /// Why: it stands in the release's history
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub comment: String,
+}
+
+/// What to approve.
+#[derive(Debug, clap::Args)]
+pub struct Approve {
+    #[command(flatten)]
+    pub decide: Decide,
     /// Return at once
     #[arg(long)]
     pub no_follow: bool,
@@ -103,19 +110,23 @@ impl Decide {
         backend.decide_release(&word, &consent).await?;
         Ok(release)
     }
+}
 
+impl Approve {
     /// Lets it go on.
-    pub async fn approve(&self, s: &Session, connection: &Connection) -> Result {
-        let release = self.decide(s, connection, Decision::Approve).await?;
-        note(&format!("release {} of {} is approved", release.id, self.which.pipeline));
+    pub async fn run(&self, s: &Session, connection: &Connection) -> Result {
+        let release = self.decide.decide(s, connection, Decision::Approve).await?;
+        note(&format!("release {} of {} is approved", release.id, self.decide.which.pipeline));
         if self.no_follow {
             left_to_others(s, connection, &release);
             return show::show(s, &connection.backend.cloud.releases.get(&release.delivery, &release.id).await?);
         }
         follow(s, connection, &release, true, Until::ItWaits(release.waits_for())).await
     }
+}
 
-    /// Ends it.
+impl Decide {
+    /// Ends it: nothing is left to follow.
     pub async fn reject(&self, s: &Session, connection: &Connection) -> Result {
         let release = self.decide(s, connection, Decision::Reject).await?;
         note(&format!("release {} of {} is rejected", release.id, self.which.pipeline));

@@ -35,7 +35,7 @@ pub enum Command {
     /// Follow a release until it is over or waits; on the embedded cloud, carry it on where nobody does
     Follow(show::Which),
     /// Approve what a release waits for, and follow it
-    Approve(go::Decide),
+    Approve(go::Approve),
     /// Refuse what a release waits for: it ends
     Reject(go::Decide),
     /// End a release; a deploy that is at work is waited for
@@ -54,7 +54,7 @@ impl Command {
         match self {
             Self::List { .. } | Self::Show(_) | Self::Logs { .. } | Self::Follow(_) | Self::Plan(_) => None,
             Self::Start(start) => Some(("releases start", &start.pipeline)),
-            Self::Approve(decide) => Some(("releases approve", &decide.which.pipeline)),
+            Self::Approve(approve) => Some(("releases approve", &approve.decide.which.pipeline)),
             Self::Reject(decide) => Some(("releases reject", &decide.which.pipeline)),
             Self::Stop(stop) => Some(("releases stop", &stop.which.pipeline)),
             Self::Deploy(d) => Some(("releases deploy", &d.pipeline)),
@@ -71,7 +71,7 @@ impl Command {
             Self::Logs { which, step } => which.logs(s, backend, step.as_deref()).await,
             Self::Start(start) => start.run(s, connection).await,
             Self::Follow(which) => go::follow_named(s, connection, &which).await,
-            Self::Approve(decide) => decide.approve(s, connection).await,
+            Self::Approve(approve) => approve.run(s, connection).await,
             Self::Reject(decide) => decide.reject(s, connection).await,
             Self::Stop(stop) => stop.run(s, connection).await,
             Self::Plan(d) => d.plan(s, backend).await,
