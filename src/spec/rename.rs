@@ -1,9 +1,12 @@
 //! A pipeline's files as the start of another pipeline.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     files::Files,
@@ -25,8 +28,8 @@ pub fn contents(location: &Location) -> Result<BTreeMap<String, Bytes>, String> 
     files.all(MOST_BYTES).map_err(|why| format!("{shown} {why}"))
 }
 
-/// Gives a pipeline's files another pipeline's name: in pipeline.toml, and where its texts speak of the old name or of
-/// resources that are called after it. The names of handlers, which are built in, stay.
+/// Gives a pipeline's files another pipeline's name: in pipeline.toml, with the repository that delivers it, and where its
+/// texts speak of the old name or of resources that are called after it. The names of handlers, which are built in, stay.
 ///
 /// # Errors
 /// A pipeline.toml without a name, as a sentence.
@@ -40,7 +43,24 @@ pub fn renamed(files: BTreeMap<String, Bytes>, name: &str) -> Result<BTreeMap<St
     }) else {
         return Err(format!("{FILE} has no name"));
     };
-    let toml = format!("{}\"{name}\"{}", &toml[..at.start], &toml[at.end..]);
+    let mut edits = vec![(at, name.to_owned())];
+    if let Some(release) = table.get_ref().get("release").and_then(|r| r.get_ref().as_table()) {
+        for value in ["repository", "folder", "checks"].iter().filter_map(|key| release.get(*key)) {
+            texts(value, &mut |text, at| {
+                let new = replace_word(text, &old, name);
+                // What does not speak of it stays as it was written.
+                if new != text {
+                    edits.push((at, new));
+                }
+            });
+        }
+    }
+    edits.sort_by_key(|(at, _)| at.start);
+    let mut renamed = toml.to_owned();
+    for (at, text) in edits.into_iter().rev() {
+        renamed.replace_range(at, &serde_json::Value::from(text).to_string());
+    }
+    let toml = renamed;
     let words = [(old.clone(), name.to_owned()), (old.replace('-', "_"), name.replace('-', "_"))];
     files
         .into_iter()
@@ -56,6 +76,15 @@ pub fn renamed(files: BTreeMap<String, Bytes>, name: &str) -> Result<BTreeMap<St
             Ok((path, content))
         })
         .collect()
+}
+
+/// Goes through the texts of a value that have the old name in them, with their places.
+fn texts(value: &Spanned<DeValue<'_>>, found: &mut impl FnMut(&str, Range<usize>)) {
+    match value.get_ref() {
+        DeValue::String(text) => found(text, value.span()),
+        DeValue::Array(list) => list.iter().for_each(|value| texts(value, found)),
+        _ => {}
+    }
 }
 
 /// Replaces `old` where no letter or digit stands before it, and none, nor `::`, behind.
@@ -104,6 +133,22 @@ mod tests {
         assert_eq!(new[FILE], "# What\nname = \"new-one\" # its name\n[function.f]\nhandler = \"old_one::f\"\n");
         assert_eq!(new["README.md"], "# new-one\n");
         assert_eq!(new["sample/data.csv"], "old-one\n");
+    }
+
+    #[test]
+    fn a_renamed_pipeline_is_delivered_from_a_repository_and_a_folder_of_its_name() {
+        let old = "name = 'old-one'\n[release]\nrepository = 'example/old-one' # there\nfolder = \"pipelines/old-one\"\n\
+                   branch = 'old-one'\nchecks = ['pumphouse check pipelines/old-one', 'true']\n";
+        let files = BTreeMap::from([(FILE.to_owned(), Bytes::from(old))]);
+        assert_eq!(
+            renamed(files, "new-one").unwrap()[FILE],
+            "name = \"new-one\"\n[release]\nrepository = \"example/new-one\" # there\nfolder = \"pipelines/new-one\"\n\
+             branch = 'old-one'\nchecks = [\"pumphouse check pipelines/new-one\", 'true']\n"
+        );
+    }
+
+    #[test]
+    fn what_has_no_name_is_not_renamed() {
         assert!(renamed(BTreeMap::new(), "x-y").unwrap_err().contains("not there"));
         let nameless = BTreeMap::from([(FILE.to_owned(), Bytes::from("[bucket.b]"))]);
         assert_eq!(renamed(nameless, "x-y").unwrap_err(), "pipeline.toml has no name");
