@@ -15,6 +15,8 @@ pub enum Context {
     Charts,
     /// In the buckets' pane.
     Buckets,
+    /// There, among key-value tables and their items.
+    Tables,
     /// In the jobs' pane.
     Jobs,
     /// In the logs' pane.
@@ -141,25 +143,15 @@ pub const TABLE: &[Binding] = &[
     bind(C::Charts, &["j", "down"], Action::Down, "the next chart first", ""),
     bind(C::Charts, &["k", "up"], Action::Up, "the chart before first", ""),
     bind(C::Charts, &["esc", "backspace"], Action::Back, "back to the stages", "back"),
-    bind(
-        C::Buckets,
-        &["enter"],
-        Action::Enter,
-        "open the bucket, the prefix or the object; of a key-value table the items, of an item all of it",
-        "open",
-    ),
+    bind(C::Buckets, &["enter"], Action::Enter, "open the bucket, the prefix or the object", "open"),
     bind(C::Buckets, &["v"], Action::Versions, "show old versions and delete markers, or hide them", "versions"),
-    bind(
-        C::Buckets,
-        &["i"],
-        Action::Details,
-        "the settings of the bucket or the table, or all of the object's details",
-        "details",
-    ),
+    bind(C::Buckets, &["i"], Action::Details, "the settings of the bucket, or all of the object's details", "details"),
     bind(C::Buckets, &["s"], Action::Save, "save the object to a file", "save"),
     bind(C::Buckets, &["p"], Action::Put, "put a file into the bucket, below this prefix", ""),
     bind(C::Buckets, &["u"], Action::Presign, "a URL by which whoever has it can read the object for an hour", ""),
     bind(C::Buckets, &["x"], Action::Delete, "delete the object", "delete"),
+    bind(C::Tables, &["enter"], Action::Enter, "the items of the table, or all of the item", "open"),
+    bind(C::Tables, &["i"], Action::Details, "the keys, the indexes and the settings of the table", "details"),
     bind(
         C::Jobs,
         &["enter"],
@@ -375,6 +367,7 @@ pub fn page() -> String {
         (C::Overview, "1 Overview"),
         (C::Charts, "1 Overview, while charts are seen"),
         (C::Buckets, "2 Buckets"),
+        (C::Tables, "2 Buckets, among key-value tables and items"),
         (C::Jobs, "3 Jobs"),
         (C::Logs, "4 Logs"),
         (C::Alerts, "5 Alerts"),

@@ -136,9 +136,6 @@ impl BucketsPane {
             }
             (Action::Back, 3) if self.tables.filter.is_empty() => self.focus = 2,
             (Action::Back, 2) if self.tables.all.filter().is_empty() => self.focus = 0,
-            (Action::Versions | Action::Save | Action::Put | Action::Presign | Action::Delete, _) => {
-                cx.tell("that is for buckets and objects: tables and items are only read here");
-            }
             (_, 2) => return self.tables.list_action(action, cx),
             _ => return self.tables.items_action(action, cx),
         }
@@ -156,7 +153,7 @@ impl Pane for BucketsPane {
     }
 
     fn context(&self) -> Context {
-        Context::Buckets
+        if self.focus > 1 { Context::Tables } else { Context::Buckets }
     }
 
     fn refresh(&mut self, cx: &mut Cx) {

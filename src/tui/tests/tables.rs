@@ -119,7 +119,12 @@ fn what_was_read_is_filtered_and_an_empty_table_says_so() {
 #[test]
 fn nothing_is_changed_from_here() {
     let mut console = console();
-    console.keys("2<tab><tab>j<enter>");
+    console.keys("2");
+    assert!(console.screen(160, 50).contains("delete"));
+    console.keys("<tab><tab>j<enter>");
+    let screen = console.screen(160, 50);
+    let footer = screen.lines().last().unwrap();
+    assert!(footer.contains("open") && !footer.contains("delete") && !footer.contains("versions"), "{footer}");
     for key in ["x", "s", "p", "u", "v", "r", "b", "a"] {
         console.keys(key);
         assert!(console.acts.is_empty() && console.app.popups.is_empty(), "{key}");
