@@ -243,13 +243,17 @@ impl Backend {
         for view in stages.iter_mut().filter(|v| v.stage.kind == "dynamodb") {
             let Some(items) = self.items_shown(&view.stage.physical_name).await else { continue };
             view.activity = items;
-            view.figure = match items {
-                n if exact => plural(n, "item"),
-                // DynamoDB counts every six hours: a table that was filled since then is not empty.
-                0 => String::new(),
-                n => format!("about {}", plural(n, "item")),
-            };
+            view.figure = items_in_words(items, exact);
         }
+    }
+}
+
+/// DynamoDB counts every six hours: a table that was filled since then is not empty.
+fn items_in_words(items: u64, exact: bool) -> String {
+    match items {
+        n if exact => plural(n, "item"),
+        0 => String::new(),
+        n => format!("about {}", plural(n, "item")),
     }
 }
 
@@ -347,5 +351,18 @@ fn mark_waiting(all: &mut [PipelineSummary], waiting: &[(String, Release)]) {
             pipeline.waits = true;
             pipeline.words = format!("{place} waits for approval");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_tells_its_items_and_none_where_aws_has_not_counted_yet() {
+        assert_eq!(items_in_words(1, true), "1 item");
+        assert_eq!(items_in_words(0, true), "0 items");
+        assert_eq!(items_in_words(250, false), "about 250 items");
+        assert_eq!(items_in_words(0, false), "");
     }
 }
