@@ -21,7 +21,7 @@ use crate::{
 /// What to check.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// A pipeline.toml, the folder of one, or a folder of pipelines [default: all pipelines]
+    /// A pipeline's name, a pipeline.toml, the folder of one, or a folder of pipelines [default: all pipelines]
     path: Option<PathBuf>,
 }
 
@@ -50,6 +50,15 @@ impl Check {
         match &self.path {
             Some(path) if path.is_file() || path.join("pipeline.toml").is_file() => {
                 keep(spec::load_path(path, &known_handler));
+            }
+            // Any other command takes names, too.
+            Some(path) if !path.exists() && path.components().count() == 1 => {
+                let (dir, name) = (s.settings.pipelines.value.as_deref(), path.to_string_lossy());
+                match spec::find(dir, &name, &known_handler) {
+                    Ok(pipeline) => keep(Ok(pipeline)),
+                    Err(spec::FindError::Invalid(report)) => keep(Err(report)),
+                    Err(other) => return Err(Failure::failed(other)),
+                }
             }
             other => {
                 let dir = other.as_deref().or(s.settings.pipelines.value.as_deref());
