@@ -66,9 +66,30 @@ const COMMENT: &str = r#"          comments="repos/$GITHUB_REPOSITORY/issues/$NU
           fi
 "#;
 
+/// Keeps a plan where it is not for everybody to read: what a run of a public repository keeps is.
+const SEAL: &str = r#"          mkdir kept
+          if [ -n "$PLAN_KEY" ]; then
+            openssl enc -aes-256-cbc -pbkdf2 -iter 600000 -salt -pass env:PLAN_KEY -in plan.json -out kept/plan.json.enc
+          elif [ "$PUBLIC" = "true" ]; then
+            echo "::error::this repository is public, and so is what its runs keep: set the secret PUMPHOUSE_PLAN_KEY, with which the plan is encrypted"
+            exit 1
+          else
+            mv plan.json kept/plan.json
+          fi
+"#;
+
+/// And takes it out again; that it was not changed meanwhile, its own digest says.
+const OPEN: &str = r#"          if [ -f "$RUNNER_TEMP/plan/plan.json.enc" ]; then
+            openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -pass env:PLAN_KEY -in "$RUNNER_TEMP/plan/plan.json.enc" -out "$RUNNER_TEMP/plan/plan.json"
+          fi
+"#;
+
 /// What a pull request of the repository's own is; others get no credentials.
 const OWN: &str = "github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == \
                    github.repository && github.event.pull_request.user.login != 'dependabot[bot]'";
+/// What another is.
+const STRANGE: &str = "github.event_name == 'pull_request' && (github.event.pull_request.head.repo.full_name != \
+                       github.repository || github.event.pull_request.user.login == 'dependabot[bot]')";
 
 /// The workflow.
 pub(super) fn workflow(pipeline: &Pipeline, options: &WorkflowOptions) -> String {
@@ -229,6 +250,12 @@ impl Workflow<'_> {
                 env = env.name
             );
         }
+        let _ = write!(
+            self.text,
+            "      - name: Say why no plan is shown\n        if: {STRANGE}\n        run: |\n          \
+             echo \"No plan is shown: a pull request from a fork, or of Dependabot, gets no credentials for AWS. It is \
+             planned once it is merged, before anything is deployed.\" >> \"$GITHUB_STEP_SUMMARY\"\n"
+        );
         self.add("\n");
     }
 
@@ -300,9 +327,12 @@ impl Workflow<'_> {
              pumphouse plan {pipeline} --env {name} --detailed-exitcode --out plan.json --output markdown > plan.md || code=$?\n          \
              cat plan.md >> \"$GITHUB_STEP_SUMMARY\"\n          case \"$code\" in\n            \
              0) echo \"changes=false\" >> \"$GITHUB_OUTPUT\" ;;\n            2) echo \"changes=true\" >> \"$GITHUB_OUTPUT\" ;;\n            \
-             *) exit \"$code\" ;;\n          esac\n      - name: Keep the plan until it is approved\n        \
+             *) exit \"$code\" ;;\n          esac\n      - name: Seal the plan\n        \
+             if: steps.plan.outputs.changes == 'true'\n        env:\n          \
+             PLAN_KEY: ${{{{ secrets.PUMPHOUSE_PLAN_KEY }}}}\n          PUBLIC: ${{{{ !github.event.repository.private }}}}\n        \
+             run: |\n{SEAL}      - name: Keep the plan until it is approved\n        \
              if: steps.plan.outputs.changes == 'true'\n        uses: {UPLOAD}\n        with:\n          name: plan-{name}\n          \
-             path: plan.json\n          retention-days: {KEPT}\n          if-no-files-found: error\n\n"
+             path: kept\n          retention-days: {KEPT}\n          if-no-files-found: error\n\n"
         );
     }
 
@@ -323,7 +353,8 @@ impl Workflow<'_> {
         let _ = write!(
             self.text,
             "      - name: Fetch the plan\n        uses: {DOWNLOAD}\n        with:\n          name: plan-{name}\n          \
-             path: ${{{{ runner.temp }}}}/plan\n"
+             path: ${{{{ runner.temp }}}}/plan\n      - name: Open the plan\n        env:\n          \
+             PLAN_KEY: ${{{{ secrets.PUMPHOUSE_PLAN_KEY }}}}\n        run: |\n{OPEN}"
         );
         self.engine();
         self.credentials(env, "${{ vars.PUMPHOUSE_ROLE_ARN }}");
