@@ -164,7 +164,7 @@ fn a_failure_is_told_with_the_file_of_whoever_wrote_it_and_what_to_raise() {
     let folder = p.path("pipelines/tiny");
     let code = folder.join("functions/greet");
     fs::create_dir_all(&code).unwrap();
-    fs::write(folder.join("pipeline.toml"), PIPELINE.replace("code =", "timeout_seconds = 1\ncode =")).unwrap();
+    fs::write(folder.join("pipeline.toml"), PIPELINE).unwrap();
     let app = "import time\nimport helper\ndef handler(event, context):\n    time.sleep(event.get('seconds', 0))\n    helper.fail()\n";
     fs::write(code.join("app.py"), app).unwrap();
     fs::write(code.join("helper.py"), "def fail():\n    raise ValueError('no luck')\n").unwrap();
@@ -184,6 +184,8 @@ fn a_failure_is_told_with_the_file_of_whoever_wrote_it_and_what_to_raise() {
     let said = p.run(&["invoke", "tiny-dev-greet"]);
     assert!(said.err.contains("pipelines/tiny/functions/greet/helper.py"), "by its physical name, too: {}", said.err);
 
+    fs::write(folder.join("pipeline.toml"), PIPELINE.replace("code =", "timeout_seconds = 1\ncode =")).unwrap();
+    p.ok(&["deploy", "tiny", "--yes"]);
     let late = p.with_stdin(&["invoke", "tiny/greet", "--event", "-"], b"{\"seconds\": 30}");
     assert!(late.err.contains("Task timed out after 1.00 seconds; it has `timeout_seconds`"), "{}", late.err);
     let empty = p.with_stdin(&["invoke", "tiny/greet", "--event", "-"], b" \n");
