@@ -134,8 +134,8 @@ def settled(attributes, value):
 
 
 class Servicer:
-    """The calls of the protocol, for a provider: an object with `schemas`, `replaces`, `make`, `change`, `remove`, `look`, `data`
-    and `open`."""
+    """The calls of the protocol, for a provider: an object with `schemas`, `configure`, `data`, `open` and, for resources,
+    `replaces`, `make`, `change`, `remove` and `look`. By the token that `make` gives a resource is known again."""
 
     def __init__(self, provider):
         self.provider = provider
@@ -175,28 +175,29 @@ class Servicer:
             for name in self.provider.replaces(asked.type_name, prior, value):
                 answer.requires_replace.append(Path(steps=[{"attribute_name": name}]))
         answer.planned_state.CopyFrom(dump(value))
+        answer.planned_private = asked.prior_private
         return answer
 
     def ApplyResourceChange(self, asked):
-        type = asked.type_name
+        type, token = asked.type_name, asked.planned_private.decode()
         attributes = self.schemas["resource"][type]
         prior, plan, config = decoded(asked.prior_state), decoded(asked.planned_state), decoded(asked.config)
         answer = message("ApplyResourceChange.Response")
         if plan is None:
-            self.provider.remove(type, prior)
+            self.provider.remove(type, prior, token)
             return answer(new_state=dump(None))
         if prior is None:
-            found = self.provider.make(type, plan, config)
+            found, token = self.provider.make(type, plan, config)
         else:
-            found = self.provider.change(type, prior, plan, config)
+            found = self.provider.change(type, prior, plan, token)
         # What is known of it from now on, in place of what was unknown.
         value = settled(attributes, filled(attributes, plan, found))
-        return answer(new_state=dump(value))
+        return answer(new_state=dump(value), private=token.encode())
 
     def ReadResource(self, asked):
         value = decoded(asked.current_state)
-        there = self.provider.look(asked.type_name, value)
-        return message("ReadResource.Response")(new_state=dump(value if there else None))
+        there = self.provider.look(asked.type_name, value, asked.private.decode())
+        return message("ReadResource.Response")(new_state=dump(value if there else None), private=asked.private)
 
     def ReadDataSource(self, asked):
         attributes = self.schemas["data"][asked.type_name]
@@ -238,6 +239,10 @@ def guarded(call, answer):
             told = Failure(f"{type(error).__name__} in a stand-in", str(error))
         made = answer()
         made.diagnostics.append(Diagnostic(severity=1, summary=told.summary, detail=told.detail))
+        # What could not be changed is as it was.
+        if hasattr(asked, "prior_state") and hasattr(made, "new_state"):
+            made.new_state.CopyFrom(asked.prior_state)
+            made.private = asked.planned_private
         return made
 
     return called
