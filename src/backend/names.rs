@@ -174,17 +174,14 @@ impl Backend {
             let names = all.iter().filter(|(kind, _)| kind == wanted).flat_map(|(_, names)| names);
             // A function's logs are in the group of its name.
             let logs = kind == Kind::LogGroup && *wanted == ExistingKind::Function;
-            known.extend(names.map(|name| if logs { format!("/aws/lambda/{name}") } else { name.clone() }));
+            for name in names.map(|name| if logs { format!("/aws/lambda/{name}") } else { name.clone() }) {
+                // Its group may be there by its own name, too.
+                if !known.contains(&name) {
+                    known.push(name);
+                }
+            }
         }
-        known.dedup();
-        if let Some(found) = known.iter().find(|name| *name == short) {
-            return Some(Ok(found.clone()));
-        }
-        let ends = |name: &&String| {
-            name.strip_suffix(short).is_some_and(|rest| rest.ends_with(|c: char| !c.is_ascii_alphanumeric()))
-        };
-        let near: Vec<_> = known.iter().filter(ends).collect();
-        Some(match near.as_slice() {
+        Some(match meant(&known, short).as_slice() {
             [one] => Ok((*one).clone()),
             [] => {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -200,6 +197,24 @@ impl Backend {
     }
 }
 
+/// Of names, the one that a text is, or those that end with it; else those that have it inside, as those of buckets do, which end
+/// with the account and the region.
+fn meant<'a>(known: &'a [String], short: &str) -> Vec<&'a String> {
+    let apart = |rest: &str, at_end: bool| {
+        let c = if at_end { rest.chars().next_back() } else { rest.chars().next() };
+        c.is_none_or(|c| !c.is_ascii_alphanumeric())
+    };
+    let ends = |name: &str| name.strip_suffix(short).is_some_and(|rest| apart(rest, true));
+    let inside = |name: &str| {
+        name.match_indices(short).any(|(at, _)| apart(&name[..at], true) && apart(&name[at + short.len()..], false))
+    };
+    let those = |test: &dyn Fn(&str) -> bool| known.iter().filter(|name| test(name)).collect::<Vec<_>>();
+    [those(&|name| name == short), those(&ends), those(&inside)]
+        .into_iter()
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
+}
+
 /// The physical name of a stack's resource by its name in a pipeline.toml that is not here.
 fn of_resources(kind: Kind, pipeline: &str, short: &str, resources: &[StackResource]) -> Result<String> {
     let part = if kind == Kind::LogGroup { "/log_group" } else { "" };
@@ -207,5 +222,27 @@ fn of_resources(kind: Kind, pipeline: &str, short: &str, resources: &[StackResou
     match kind.sections().iter().find_map(named) {
         Some(found) => Ok(found.physical_name.clone()),
         None => Err(Error::Invalid(format!("no {} named {short:?} in the stack of {pipeline}", kind.word())).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant;
+
+    #[test]
+    fn a_name_is_meant_by_itself_then_by_its_end_then_by_a_part_of_it() {
+        let known = ["acme-dev-landing-1-eu", "acme-dev-curated", "acme-dev-raw", "raw", "acme-dev-outlanding"];
+        let known = known.map(str::to_owned);
+        for (short, expected) in [
+            ("raw", &["raw"] as &[&str]),
+            ("dev-raw", &["acme-dev-raw"]),
+            ("curated", &["acme-dev-curated"]),
+            ("landing", &["acme-dev-landing-1-eu"]),
+            ("rated", &[]),
+            ("and", &[]),
+        ] {
+            assert_eq!(meant(&known, short), expected.iter().collect::<Vec<_>>(), "{short}");
+        }
+        assert_eq!(meant(&known, "dev").len(), 4, "several are told");
     }
 }
