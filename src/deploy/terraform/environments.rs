@@ -110,10 +110,11 @@ fn providers(pipeline: &Pipeline, environment: &Environment) -> Vec<Item> {
 fn variables(module: &Exported) -> Vec<Item> {
     let region = Asked {
         name: "region".into(),
-        kind: "string",
+        kind: Expr::raw("string"),
         description: "The AWS region; null: what the AWS configuration says".into(),
         default: Some(Expr::raw("null")),
         values: Vec::new(),
+        valid: None,
     };
     std::iter::once(&region).chain(&module.asked).map(|a| Item::Block(variable(a))).collect()
 }

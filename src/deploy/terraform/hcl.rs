@@ -258,7 +258,9 @@ fn heredoc(parts: &[Part], indent: usize) -> Option<String> {
     let pad = " ".repeat(indent);
     let lines: Vec<String> =
         text.lines().map(|l| if l.is_empty() { String::new() } else { format!("{pad}{l}") }).collect();
-    Some(format!("<<-EOT\n{}\n{pad}EOT", lines.join("\n")))
+    // It ends below the argument that it is.
+    let end = " ".repeat(indent.saturating_sub(2));
+    Some(format!("<<-EOT\n{}\n{end}EOT", lines.join("\n")))
 }
 
 /// A text in quotes.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{
     TerraformError,
     code::{self, EACH, ENV, coded, expr, is_constant},
+    hcl::Expr,
     kinds::{self, Shape},
+    types,
 };
 use crate::{
     cloud::stacks::Asset,
@@ -155,7 +158,8 @@ pub(super) struct Resource {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Variable {
     pub(super) name: String,
-    pub(super) kind: &'static str,
+    /// Its type.
+    pub(super) kind: Expr,
     pub(super) description: String,
     /// Its value in each environment, in their order.
     pub(super) values: Vec<(String, Value)>,
@@ -179,12 +183,38 @@ pub(super) struct Module {
     pub(super) bootstrap: bool,
 }
 
-/// Merges the templates of environments.
-pub(super) fn merged(all: &[Rendered]) -> Result<Module> {
+/// What CloudFormation names after the stack by itself, and what holds its name.
+const UNNAMED: [(&str, &str); 2] = [("AWS::IAM::Role", "RoleName"), ("AWS::Events::Rule", "Name")];
+/// The longest name that they may have.
+const LONGEST: usize = 64;
+
+/// Gives a name to what has none: policies know rules by the beginning of their names, and people know roles by them.
+fn name(resource: &mut Resource, pipeline: &str, all: &[Rendered]) {
+    let Some((_, key)) = UNNAMED.iter().find(|(cfn, _)| *cfn == resource.cfn) else { return };
+    let Value::Object(properties) = &mut resource.properties else { return };
+    if properties.contains_key(*key) {
+        return;
+    }
+    let env = all.iter().map(|r| r.env.len()).max().unwrap_or_default();
+    let room = LONGEST.saturating_sub(pipeline.len() + env + 2);
+    let mut own = kinds::local_name(&resource.id, &resource.cfn);
+    if own.len() > room {
+        let sum = hex::encode(Sha256::digest(&own));
+        // Both are ASCII.
+        own = format!("{}_{}", &own[..room.saturating_sub(9)], &sum[..8]);
+    }
+    let first = ((*key).to_owned(), Value::String(format!("{pipeline}-{ENV}-{own}")));
+    *properties = std::iter::once(first).chain(std::mem::take(properties)).collect();
+}
+
+/// Merges the templates of a pipeline's environments.
+pub(super) fn merged(pipeline: &str, all: &[Rendered]) -> Result<Module> {
     let mut merger = Merger { all, variables: Vec::new(), protected: false };
     let mut resources = Vec::new();
     for id in ids(all, "Resources") {
-        resources.push(merger.resource(&id)?);
+        let mut resource = merger.resource(&id)?;
+        name(&mut resource, pipeline, all);
+        resources.push(resource);
     }
     let mut outputs = Vec::new();
     for name in ids(all, "Outputs") {
@@ -333,23 +363,20 @@ impl<'a> Merger<'a> {
             let each: Map<String, Value> = values.iter().map(|(env, v)| ((*env).to_owned(), v.clone())).collect();
             return json!({EACH: each});
         }
-        let kind = match () {
-            () if values.iter().all(|(_, v)| v.is_null() || v.is_boolean()) => "bool",
-            () if values.iter().all(|(_, v)| v.is_null() || v.is_number()) => "number",
-            () if values.iter().all(|(_, v)| v.is_null() || v.is_string()) => "string",
-            () => "any",
-        };
         let renamed: Option<Vec<_>> =
             values.iter().map(|(env, v)| Some((*env, renamed(place.cfn, &place.path, v)?))).collect();
         let Some(values) = renamed else {
             let each: Map<String, Value> = values.iter().map(|(env, v)| ((*env).to_owned(), v.clone())).collect();
             return json!({EACH: each});
         };
+        let map = kinds::within(place.cfn, &place.path);
+        let all: Vec<&Value> = values.iter().map(|(_, v)| v).collect();
+        let kind = if map { types::of_map(&all) } else { types::of(&all) };
         let name = self.variable(place, kind, values);
         Value::String(expr(&format!("var.{name}")))
     }
 
-    fn variable(&mut self, place: &Place<'_>, kind: &'static str, values: Vec<(&str, Value)>) -> String {
+    fn variable(&mut self, place: &Place<'_>, kind: Expr, values: Vec<(&str, Value)>) -> String {
         let resource = kinds::local_name(place.resource, place.cfn);
         let words: Vec<String> =
             place.path.split('.').map(|w| kinds::argument(place.cfn, w).trim_matches('_').to_owned()).collect();

@@ -15,6 +15,7 @@ mod module;
 mod readme;
 mod refs;
 mod resources;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -90,4 +91,13 @@ pub fn terraform(pipeline: &Pipeline, options: &TerraformOptions) -> Result<BTre
     files.insert("README.md".into(), readme::text(pipeline, &module, options).into());
     files.insert(".gitignore".into(), readme::IGNORED.into());
     Ok(files)
+}
+
+/// Whether a path is one that an export of the pipeline may write into its module. What is there and is not written any more
+/// is left from an earlier one; what Terraform's user has added has other names.
+#[must_use]
+pub fn is_of_module(pipeline: &str, path: &str) -> bool {
+    let own = path.strip_prefix("modules/").and_then(|p| p.strip_prefix(pipeline)).and_then(|p| p.strip_prefix('/'));
+    let known = |name: &str| name == "artifacts" || kinds::KINDS.iter().any(|k| k.file == name);
+    own.is_some_and(|own| own.starts_with("assets/") || own.strip_suffix(".tf").is_some_and(known))
 }

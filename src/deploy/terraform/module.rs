@@ -25,16 +25,19 @@ use crate::{
 pub(super) const TERRAFORM: &str = ">= 1.11";
 /// The providers that the module is for; by their schemas it is checked.
 pub(super) const PROVIDERS: [(&str, &str, &str); 2] =
-    [("aws", "hashicorp/aws", "~> 6.0"), ("awscc", "hashicorp/awscc", "~> 1.60")];
+    [("aws", "hashicorp/aws", "~> 6.0"), ("awscc", "hashicorp/awscc", "~> 1.106")];
 
 /// A variable of the module that the user gives.
 pub(super) struct Asked {
     pub(super) name: String,
-    pub(super) kind: &'static str,
+    /// Its type.
+    pub(super) kind: Expr,
     pub(super) description: String,
     pub(super) default: Option<Expr>,
     /// Its value in each environment.
     pub(super) values: Vec<(String, Value)>,
+    /// What must hold, and what is said where it does not.
+    pub(super) valid: Option<(&'static str, &'static str)>,
 }
 
 /// The module, and what its environments must know of it.
@@ -58,7 +61,7 @@ pub(super) const KEEPS: &str = "holds_data";
 impl Exported {
     /// The module of a pipeline.
     pub(super) fn of(pipeline: &Pipeline, rendered: &[Rendered]) -> Result<Self> {
-        let mut module = merge::merged(rendered)?;
+        let mut module = merge::merged(&pipeline.name, rendered)?;
         let code = Code::of(&module, rendered)?;
         code.put_in(&mut module);
         let locals = refs::recover(&mut module);
@@ -124,6 +127,8 @@ fn main(
     let mut items = Vec::new();
     if !pipeline.description.is_empty() {
         items.push(Item::Comment(pipeline.description.clone()));
+        // It is said of the module, and not of what comes first.
+        items.push(Item::Gap);
     }
     let mut locals = Block::new("locals", []);
     let mut own = Vec::new();
@@ -158,6 +163,11 @@ fn main(
     }
     if used("data.aws_availability_zones.available") {
         let zones = Block::new("data", ["aws_availability_zones", "available"]).with("state", Expr::text("available"));
+        // Local Zones have names that may come first, and not every service.
+        let regular = Block::new("filter", [])
+            .with("name", Expr::text("opt-in-status"))
+            .with("values", Expr::List(vec![Expr::text("opt-in-not-required")]));
+        let zones = zones.inside(regular);
         items.push(Item::Block(zones));
     }
     let tags = [
@@ -175,12 +185,13 @@ fn main(
 
 /// What the user gives.
 fn asked(module: &Module, resources: &[Resource]) -> Vec<Asked> {
-    let plain = |name: &str, kind, description: &str, default| Asked {
+    let plain = |name: &str, kind: &str, description: &str, default| Asked {
         name: name.into(),
-        kind,
+        kind: Expr::raw(kind),
         description: description.into(),
         default,
         values: Vec::new(),
+        valid: None,
     };
     let mut asked = Vec::new();
     if module.bootstrap {
@@ -190,28 +201,33 @@ fn asked(module: &Module, resources: &[Resource]) -> Vec<Asked> {
             "The zip archive with the executable `bootstrap`, which runs the functions in Rust",
             None,
         ));
-        asked.push(plain(
+        let architecture = plain(
             "bootstrap_architecture",
             "string",
             "What the executable was built for: x86_64 or arm64",
             Some(Expr::text("x86_64")),
-        ));
+        );
+        let known = "contains([\"x86_64\", \"arm64\"], var.bootstrap_architecture)";
+        asked.push(Asked { valid: Some((known, "bootstrap_architecture must be x86_64 or arm64.")), ..architecture });
     }
     if resources.iter().any(|r| r.cfn == "AWS::IAM::Role") {
-        asked.push(plain(
+        let boundary = plain(
             "permissions_boundary",
             "string",
             "The ARN of the policy that bounds what the roles may do; null: none",
             Some(Expr::raw("null")),
-        ));
+        );
+        let arn = "var.permissions_boundary == null || can(regex(\"^arn:.*:policy/\", var.permissions_boundary))";
+        asked.push(Asked { valid: Some((arn, "permissions_boundary must be the ARN of a policy.")), ..boundary });
     }
     asked.push(plain("tags", "map(string)", "Tags that every resource gets", Some(Expr::Object(Vec::new()))));
     asked.extend(module.variables.iter().map(|v: &Variable| Asked {
         name: v.name.clone(),
-        kind: v.kind,
+        kind: v.kind.clone(),
         description: v.description.clone(),
         default: None,
         values: v.values.clone(),
+        valid: None,
     }));
     asked
 }
@@ -220,24 +236,28 @@ fn asked(module: &Module, resources: &[Resource]) -> Vec<Asked> {
 pub(super) fn variable(asked: &Asked) -> Block {
     let mut block = Block::new("variable", [asked.name.as_str()])
         .with("description", Expr::text(asked.description.as_str()))
-        .with("type", Expr::raw(asked.kind));
+        .with("type", asked.kind.clone());
     if let Some(default) = &asked.default {
         block = block.with("default", default.clone());
     }
-    block
+    match asked.valid {
+        Some(valid) => block.inside(validation(valid.0.to_owned(), valid.1.to_owned())),
+        None => block,
+    }
+}
+
+/// What must hold of a variable.
+fn validation(condition: String, message: String) -> Block {
+    Block::new("validation", []).with("condition", Expr::raw(condition)).with("error_message", Expr::text(message))
 }
 
 fn variables(pipeline: &Pipeline, asked: &[Asked], protected: bool) -> Vec<Item> {
     let known = pipeline.env_names().into_iter().map(Expr::text).collect();
     let known = super::hcl::inline(&Expr::Call("contains", vec![Expr::List(known), Expr::raw("var.env")]));
-    let env =
-        Block::new("variable", ["env"])
-            .with("description", Expr::text("The environment, which names end with"))
-            .with("type", Expr::raw("string"))
-            .inside(Block::new("validation", []).with("condition", Expr::raw(known)).with(
-                "error_message",
-                Expr::text(format!("The environments are {}.", pipeline.env_names().join(", "))),
-            ));
+    let env = Block::new("variable", ["env"])
+        .with("description", Expr::text("The environment, which names end with"))
+        .with("type", Expr::raw("string"))
+        .inside(validation(known, format!("env must be one of these: {}.", pipeline.env_names().join(", "))));
     let mut items = vec![Item::Block(env)];
     if protected {
         let block = Block::new("variable", ["protected"])

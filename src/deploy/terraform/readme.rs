@@ -61,6 +61,8 @@ pub(super) fn text(pipeline: &Pipeline, module: &Exported, options: &TerraformOp
          terraform plan -out=plan.tfplan\n\
          terraform apply plan.tfplan\n\
          ```\n\n\
+         `terraform init` writes `.terraform.lock.hcl`, which pins the providers: commit it, with \
+         `terraform providers lock -platform=linux_amd64 -platform=darwin_arm64` for all systems that it is applied on.\n\n\
          What code functions and jobs have lies in `modules/{name}/assets`; it is uploaded when it changes.\n\n"
     );
     if has("AWS::SecretsManager::Secret") {
@@ -104,7 +106,9 @@ pub(super) fn text(pipeline: &Pipeline, module: &Exported, options: &TerraformOp
         out,
         "## When the pipeline changes\n\n\
          Export again with `--overwrite` and look at the difference, in these files and in the plan. What you changed by hand \
-         in `modules/{name}` is then yours to keep.\n"
+         in `modules/{name}` is then yours to keep.\n\n\
+         Or leave pipeline.toml behind, and go on here. `pumphouse adopt .` writes one with which the console and the command \
+         line plan, apply and watch what this folder makes, by Terraform.\n"
     );
     if has("AWS::SSM::Parameter") {
         out.push_str(

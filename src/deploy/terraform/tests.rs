@@ -109,6 +109,7 @@ grants = ["bucket.landing:read"]
     assert!(function.contains("one(awscc_sqs_queue.count_function_dead_letters[*].arn)"), "{function}");
     // A list of settings is a value, in the provider's names.
     assert!(bucket.contains("rules = var.landing_rules"), "{bucket}");
+    assert!(defined["var.landing_rules"].contains("expiration_in_days = optional(number)"), "{text}");
     assert!(files["environments/prod/terraform.tfvars"].contains("expiration_in_days = 365"));
     assert!(!files["environments/dev/terraform.tfvars"].contains("expiration_in_days"));
     for name in referred(&text) {
@@ -243,6 +244,49 @@ fn nothing_is_named_for_an_account_and_no_arn_names_what_the_module_holds() {
         assert!(!text.contains(code::ENV) && !text.contains("pumphouse-artifacts"), "{}", pipeline.name);
         assert!(!text.contains("{{resolve") && !text.contains("arn:aws"), "{}", pipeline.name);
     }
+}
+
+#[test]
+fn roles_and_rules_have_names_that_begin_like_all_others_and_fit() {
+    let toml = r#"
+name = "rather-long-name"
+
+[env.dev]
+[env.production]
+
+[bucket.landing]
+on_created = [{ suffix = ".json", function = "count_what_is_in_a_file" }, { suffix = ".csv", function = "count_what_is_in_a_table" }]
+
+[function.count_what_is_in_a_file]
+runtime = "python3.13"
+handler = "count.handler"
+code = "functions/count"
+
+[function.count_what_is_in_a_table]
+runtime = "python3.13"
+handler = "count.handler"
+code = "functions/count"
+"#;
+    let one = "def handler(event, context):\n    return 1\n";
+    let long = in_memory(toml, &[("functions/count/count.py", one)]);
+    let form = Regex::new(r#"(?m)^  (?:role_name|name) += "(.*)"$"#).unwrap();
+    let mut seen = 0;
+    for pipeline in all().into_iter().chain([long]) {
+        let env = pipeline.env_names().iter().map(|e| e.len()).max().unwrap();
+        let mut names = BTreeSet::new();
+        for (address, text) in defined(&module(&export(&pipeline))) {
+            if !address.starts_with("awscc_iam_role.") && !address.starts_with("awscc_events_rule.") {
+                continue;
+            }
+            let name = &form.captures(&text).unwrap_or_else(|| panic!("{address} has no name: {text}"))[1];
+            let own = name.strip_prefix("${local.name}-").unwrap_or_else(|| panic!("{address}: {name}"));
+            assert!(pipeline.name.len() + env + 2 + own.len() <= 64, "{address}: {name}");
+            let kind = address.split_once('.').unwrap().0.to_owned();
+            assert!(names.insert((kind, own.to_owned())), "{address}: {name} is there twice");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
 }
 
 #[test]
