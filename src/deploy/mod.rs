@@ -19,6 +19,6 @@ pub use template::{
     TemplateOptions, bootstrap_template, buildspec, is_emulated, release_in_rust, release_stack, release_template,
     template,
 };
-pub use terraform::{TerraformError, TerraformOptions, terraform};
+pub use terraform::{TerraformError, TerraformOptions, is_of_module, terraform};
 pub use uploads::{Upload, uploads};
 pub use workflows::{ToolSource, WorkflowEngine, WorkflowOptions, github_workflow};

@@ -81,4 +81,17 @@ fn a_directory_for_terraform_is_written_over_only_when_that_is_said() {
     assert!(!main.exists());
     assert_eq!(export(&["--overwrite"]).status.code(), Some(0));
     assert!(main.exists() && !fs::read_to_string(&tfvars).unwrap().contains("mine"));
+    // What was exported once and is not any more would still be Terraform's; what somebody has added stays.
+    let module = dir.join("modules/covid-etl");
+    for path in ["streaming.tf", "assets/functions/gone.zip", "ours.tf", ".terraform/x"] {
+        fs::create_dir_all(module.join(path).parent().unwrap()).unwrap();
+        fs::write(module.join(path), "# before\n").unwrap();
+    }
+    let output = export(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let left = "modules/covid-etl/assets/functions/gone.zip, modules/covid-etl/streaming.tf; nothing was written";
+    assert!(told(&output).contains(left), "{}", told(&output));
+    assert_eq!(export(&["--overwrite"]).status.code(), Some(0));
+    assert!(!module.join("streaming.tf").exists() && !module.join("assets/functions/gone.zip").exists());
+    assert!(module.join("ours.tf").exists() && module.join(".terraform/x").exists());
 }
