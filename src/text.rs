@@ -182,6 +182,16 @@ pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", self::window(text, 0, columns - 1)))
 }
 
+/// Cuts a name to at most `columns` in its middle: it keeps whose it is, and more of its end, which tells it from others.
+pub fn truncate_middle(text: &str, columns: usize) -> Cow<'_, str> {
+    if width(text) <= columns {
+        return Cow::Borrowed(text);
+    }
+    let head = window(text, 0, columns / 3);
+    let tail = truncate_start(text, columns.saturating_sub(width(head)));
+    Cow::Owned(format!("{head}{tail}"))
+}
+
 /// Cuts text to at most `columns` at its beginning: the end of a name often tells more.
 pub fn truncate_start(text: &str, columns: usize) -> Cow<'_, str> {
     match width(text).checked_sub(columns) {
@@ -316,6 +326,9 @@ mod tests {
         assert_eq!(truncate("東京都", 4), "東…");
         assert_eq!(truncate("x", 0), "");
         assert_eq!(truncate_start("hello!", 5), "…llo!");
+        assert_eq!(truncate_middle("crypto-stream-dev-clean_prices", 20), "crypto…-clean_prices");
+        assert_eq!(truncate_middle("crypto", 6), "crypto");
+        assert_eq!(truncate_middle("東京都東京都", 7), "東…京都");
         assert_eq!(truncate_start("東京都", 5), "…京都");
         assert_eq!(window("abcdef", 2, 3), "cde");
         assert_eq!(window("東京都", 1, 4), "京都");
@@ -349,6 +362,7 @@ mod tests {
             let text = clean(&text);
             prop_assert!(width(&truncate(&text, columns)) <= columns);
             prop_assert!(width(&truncate_start(&text, columns)) <= columns);
+            prop_assert!(width(&truncate_middle(&text, columns)) <= columns);
             prop_assert!(width(window(&text, skip, columns)) <= columns);
             for row in wrap(&text, columns.max(2), 50) {
                 // A grapheme that is wider than the row stands alone.

@@ -155,6 +155,12 @@ impl Ui<'_> {
     }
 }
 
+/// A title, with the filter that hides a part of what stands below it.
+pub fn filtered(title: impl Into<String>, filter: &str) -> String {
+    let title = title.into();
+    if filter.is_empty() { title } else { format!("{title} · /{filter}") }
+}
+
 /// Whether more of a line than blanks lies beyond so many columns.
 fn overflows(line: &Line, columns: usize) -> bool {
     if line.spans.iter().map(|span| span.content.len()).sum::<usize>() <= columns {
@@ -190,10 +196,11 @@ impl Ui<'_> {
             let (role, glyph, name, said_role, said) = row(item);
             let (name, said) = (text::clean(name), text::clean(&said));
             let room = width.saturating_sub(3);
-            // The name comes first: it may take three quarters of the room.
-            let said =
-                text::truncate(&said, room.saturating_sub(text::width(&name).min(room * 3 / 4) + 1)).into_owned();
-            let name = text::truncate_start(&name, room.saturating_sub(text::width(&said) + 1));
+            // The name comes first: it may take three quarters of the room, but of a state's one word nothing is cut.
+            let word = !said.contains(' ') && text::width(&said) <= room / 2;
+            let least = if word { 0 } else { text::width(&name).min(room * 3 / 4) };
+            let said = text::truncate_middle(&said, room.saturating_sub(least + 1)).into_owned();
+            let name = text::truncate_middle(&name, room.saturating_sub(text::width(&said) + 1));
             let gap = room.saturating_sub(text::width(&name) + text::width(&said));
             let line = Line::from(vec![
                 Span::raw(" "),

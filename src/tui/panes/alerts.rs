@@ -20,7 +20,7 @@ use crate::{
         keymap::{Action, Context},
         popups::{Popup, Purpose},
         theme::Role,
-        ui::{Ui, below, left, right},
+        ui::{Ui, below, filtered, left, right},
         widgets::{
             list::{Picker, Scroll},
             sparkline::{chart, sparkline},
@@ -182,7 +182,8 @@ impl AlertsPane {
     }
 
     fn draw_alerts(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, &self.list.title("Thresholds and alarms"), self.focus == 0);
+        let title = filtered(self.list.title("Thresholds and alarms"), self.alerts.filter());
+        let inner = ui.frame(frame, area, &title, self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.alerts.filter().is_empty() { "no thresholds, no alarms" } else { "none fits the filter" };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.alerts.is_empty() && self.missing.is_empty());
@@ -231,7 +232,7 @@ impl AlertsPane {
                 };
                 // Names of one pipeline begin alike.
                 let room = usize::from(inner.width).saturating_sub(88 + usize::from(lately));
-                cells.push((Role::Text, text::truncate_start(&text::clean(&alert.name), room).into_owned()));
+                cells.push((Role::Text, text::truncate_middle(&text::clean(&alert.name), room).into_owned()));
                 cells.push((Role::Dim, kind.into()));
                 cells.push((role, value));
                 cells.push((Role::Text, limit));
@@ -240,7 +241,7 @@ impl AlertsPane {
                 cells.push((role, sparkline(&values, usize::from(lately))));
             } else {
                 let room = usize::from(inner.width).saturating_sub(51);
-                cells.push((Role::Text, text::truncate_start(&text::clean(&alert.name), room).into_owned()));
+                cells.push((Role::Text, text::truncate_middle(&text::clean(&alert.name), room).into_owned()));
                 cells.push((role, value));
                 cells.push((Role::Text, limit));
                 cells.push((role, sparkline(&values, 12)));
@@ -475,7 +476,7 @@ impl Pane for AlertsPane {
             topics = above;
             self.queues.draw_list(frame, queues, ui, self.focus == 3);
         }
-        let inner = ui.frame(frame, topics, "Topics", self.focus == 1);
+        let inner = ui.frame(frame, topics, &filtered("Topics", self.topics.filter()), self.focus == 1);
         ui.list(frame.buffer_mut(), inner, &self.topics, self.focus == 1, |topic| {
             let said = topic.messages.map(count).unwrap_or_default();
             (Role::Dim, "✉", &topic.name, Role::Dim, said)

@@ -19,7 +19,7 @@ use crate::{
         data::{Act, Data, Loaded, Request, Target},
         keymap::{Action, Context},
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::list::{Picker, Scroll},
     },
 };
@@ -374,8 +374,10 @@ impl Pane for DeployPane {
         let [left, right] = Layout::horizontal([Constraint::Length(list), Constraint::Min(20)]).areas(area);
         let past = (area.height / 3).clamp(5, 16);
         let [plan, history] = Layout::vertical([Constraint::Min(5), Constraint::Length(past)]).areas(right);
-        let inner = ui.frame(frame, left, "Pipelines and stacks", self.focus == 0);
-        let used = ui.loaded(frame.buffer_mut(), inner, &self.list, "no pipelines", self.pipelines.is_empty());
+        let title = filtered("Pipelines and stacks", self.pipelines.filter());
+        let inner = ui.frame(frame, left, &title, self.focus == 0);
+        let empty = if self.pipelines.filter().is_empty() { "no pipelines" } else { "none fits the filter" };
+        let used = ui.loaded(frame.buffer_mut(), inner, &self.list, empty, self.pipelines.is_empty());
         ui.list(frame.buffer_mut(), below(inner, used), &self.pipelines, self.focus == 0, |pipeline| {
             let (glyph, role) = super::overview::health(pipeline.health);
             let words = match pipeline.stack.as_deref() {

@@ -20,7 +20,7 @@ use crate::{
         glyphs,
         keymap::{Action, Context},
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::list::{Picker, Scroll},
     },
 };
@@ -232,7 +232,7 @@ impl JobsPane {
     }
 
     fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, &self.list.title("Jobs"), self.focus == 0);
+        let inner = ui.frame(frame, area, &filtered(self.list.title("Jobs"), self.jobs.filter()), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty =
             if self.jobs.filter().is_empty() { "no jobs: a pipeline that is deployed has some" } else { "none fits" };
@@ -423,19 +423,15 @@ impl Pane for JobsPane {
         let split = if wide {
             Layout::horizontal([Constraint::Length(46), Constraint::Min(20)])
         } else {
-            let most = if crawlers { rows(self.crawlers.all.len()) } else { 0 };
-            let rows = rows(self.jobs.len()).max(most).clamp(4, area.height / 3);
+            let beside = if crawlers { rows(self.crawlers.all.len()).clamp(3, (area.height / 5).max(3)) } else { 0 };
+            let rows = rows(self.jobs.len()).clamp(4, (area.height / 3).max(4)) + beside;
             Layout::vertical([Constraint::Length(rows), Constraint::Min(6)])
         };
         let [mut list, runs] = split.areas(area);
         if crawlers {
-            let split = if wide {
-                let rows = rows(self.crawlers.all.len()).clamp(3, (list.height / 2).max(3));
-                Layout::vertical([Constraint::Min(3), Constraint::Length(rows)])
-            } else {
-                Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)])
-            };
-            let [jobs, crawlers] = split.areas(list);
+            let most = if wide { list.height / 2 } else { area.height / 5 };
+            let rows = rows(self.crawlers.all.len()).clamp(3, most.max(3));
+            let [jobs, crawlers] = Layout::vertical([Constraint::Min(3), Constraint::Length(rows)]).areas(list);
             list = jobs;
             self.crawlers.draw_list(frame, crawlers, ui, self.focus == 2);
         }

@@ -92,6 +92,16 @@ fn crawlers_and_their_crawls() {
 }
 
 #[test]
+fn a_small_terminal_shows_names_and_states_of_jobs_and_crawlers_whole() {
+    let mut console = console();
+    console.keys("3");
+    let screen = console.screen(80, 24);
+    for whole in ["crypto-stream-dev-clean_prices", "covid-etl-dev-merge", RAW, "succeeded", "stopped", "running"] {
+        assert!(screen.contains(whole), "{whole}: {screen}");
+    }
+}
+
+#[test]
 fn without_crawlers_the_jobs_have_the_whole_side() {
     let mut console = super::console();
     console.keys("3<tab><tab>");

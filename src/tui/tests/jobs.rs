@@ -63,6 +63,26 @@ fn runs_are_filtered_by_their_words() {
 }
 
 #[test]
+fn beside_a_long_name_a_state_is_whole() {
+    let mut console = Console::open(Box::new(|request| {
+        Ok(match answer(request) {
+            Data::Jobs(jobs) => {
+                let mut job = jobs.into_iter().next_back().expect("a job");
+                job.name = "water-quality-dev-parse_samples_of_all_the_rivers_and_lakes_of_the_country".into();
+                Data::Jobs(vec![job])
+            }
+            other => other,
+        })
+    }));
+    console.keys("3");
+    for width in [60, 80, 110, 160] {
+        let screen = console.screen(width, 24);
+        let row = screen.lines().find(|line| line.contains("…")).unwrap_or(&screen);
+        assert!(row.contains(" water-") && row.contains("of_the_country succeeded"), "{width}: {row}");
+    }
+}
+
+#[test]
 fn the_newest_runs_are_asked_for_those_jobs_that_are_seen() {
     let mut console = Console::open(Box::new(|request| {
         Ok(match answer(request) {

@@ -10,6 +10,19 @@ use crate::{
 };
 
 #[test]
+fn a_list_says_what_filter_hides_a_part_of_it() {
+    for pane in ["1", "2", "3", "4", "5", "6", "7"] {
+        let mut console = console();
+        console.keys(pane).keys("/zq<enter>");
+        let screen = console.screen(80, 24);
+        let title = screen.lines().nth(2).unwrap_or_default();
+        assert!(title.contains(" · /zq "), "{pane}: {screen}");
+        console.keys("<esc>");
+        assert!(!console.screen(80, 24).contains("/zq"), "{pane}");
+    }
+}
+
+#[test]
 fn ctrl_c_first_closes_what_is_open() {
     let mut console = console();
     for keys in ["?", ":jobs", "/wat", "6i", "5s"] {

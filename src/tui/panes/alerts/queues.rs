@@ -11,7 +11,7 @@ use crate::{
         glyphs,
         keymap::Action,
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::list::{Picker, Scroll},
     },
 };
@@ -149,8 +149,9 @@ impl Queues {
     }
 
     pub(super) fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui, focused: bool) {
-        let inner = ui.frame(frame, area, &self.list.title("Queues"), focused);
-        let used = ui.loaded(frame.buffer_mut(), inner, &self.list, "no queues", !self.any());
+        let inner = ui.frame(frame, area, &filtered(self.list.title("Queues"), self.all.filter()), focused);
+        let empty = if self.all.filter().is_empty() { "no queues" } else { "none fits the filter" };
+        let used = ui.loaded(frame.buffer_mut(), inner, &self.list, empty, self.all.is_empty());
         ui.list(frame.buffer_mut(), below(inner, used), &self.all, focused, |queue| {
             let dead = self.dead(queue);
             let waiting = queue.messages().map(count).unwrap_or_default();

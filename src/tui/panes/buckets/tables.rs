@@ -14,7 +14,7 @@ use crate::{
         data::{self, Data, Loaded, Request, count, plural},
         keymap::Action,
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::{
             grid::{self, Grid},
             list::{Picker, Scroll},
@@ -225,7 +225,7 @@ impl Tables {
     }
 
     pub(super) fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui, focused: bool) {
-        let inner = ui.frame(frame, area, &self.list.title("Tables"), focused);
+        let inner = ui.frame(frame, area, &filtered(self.list.title("Tables"), self.all.filter()), focused);
         let empty = if self.all.filter().is_empty() { "no key-value tables" } else { "none fits the filter" };
         let used = ui.loaded(frame.buffer_mut(), inner, &self.list, empty, self.all.is_empty());
         ui.list(frame.buffer_mut(), below(inner, used), &self.all, focused, |table| {
@@ -235,11 +235,8 @@ impl Tables {
     }
 
     pub(super) fn draw_items(&self, frame: &mut Frame, area: Rect, ui: &Ui, focused: bool) {
-        let mut title = if self.of.is_empty() { "Items".into() } else { format!("Items of {}", self.of) };
-        if !self.filter.is_empty() {
-            title = format!("{title} · /{}", self.filter);
-        }
-        let inner = ui.frame(frame, area, &title, focused);
+        let title = if self.of.is_empty() { "Items".into() } else { format!("Items of {}", self.of) };
+        let inner = ui.frame(frame, area, &filtered(title, &self.filter), focused);
         let buffer = frame.buffer_mut();
         if self.of.is_empty() {
             ui.paragraph(buffer, inner, 0, Role::Dim, "Enter reads the items of the selected table");

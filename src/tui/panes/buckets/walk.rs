@@ -12,7 +12,7 @@ use crate::{
     tui::{
         data::{self, Request, bytes, count, moment},
         theme::Role,
-        ui::{Ui, below, left, right},
+        ui::{Ui, below, filtered, left, right},
     },
 };
 
@@ -126,7 +126,8 @@ impl BucketsPane {
         if self.versions {
             title += " · versions";
         }
-        let inner = ui.frame(frame, area, &self.list.title(&title), self.focus == 0);
+        let title = filtered(self.list.title(&title), self.entries.filter());
+        let inner = ui.frame(frame, area, &title, self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = match (&self.bucket, self.entries.filter()) {
             (_, filter) if !filter.is_empty() => "nothing fits the filter",

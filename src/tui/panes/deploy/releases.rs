@@ -17,7 +17,7 @@ use crate::{
         keymap::Action,
         popups::{Popup, Purpose},
         theme::Role,
-        ui::{Ui, below, left, right},
+        ui::{Ui, below, filtered, left, right},
         widgets::list::{Picker, Scroll},
     },
 };
@@ -294,7 +294,8 @@ impl Releases {
     }
 
     fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, &format!("Releases of {}", self.pipeline), self.focus == 0);
+        let title = filtered(format!("Releases of {}", self.pipeline), self.all.filter());
+        let inner = ui.frame(frame, area, &title, self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.all.filter().is_empty() { "no releases yet: n starts one" } else { "none fits the filter" };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.all.is_empty());

@@ -13,7 +13,7 @@ use crate::{
         glyphs,
         keymap::Action,
         theme::Role,
-        ui::{Ui, below, left, right},
+        ui::{Ui, below, filtered, left, right},
         widgets::list::{Picker, Scroll},
     },
 };
@@ -243,7 +243,7 @@ impl Crawlers {
     }
 
     pub(super) fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui, focused: bool) {
-        let inner = ui.frame(frame, area, &self.list.title("Crawlers"), focused);
+        let inner = ui.frame(frame, area, &filtered(self.list.title("Crawlers"), self.all.filter()), focused);
         let empty = if self.all.filter().is_empty() { "no crawlers" } else { "none fits" };
         let used = ui.loaded(frame.buffer_mut(), inner, &self.list, empty, self.all.is_empty());
         ui.list(frame.buffer_mut(), below(inner, used), &self.all, focused, |crawler| {
@@ -262,11 +262,8 @@ impl Crawlers {
     }
 
     pub(super) fn draw_crawls(&self, frame: &mut Frame, area: Rect, ui: &Ui, focused: bool) {
-        let mut title = if self.of.is_empty() { "Crawls".into() } else { format!("Crawls of {}", self.of) };
-        if !self.filter.is_empty() {
-            title = format!("{title} · /{}", self.filter);
-        }
-        let inner = ui.frame(frame, area, &title, focused);
+        let title = if self.of.is_empty() { "Crawls".into() } else { format!("Crawls of {}", self.of) };
+        let inner = ui.frame(frame, area, &filtered(title, &self.filter), focused);
         let buffer = frame.buffer_mut();
         let mut row = 0;
         if let Some(crawler) = self.all.selected() {

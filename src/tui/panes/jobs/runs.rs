@@ -11,7 +11,7 @@ use crate::{
         data::{bytes, count, duration, moment, number},
         glyphs,
         theme::Role,
-        ui::{Ui, below, left, right},
+        ui::{Ui, below, filtered, left, right},
     },
 };
 
@@ -95,11 +95,8 @@ impl JobsPane {
     }
 
     pub(super) fn draw_runs(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let mut title = if self.job.is_empty() { "Runs".into() } else { format!("Runs of {}", self.job) };
-        if !self.filter.is_empty() {
-            title = format!("{title} · /{}", self.filter);
-        }
-        let inner = ui.frame(frame, area, &title, self.focus == 1);
+        let title = if self.job.is_empty() { "Runs".into() } else { format!("Runs of {}", self.job) };
+        let inner = ui.frame(frame, area, &filtered(title, &self.filter), self.focus == 1);
         let buffer = frame.buffer_mut();
         let mut row = 0;
         if let Some(job) = self.jobs.selected() {

@@ -14,14 +14,15 @@ use crate::{
     tui::{
         data,
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::lines::Needle,
     },
 };
 
 impl LogsPane {
     pub(super) fn draw_groups(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, &self.list.title("Log groups"), self.focus == 0);
+        let inner =
+            ui.frame(frame, area, &filtered(self.list.title("Log groups"), self.groups.filter()), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.groups.filter().is_empty() {
             "no log groups yet: a pipeline that is deployed and runs makes them"
@@ -37,7 +38,7 @@ impl LogsPane {
             let room = width.saturating_sub(text::width(&events) + 2);
             let open = self.group.as_deref() == Some(&group.name);
             let name = text::clean(&group.name);
-            let name = text::truncate_start(&name, room);
+            let name = text::truncate_middle(&name, room);
             let line = Line::from(vec![
                 ui.span(if open { Role::Focus } else { Role::Text }, text::fit(&name, room)),
                 Span::raw("  "),

@@ -12,7 +12,7 @@ use crate::{
         data::moment,
         glyphs,
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::{
             graph::{self, Node},
             timeline::{self, Event},
@@ -82,7 +82,7 @@ pub fn health(health: Health) -> (&'static str, Role) {
 
 impl OverviewPane {
     pub(super) fn draw_list(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, "Pipelines", self.focus == 0);
+        let inner = ui.frame(frame, area, &filtered("Pipelines", self.pipelines.filter()), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.pipelines.filter().is_empty() { "no pipelines" } else { "none fits the filter" };
         let used = ui.loaded(buffer, inner, &self.list, empty, self.pipelines.is_empty());

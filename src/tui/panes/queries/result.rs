@@ -13,7 +13,7 @@ use crate::{
         glyphs,
         keymap::Action,
         theme::Role,
-        ui::{Ui, below},
+        ui::{Ui, below, filtered},
         widgets::grid::{self, Grid},
     },
 };
@@ -86,7 +86,7 @@ impl QueriesPane {
     }
 
     fn draw_groups(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, "Workgroups", self.focus == 2);
+        let inner = ui.frame(frame, area, &filtered("Workgroups", self.groups.filter()), self.focus == 2);
         let buffer = frame.buffer_mut();
         let empty = if self.groups.filter().is_empty() { "no workgroups" } else { "none fits" };
         let used = ui.loaded(buffer, inner, &self.groups_read, empty, self.groups.is_empty());
@@ -103,9 +103,11 @@ impl QueriesPane {
             return;
         }
         if self.shows == Shows::Past {
-            let inner = ui.frame(frame, area, "Saved and past queries", self.focus == 2);
+            let title = filtered("Saved and past queries", self.past.filter());
+            let inner = ui.frame(frame, area, &title, self.focus == 2);
             let buffer = frame.buffer_mut();
-            let used = ui.loaded(buffer, inner, &self.history, "no query was asked yet", self.past.is_empty());
+            let empty = if self.past.filter().is_empty() { "no query was asked yet" } else { "none fits the filter" };
+            let used = ui.loaded(buffer, inner, &self.history, empty, self.past.is_empty());
             let inner = below(inner, used);
             let width = usize::from(inner.width);
             for (at, row) in self.past.scroll.visible(usize::from(inner.height), self.past.len()).enumerate() {
