@@ -6,6 +6,7 @@ use crate::cloud::{
     resources::{Properties, Resource},
     stacks::{Stack, StackResource},
 };
+use crate::deploy::names;
 use crate::spec::ExistingKind;
 
 /// What a name is asked to be.
@@ -143,6 +144,17 @@ impl Backend {
         known.dedup();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Err(Error::Invalid(format!("no {} named {short:?} in {pipeline}; it has: {known}", kind.word())).into())
+    }
+}
+
+impl Backend {
+    /// The log groups that are meant by `name`: of a job, on AWS, what it says and its errors are in one each.
+    pub async fn log_groups(&self, name: &str) -> Result<Vec<String>> {
+        let group = self.resolve(Kind::LogGroup, name).await?;
+        if group == name || self.cloud.identity.known().cloud == "local" {
+            return Ok(vec![group]);
+        }
+        Ok(names::aws_job_log_groups(&group).map_or_else(|| vec![group], |both| both.to_vec()))
     }
 }
 

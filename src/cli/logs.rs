@@ -43,7 +43,7 @@ pub enum Command {
 /// Which events to print.
 #[derive(Debug, Args)]
 pub struct Tail {
-    /// Log groups, functions or jobs: their names, or PIPELINE/NAME
+    /// Log groups by their names; functions and jobs as PIPELINE/NAME
     #[arg(required = true, value_name = "GROUP")]
     groups: Vec<String>,
     /// Go on with the events that come; as JSON, one document a line
@@ -62,7 +62,7 @@ pub struct Tail {
     #[arg(long, value_name = "NAME")]
     stream: Option<String>,
     /// Only the newest so many of those that are there
-    #[arg(short = 'n', long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+    #[arg(short = 'n', long, visible_alias = "limit", value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
     newest: Option<usize>,
 }
 
@@ -71,7 +71,7 @@ pub struct Tail {
 pub struct Search {
     /// The text that they hold; letter case counts
     pattern: String,
-    /// Only in this log group, function or job
+    /// Only in this log group; a function or a job as PIPELINE/NAME
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     /// From so long ago (90s, 10m, 2h, 1d), or from a time (RFC 3339) [default: 1d on AWS, else all]
@@ -138,7 +138,7 @@ impl Command {
 async fn groups(backend: &Backend, names: &[String]) -> Result<Vec<String>> {
     let mut groups = Vec::with_capacity(names.len());
     for name in names {
-        groups.push(backend.resolve(Kind::LogGroup, name).await?);
+        groups.extend(backend.log_groups(name).await?);
     }
     Ok(groups)
 }

@@ -57,6 +57,17 @@ pub fn job_log_group(job: &str) -> String {
     format!("/aws-glue/jobs/{job}")
 }
 
+/// What AWS Glue puts behind the name of a job's log group for errors and Spark's own lines.
+pub(crate) const JOB_ERRORS: &str = "/error";
+/// The same for what the script prints.
+pub(crate) const JOB_OUTPUT: &str = "/output";
+
+/// The two log groups on AWS of a job, by its log group or one of the two; none where it is no job's.
+pub fn aws_job_log_groups(group: &str) -> Option<[String; 2]> {
+    let base = [JOB_ERRORS, JOB_OUTPUT].iter().find_map(|end| group.strip_suffix(end)).unwrap_or(group);
+    base.starts_with(&job_log_group("")).then(|| [JOB_ERRORS, JOB_OUTPUT].map(|end| format!("{base}{end}")))
+}
+
 /// The physical name of what a grant is about; none for a source, which is no resource.
 pub fn granted(pipeline: &str, env: &str, kind: GrantKind, name: &str) -> Option<String> {
     match kind {

@@ -486,3 +486,24 @@ fn a_group_that_is_not_there_is_answered_with_those_that_are() {
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(told.contains("did you mean /aws/lambda/fetch?"), "{told}");
 }
+
+#[test]
+fn a_job_named_by_its_pipeline_means_both_of_its_log_groups() {
+    let fake = Fake::start(crate::account::filled);
+    let said = harness::Pumphouse::on(&fake).run(&["logs", "tail", "crypto-stream/clean_prices"]);
+    let mut groups: Vec<_> = fake
+        .asked()
+        .iter()
+        .filter(|asked| asked.operation == "FilterLogEvents")
+        .map(|asked| asked.json()["logGroupName"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    groups.sort();
+    groups.dedup();
+    let base = "/aws-glue/jobs/crypto-stream-dev-clean_prices";
+    assert_eq!(
+        groups,
+        [format!("{base}/error"), format!("{base}/output")],
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+}

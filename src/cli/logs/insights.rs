@@ -26,7 +26,7 @@ pub struct Query {
     /// The query: 'fields @timestamp, @message | filter @message like /ERROR/ | limit 20'
     #[arg(value_name = "QUERY")]
     text: String,
-    /// In this log group, function or job: its name, or PIPELINE/NAME
+    /// In this log group; a function or a job as PIPELINE/NAME
     #[arg(long = "group", required = true, value_name = "GROUP")]
     groups: Vec<String>,
     /// From so long ago (90s, 10m, 2h, 1d), or from a time (RFC 3339)
@@ -36,7 +36,7 @@ pub struct Query {
     #[arg(long, value_parser = when)]
     until: Option<When>,
     /// At most this many rows
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+    #[arg(short = 'n', long, default_value_t = 1000, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
     limit: usize,
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cloud::resources::{Function, Job, LogGroup, Properties, Resource, Runtime},
-    deploy::package,
+    deploy::{names, package},
 };
 
 /// AWS Glue's version: Spark 3.5.6.
@@ -17,7 +17,7 @@ const GLUE_VERSION: &str = "5.1";
 /// Our script for Spark, which runs the SQL of every job.
 const RUNNER: &str = include_str!("../glue/runner.py");
 /// The two log groups that AWS Glue 5 makes of a job's: what it and Spark say, and what the script prints.
-pub(super) const JOB_LOGS: [(&str, &str); 2] = [("", "/error"), ("Output", "/output")];
+pub(super) const JOB_LOGS: [(&str, &str); 2] = [("", names::JOB_ERRORS), ("Output", names::JOB_OUTPUT)];
 
 impl<'a> Body<'a> {
     pub(super) fn log_group(&mut self, resource: &'a Resource, group: &'a LogGroup) {
