@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     failure::{Failure, Result},
+    input,
     names::resolve,
     out::{Cell, Column, note},
     session::Session,
@@ -28,7 +29,7 @@ pub enum Command {
         /// Its name, or PIPELINE/NAME
         name: String,
         /// The new value
-        #[arg(allow_negative_numbers = true)]
+        #[arg(value_parser = input::number, allow_negative_numbers = true)]
         value: f64,
     },
     /// Publish a test message to the topics that an alert leads to

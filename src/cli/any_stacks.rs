@@ -48,7 +48,12 @@ impl Command {
     pub async fn run(self, s: &Session, backend: &Backend) -> Result {
         let port = &backend.cloud.stacks;
         match self {
-            Self::List => s.out.list(&port.list().await?, &STACKS, "no stacks"),
+            Self::List => {
+                // Their resources and outputs are what `show` is for: one cloud has them at hand, the other not.
+                let bare = |stack| Stack { resources: Vec::new(), outputs: Vec::new(), ..stack };
+                let all: Vec<_> = port.list().await?.into_iter().map(bare).collect();
+                s.out.list(&all, &STACKS, "no stacks")
+            }
             Self::Show { stack } => match port.get(&stack).await? {
                 Some(found) => stacks::show(s, &found),
                 None => Err(unknown(backend, &stack).await),

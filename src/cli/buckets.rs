@@ -68,7 +68,7 @@ pub struct Objects {
     #[arg(long, value_name = "KEY")]
     after: Option<String>,
     /// At most this many [default: all]
-    #[arg(long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
     limit: Option<usize>,
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     failure::{Failure, Result},
-    names,
+    input, names,
     out::{Cell, Column, note},
     session::Session,
 };
@@ -30,10 +30,10 @@ pub enum Command {
         /// Its name, or PIPELINE/NAME
         name: String,
         /// From this day on
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = input::date)]
         from: Option<Date>,
         /// Up to this day
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = input::date)]
         to: Option<Date>,
     },
 }

@@ -24,6 +24,16 @@ pub fn count(text: &str) -> std::result::Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
 }
 
+/// Reads a number.
+pub fn number(text: &str) -> std::result::Result<f64, String> {
+    text.parse().map_err(|_| "a number is wanted, such as 60000 or 0.5".to_owned())
+}
+
+/// Reads a day.
+pub fn date(text: &str) -> std::result::Result<jiff::civil::Date, String> {
+    text.parse().map_err(|_| "a day is wanted, such as 2026-11-20".to_owned())
+}
+
 /// Reads `NAME=VALUE`.
 pub fn pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {

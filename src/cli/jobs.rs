@@ -40,7 +40,7 @@ pub enum Command {
         /// Its name, or PIPELINE/NAME
         job: String,
         /// At most this many
-        #[arg(long, default_value_t = 50, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// Start a run

@@ -112,7 +112,7 @@ struct Global {
     #[arg(long, global = true)]
     read_only: bool,
     /// Let the embedded cloud's clock run so many times faster
-    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, global = true, value_name = "N", value_parser = input::number, allow_negative_numbers = true)]
     speed: Option<f64>,
     /// How to print data [default: table]
     #[arg(long, global = true, value_name = "FORMAT")]
@@ -212,7 +212,7 @@ enum Command {
     #[command(subcommand)]
     Releases(releases::Command),
     /// Secrets
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "secrets")]
     Secret(secrets::Command),
     /// HTTP APIs and their keys
     #[command(subcommand)]

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     failure::{Failure, Result},
+    input,
     out::{Cell, Column, note},
     session::Session,
     signals::unless_interrupted,
@@ -142,7 +143,7 @@ pub struct Events {
     /// The pipeline's name
     pub pipeline: String,
     /// So many at most, the newest
-    #[arg(short = 'n', long, value_name = "N", default_value_t = PAST)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = PAST, value_parser = input::count, allow_negative_numbers = true)]
     pub limit: usize,
     /// Go on until the operation under way has ended
     #[arg(short, long)]
@@ -174,7 +175,7 @@ impl Events {
                 let line =
                     format!("{} {}/{} {:<18} {} {}{why}", e.time, e.done, e.total, e.status, e.kind, e.logical_id);
                 match s.out.format {
-                    Format::Json => s.out.json(e)?,
+                    Format::Json => s.out.json_line(e)?,
                     _ => s.out.line(&text::clean(&line))?,
                 }
             }
@@ -248,6 +249,12 @@ impl Unlock {
     /// Takes it away.
     pub async fn run(&self, s: &Session, backend: &Backend) -> Result {
         known(backend, &self.pipeline).await?;
+        if backend.stacks_of(&self.pipeline)?.engine() != Engine::Terraform {
+            let stack = backend.stack_name(&self.pipeline);
+            return Err(Failure::failed(format!(
+                "{stack} has no lock: only the state of a pipeline that Terraform deploys has one"
+            )));
+        }
         let effect = backend.unlock_effect(&self.pipeline, &self.lock)?;
         let consent = s.consent(backend, &effect)?;
         backend.unlock(&self.pipeline, &self.lock, &consent).await?;

@@ -7,6 +7,7 @@ use super::{
     failure::{Failure, Result},
     input, names,
     out::{Cell, Column, note},
+    queries::cut_short,
     session::Session,
 };
 use crate::{
@@ -28,7 +29,7 @@ pub enum Command {
         /// The SQL; - is stdin
         sql: String,
         /// At most this many rows [default: 100000]
-        #[arg(long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: Option<usize>,
     },
 }
@@ -57,10 +58,7 @@ impl Command {
                     s.out.rows(&titles, result.rows.iter().map(|row| row.iter().map(cell).collect()))?;
                 }
                 if result.truncated {
-                    note(&format!(
-                        "only the first {} rows: --limit N asks for more",
-                        text::count(result.rows.len() as u64)
-                    ));
+                    note(&cut_short(result.rows.len() as u64));
                 }
                 Ok(())
             }

@@ -43,7 +43,7 @@ pub struct Execute {
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
     /// At most this many rows [default: 100000]
-    #[arg(long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Take the result of the same query, if it is not older than this: 60m, 1d (Athena)
     #[arg(long, value_name = "AGE", value_parser = age)]
@@ -62,7 +62,7 @@ pub enum Command {
     /// List past and present executions, the newest first
     History {
         /// At most this many
-        #[arg(long, default_value_t = 50, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// List the queries that pipelines save
@@ -207,9 +207,14 @@ fn print(s: &Session, backend: &Backend, result: &QueryResult) -> Result {
         ));
     }
     if result.truncated {
-        note(&format!("only the first {} rows: --limit N asks for more", text::count(rows)));
+        note(&cut_short(rows));
     }
     Ok(())
+}
+
+/// That there are more rows than those that are shown.
+pub(super) fn cut_short(rows: u64) -> String {
+    format!("only the first {}: --limit N asks for more", text::plural(rows, "row"))
 }
 
 /// How a service executed a query, in words.

@@ -29,7 +29,7 @@ pub enum Command {
         #[arg(long)]
         dead_letters: bool,
         /// At most this many
-        #[arg(long, default_value_t = 100, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, default_value_t = 100, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// Send a message to a queue

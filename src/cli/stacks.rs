@@ -280,10 +280,9 @@ pub(super) async fn print(mut events: mpsc::UnboundedReceiver<StackEvent>) {
         }
         let why = event.reason.map_or_else(String::new, |r| format!(": {r}"));
         let width = event.total.to_string().len();
-        note(&format!(
-            "{:>width$}/{} {:<18} {} {}{why}",
-            event.done, event.total, event.status, event.kind, event.logical_id
-        ));
+        // Where there is nothing to do there is nothing to count.
+        let done = if event.total == 0 { String::new() } else { format!("{:>width$}/{} ", event.done, event.total) };
+        note(&format!("{done}{:<18} {} {}{why}", event.status, event.kind, event.logical_id));
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Command {
         #[arg(long, value_name = "NAME", requires = "hash")]
         index: Option<String>,
         /// At most this many
-        #[arg(long, default_value_t = 1000, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, default_value_t = 1000, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// Print one item as JSON

@@ -38,7 +38,7 @@ pub enum Command {
         /// Its name, or PIPELINE/NAME
         name: String,
         /// At most this many of the newest
-        #[arg(long, default_value_t = 1000, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, default_value_t = 1000, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
 }

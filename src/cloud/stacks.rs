@@ -393,7 +393,7 @@ pub trait Stacks: Send + Sync {
     }
     /// Asks the operation under way to end early, in order.
     async fn interrupt(&self, _: &Permit, stack: &str) -> Result<()> {
-        Err(Error::Unsupported { cloud: "this", what: format!("an interruption of what is under way in {stack}") })
+        Err(Error::Conflict(format!("what is under way in {stack} cannot be asked to stop: Terraform alone can")))
     }
     /// What is waited for without a word of progress, by what is under way here.
     fn waits_for(&self) -> Option<Waiting> {
@@ -401,7 +401,9 @@ pub trait Stacks: Send + Sync {
     }
     /// Takes a lock away that nobody is there any more to take away, by its id.
     async fn unlock(&self, _: &Permit, stack: &str, _lock: &str) -> Result<()> {
-        Err(Error::Unsupported { cloud: "this", what: format!("an unlock of {stack}: it has no lock of that kind") })
+        Err(Error::Conflict(format!(
+            "{stack} has no lock: only the state of a pipeline that Terraform deploys has one"
+        )))
     }
     /// Takes a failed change back that could not be taken back, leaving out the resources that are to be skipped.
     async fn rollback(&self, _: &Permit, stack: &str, _skip: &[String], _: Progress) -> Result<Stack> {

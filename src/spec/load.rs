@@ -80,7 +80,8 @@ fn known_text(known: &[String], nearest: Option<&str>) -> String {
     match (known, nearest) {
         ([], _) => "there are no pipelines".into(),
         (_, Some(near)) => format!("did you mean {near:?}?"),
-        _ => format!("there is: {}", known.join(", ")),
+        ([one], _) => format!("there is: {one}"),
+        _ => format!("there are: {}", known.join(", ")),
     }
 }
 

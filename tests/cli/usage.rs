@@ -22,6 +22,8 @@ fn wrong_usage_exits_with_2_and_says_so_on_stderr() {
         &["query", "select 1", "--limit", "0"],
         &["info", "--config", "/nonexistent.toml"],
         &["catalog", "show", "prices"],
+        &["events", "crypto-stream", "-n", "0"],
+        &["dashboards", "show", "x", "--from", "2020-13-01"],
         &[],
     ] {
         let said = p.run(args);

@@ -21,7 +21,7 @@ pub struct Codepipeline {
     /// The pipeline's name
     pipeline: String,
     /// Write it to this file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, visible_alias = "output-file")]
     to: Option<PathBuf>,
     /// Print the buildspec of this step instead; of plan and deploy in the environment of --env
     #[arg(long, value_name = "STEP", conflicts_with_all = ["executable", "bootstrap", "omit_type", "assets", "emulated"])]

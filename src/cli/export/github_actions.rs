@@ -24,7 +24,7 @@ pub struct GithubActions {
     /// The pipeline's name
     pipeline: String,
     /// Write the workflow to this file: `.github/workflows/PIPELINE.yml`
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, visible_alias = "output-file")]
     to: Option<PathBuf>,
     /// The branch that is deployed
     #[arg(long, value_name = "NAME", default_value = "main")]

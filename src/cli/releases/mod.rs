@@ -17,7 +17,7 @@ pub enum Command {
         /// The pipeline's name, or the delivery's [default: all]
         pipeline: Option<String>,
         /// At most this many of each delivery
-        #[arg(long, default_value_t = 20, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = input::count, allow_negative_numbers = true)]
         limit: usize,
     },
     /// Show a release, stage by stage
