@@ -14,7 +14,6 @@ use crate::{
     backend::{Backend, Kind},
     cloud::postgres::Database,
     config::Format,
-    text,
 };
 
 /// What to do with PostgreSQL databases.

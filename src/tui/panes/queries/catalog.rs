@@ -117,7 +117,8 @@ impl QueriesPane {
     }
 
     pub(super) fn draw_tree(&self, frame: &mut Frame, area: Rect, ui: &Ui) {
-        let inner = ui.frame(frame, area, &filtered(self.catalog.title("Catalog"), self.tree.filter()), self.focus == 0);
+        let inner =
+            ui.frame(frame, area, &filtered(self.catalog.title("Catalog"), self.tree.filter()), self.focus == 0);
         let buffer = frame.buffer_mut();
         let empty = if self.tree.filter().is_empty() { "no databases yet" } else { "nothing fits the filter" };
         let used = ui.loaded(buffer, inner, &self.catalog, empty, self.tree.is_empty());
