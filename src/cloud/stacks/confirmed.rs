@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::{Action, Change, ChangeSet, Evaluation};
 
+/// Differences that are told one by one: who applies a plan twice has all of them.
+const TOLD: usize = 5;
+
 /// What a plan has that another has not: for a person who has confirmed that other one.
 pub fn unconfirmed(confirmed: &ChangeSet, now: &ChangeSet) -> Vec<String> {
     // An estimate has confirmed what becomes of each resource, and could not tell more.
@@ -30,5 +33,34 @@ pub fn unconfirmed(confirmed: &ChangeSet, now: &ChangeSet) -> Vec<String> {
         now.changes.iter().filter(|c| !before.contains(&key(c))).map(|c| format!("{} was not confirmed", word(c)));
     let gone = confirmed.changes.iter().filter(|c| !confirmed.estimated && !after.contains(&key(c)));
     let gone = gone.map(|c| format!("{} is no longer to be done as confirmed", word(c)));
-    new.chain(gone).collect()
+    let mut all: Vec<_> = new.chain(gone).collect();
+    if let Some(more) = all.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        all.truncate(TOLD);
+        all.push(format!("and {more} more"));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_many_differences_the_first_are_told_and_the_rest_counted() {
+        let plan = |n: usize| -> ChangeSet {
+            let change = |n: usize| {
+                json!({"action": "add", "logical_id": format!("B{n}"), "name": format!("bucket.b{n}"), "kind": "bucket",
+                    "physical_name": "", "loses_data": false, "properties": []})
+            };
+            let changes: Vec<_> = (0..n).map(change).collect();
+            serde_json::from_value(json!({"stack": "x-dev", "resumes": false, "changes": changes})).unwrap()
+        };
+        assert_eq!(unconfirmed(&plan(2), &plan(0)).len(), 2);
+        let told = unconfirmed(&plan(29), &plan(0));
+        assert_eq!(told.len(), 6, "{told:?}");
+        assert!(told[0].contains("bucket.b0") && told[5] == "and 24 more", "{told:?}");
+        assert!(unconfirmed(&plan(29), &plan(29)).is_empty());
+    }
 }
