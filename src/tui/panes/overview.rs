@@ -127,6 +127,7 @@ impl OverviewPane {
         let stages = self.view.value.as_ref().map(|v| v.stages.as_slice()).unwrap_or_default();
         match selected.or_else(|| stages.iter().find(is)).map(|s| s.stage.physical_name.clone()) {
             Some(name) => self.charts = Some(Charts::open(name, cx)),
+            None if self.view.value.is_none() => cx.tell("the pipeline's stages are still being read"),
             None => cx.tell("this pipeline has no dashboard"),
         }
     }

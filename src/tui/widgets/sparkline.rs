@@ -25,16 +25,22 @@ pub fn chart(values: &[f64], limit: Option<f64>, (width, height): (usize, usize)
     let newest = values.get(values.len().saturating_sub(width)..).unwrap_or_default();
     let all = newest.iter().copied().chain(limit).filter(|v| v.is_finite());
     let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-    let row = |value: f64| {
-        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
-        (share * (height.max(1) - 1) as f64).round() as usize
+    // In eighths of a row, from one of them up; one row where all are alike.
+    let eighths = |value: f64| {
+        if high <= low {
+            return BARS.len();
+        }
+        1 + ((value - low) / (high - low) * (height.max(1) * BARS.len() - 1) as f64).round() as usize
     };
-    let line = limit.filter(|l| l.is_finite()).map(row);
+    let line = limit.filter(|l| l.is_finite()).map(|l| (eighths(l) - 1) / BARS.len());
     let rows = (0..height).rev().map(|at| {
-        let column = |value: &f64| match value.is_finite() && row(*value) >= at {
-            true => '█',
-            false if line == Some(at) => '─',
-            false => ' ',
+        let column = |value: &f64| {
+            let reaches = if value.is_finite() { eighths(*value) } else { 0 };
+            match reaches.checked_sub(at * BARS.len() + 1) {
+                Some(over) => *BARS.get(over).unwrap_or(&'█'),
+                None if line == Some(at) => '─',
+                None => ' ',
+            }
         };
         let name = if line == Some(at) { "─ limit" } else { "" };
         format!("{}{name}", newest.iter().map(column).collect::<String>())
@@ -49,9 +55,10 @@ mod tests {
     #[test]
     fn a_chart_has_the_line_of_its_limit() {
         let rows = chart(&[0.0, 1.0, 2.0, 4.0], Some(2.0), (9, 5));
-        assert_eq!(rows, ["   █", "   █", "──██─ limit", " ███", "████"]);
-        assert_eq!(chart(&[0.0, 1.0, 3.0], None, (2, 2)), [" █", "██"]);
-        assert_eq!(chart(&[1.0, 1.0], Some(9.0), (9, 2)), ["─── limit", "██"]);
+        assert_eq!(rows, ["   █", "   █", "──▅█─ limit", " ▃██", "▁███"]);
+        assert_eq!(chart(&[0.0, 1.0, 3.0], None, (2, 2)), [" █", "▁█"]);
+        assert_eq!(chart(&[1.0, 1.0], Some(9.0), (9, 2)), ["─── limit", "▁▁"]);
+        assert_eq!(chart(&[5.0, 5.0], None, (9, 2)), ["  ", "██"]);
     }
 
     #[test]
