@@ -187,7 +187,7 @@ pub fn truncate_middle(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);
     }
-    let head = window(text, 0, columns / 3);
+    let head = window(text, 0, columns / 5);
     let tail = truncate_start(text, columns.saturating_sub(width(head)));
     Cow::Owned(format!("{head}{tail}"))
 }
@@ -326,9 +326,9 @@ mod tests {
         assert_eq!(truncate("東京都", 4), "東…");
         assert_eq!(truncate("x", 0), "");
         assert_eq!(truncate_start("hello!", 5), "…llo!");
-        assert_eq!(truncate_middle("crypto-stream-dev-clean_prices", 20), "crypto…-clean_prices");
+        assert_eq!(truncate_middle("crypto-stream-dev-clean_prices", 20), "cryp…ev-clean_prices");
         assert_eq!(truncate_middle("crypto", 6), "crypto");
-        assert_eq!(truncate_middle("東京都東京都", 7), "東…京都");
+        assert_eq!(truncate_middle("東京都東京都東京都", 10), "東…東京都");
         assert_eq!(truncate_start("東京都", 5), "…京都");
         assert_eq!(window("abcdef", 2, 3), "cde");
         assert_eq!(window("東京都", 1, 4), "京都");

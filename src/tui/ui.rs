@@ -155,10 +155,10 @@ impl Ui<'_> {
     }
 }
 
-/// A title, with the filter that hides a part of what stands below it.
+/// A title, behind the filter that hides a part of what stands below it: a long title may be cut, the filter is not.
 pub fn filtered(title: impl Into<String>, filter: &str) -> String {
     let title = title.into();
-    if filter.is_empty() { title } else { format!("{title} · /{filter}") }
+    if filter.is_empty() { title } else { format!("/{filter} · {title}") }
 }
 
 /// Whether more of a line than blanks lies beyond so many columns.
@@ -199,7 +199,7 @@ impl Ui<'_> {
             // The name comes first: it may take three quarters of the room, but of a state's one word nothing is cut.
             let word = !said.contains(' ') && text::width(&said) <= room / 2;
             let least = if word { 0 } else { text::width(&name).min(room * 3 / 4) };
-            let said = text::truncate_middle(&said, room.saturating_sub(least + 1)).into_owned();
+            let said = text::truncate(&said, room.saturating_sub(least + 1)).into_owned();
             let name = text::truncate_middle(&name, room.saturating_sub(text::width(&said) + 1));
             let gap = room.saturating_sub(text::width(&name) + text::width(&said));
             let line = Line::from(vec![

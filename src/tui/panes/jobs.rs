@@ -423,13 +423,13 @@ impl Pane for JobsPane {
         let split = if wide {
             Layout::horizontal([Constraint::Length(46), Constraint::Min(20)])
         } else {
-            let beside = if crawlers { rows(self.crawlers.all.len()).clamp(3, (area.height / 5).max(3)) } else { 0 };
+            let beside = if crawlers { rows(self.crawlers.all.len()).clamp(3, (area.height / 4).max(3)) } else { 0 };
             let rows = rows(self.jobs.len()).clamp(4, (area.height / 3).max(4)) + beside;
             Layout::vertical([Constraint::Length(rows), Constraint::Min(6)])
         };
         let [mut list, runs] = split.areas(area);
         if crawlers {
-            let most = if wide { list.height / 2 } else { area.height / 5 };
+            let most = if wide { list.height / 2 } else { area.height / 4 };
             let rows = rows(self.crawlers.all.len()).clamp(3, most.max(3));
             let [jobs, crawlers] = Layout::vertical([Constraint::Min(3), Constraint::Length(rows)]).areas(list);
             list = jobs;

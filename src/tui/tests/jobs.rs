@@ -77,8 +77,8 @@ fn beside_a_long_name_a_state_is_whole() {
     console.keys("3");
     for width in [60, 80, 110, 160] {
         let screen = console.screen(width, 24);
-        let row = screen.lines().find(|line| line.contains("…")).unwrap_or(&screen);
-        assert!(row.contains(" water-") && row.contains("of_the_country succeeded"), "{width}: {row}");
+        let row = screen.lines().find(|line| line.contains("● water-")).unwrap_or(&screen);
+        assert!(row.contains("…") && row.contains("of_the_country succeeded"), "{width}: {screen}");
     }
 }
 

@@ -16,7 +16,7 @@ fn a_list_says_what_filter_hides_a_part_of_it() {
         console.keys(pane).keys("/zq<enter>");
         let screen = console.screen(80, 24);
         let title = screen.lines().nth(2).unwrap_or_default();
-        assert!(title.contains(" · /zq "), "{pane}: {screen}");
+        assert!(title.contains(" /zq · "), "{pane}: {screen}");
         console.keys("<esc>");
         assert!(!console.screen(80, 24).contains("/zq"), "{pane}");
     }

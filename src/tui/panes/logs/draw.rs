@@ -38,7 +38,7 @@ impl LogsPane {
             let room = width.saturating_sub(text::width(&events) + 2);
             let open = self.group.as_deref() == Some(&group.name);
             let name = text::clean(&group.name);
-            let name = text::truncate_middle(&name, room);
+            let name = text::truncate_start(&name, room);
             let line = Line::from(vec![
                 ui.span(if open { Role::Focus } else { Role::Text }, text::fit(&name, room)),
                 Span::raw("  "),
