@@ -324,7 +324,7 @@ fn each_check_begins_in_the_pipeline_s_folder_whatever_the_one_before_has_done()
     let commands = |pipeline: &Pipeline| {
         let spec: Value = serde_json::from_str(&buildspec(pipeline, ReleaseStep::Check, "", false)).unwrap();
         let all = spec["phases"]["build"]["commands"].as_array().unwrap().clone();
-        all.iter().map(|c| format!("{{\n{}\n}} || exit 1\n", c.as_str().unwrap())).collect::<String>()
+        all.iter().map(|c| format!("{{\n{}\n}} || exit 1\n", c.as_str().unwrap())).collect::<Vec<_>>().concat()
     };
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("a lake");
