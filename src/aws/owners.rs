@@ -38,6 +38,8 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     known: HashMap<String, String>,
+    /// What pipelines say that it is theirs, by names.
+    claimed: HashMap<String, String>,
     /// Why nobody is known to own anything.
     unread: Option<Error>,
 }
@@ -46,6 +48,11 @@ impl Owners {
     /// The pipeline that made the resource of this physical id, or of this name where its physical id is an ARN.
     pub(crate) fn pipeline(&self, physical_id: &str) -> Option<String> {
         self.known.get(physical_id).cloned()
+    }
+
+    /// The same for what goes by an address or an ARN: who says that it is theirs has said its name.
+    pub(crate) fn pipeline_of(&self, physical_id: &str, name: &str) -> Option<String> {
+        self.pipeline(physical_id).or_else(|| self.claimed.get(name).cloned())
     }
 
     /// All that is known: physical ids, and the pipelines that made them.
@@ -85,7 +92,8 @@ impl Aws {
         // Those who ask meanwhile wait for the same answer.
         let owners = Arc::new(self.fetch_owners().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the owners of resources could not be read");
-            Owners { known: self.claims(), unread: Some(error) }
+            let claimed = self.claims();
+            Owners { known: claimed.clone(), claimed, unread: Some(error) }
         }));
         state.known = Some((owners.clone(), Instant::now()));
         owners
@@ -131,9 +139,10 @@ impl Aws {
             .try_collect()
             .await?;
         // What a stack has made is its pipeline's, whoever claims it.
-        let mut known = self.claims();
+        let claimed = self.claims();
+        let mut known = claimed.clone();
         known.extend(owned.into_iter().flatten());
-        Ok(Owners { known, unread: None })
+        Ok(Owners { known, claimed, unread: None })
     }
 
     async fn owned_by(&self, stack: &str, pipeline: &str) -> Result<Vec<(String, String)>> {

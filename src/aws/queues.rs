@@ -69,7 +69,7 @@ impl Queues for Aws {
                     // Not everything that answers like AWS gives a queue one address.
                     let alike = |id: &str| id.contains("://") && name_of(id) == name_of(&url);
                     let by_name = || owners.all().find(|(id, _)| alike(id)).map(|(_, pipeline)| pipeline.to_owned());
-                    queues.push(queue(&url, owners.pipeline(&url).or_else(by_name), &attributes));
+                    queues.push(queue(&url, owners.pipeline_of(&url, name_of(&url)).or_else(by_name), &attributes));
                 }
                 let sources: Vec<(String, String)> =
                     queues.iter().filter_map(|q| Some((q.dead_letter.clone()?, q.name.clone()))).collect();

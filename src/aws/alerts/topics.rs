@@ -39,7 +39,7 @@ impl Aws {
                     .filter_map(|topic| topic.topic_arn)
                     .map(|arn| Topic {
                         name: name_of(&arn).to_owned(),
-                        pipeline: owners.pipeline(&arn),
+                        pipeline: owners.pipeline_of(&arn, name_of(&arn)),
                         messages: None,
                         subscriptions: told.as_ref().ok().and_then(|all| all.get(&arn).cloned()).unwrap_or_default(),
                     })

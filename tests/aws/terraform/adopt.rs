@@ -2,7 +2,13 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::Standin;
+use crate::{
+    fake::{Answer, Fake},
+    read_only::something,
+};
 
 const WRITTEN: &str = r#"name = "orders"
 description = "Deployed by Terraform"
@@ -105,4 +111,32 @@ fn workspaces_are_environments_and_files_of_values_are_named_after_them() {
         "{written}"
     );
     assert!(standin.calls().iter().any(|c| c.starts_with("prod|dev|show")), "{:?}", standin.calls());
+}
+
+#[test]
+fn what_a_pipeline_says_is_its_own_is_so_in_lists_of_addresses_and_arns() {
+    let standin = Standin::on(Fake::start(|asked| match asked.operation.as_str() {
+        "ListQueues" => Answer::json(&json!({"QueueUrls": [
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-orders-dev-failed-0",
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/others"]})),
+        "GetQueueAttributes" => Answer::json(&json!({"Attributes": {}})),
+        "ListTopics" => {
+            let topic =
+                |name| format!("<member><TopicArn>arn:aws:sns:eu-west-1:123456789012:{name}</TopicArn></member>");
+            let topics = [topic("acme-orders-dev-alerts"), topic("others")].concat();
+            Answer::xml(format!(
+                "<ListTopicsResponse><ListTopicsResult><Topics>{topics}</Topics></ListTopicsResult></ListTopicsResponse>"
+            ))
+        }
+        _ => something(asked),
+    }));
+    let file = standin.path("pipelines/orders/pipeline.toml");
+    let own = "queues = [\"acme-orders-dev-failed-0\"]\ntopics = [\"acme-orders-dev-alerts\"]\n[env.prod]";
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("[env.prod]", own)).unwrap();
+    for (list, name) in [("queues", "acme-orders-dev-failed-0"), ("topics", "acme-orders-dev-alerts")] {
+        let rows = standin.run(&[list, "list", "--output", "json"]).well().json();
+        let of =
+            |name: &str| rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap()["pipeline"].clone();
+        assert_eq!((of(name), of("others")), (json!("orders"), json!(null)), "{rows}");
+    }
 }
