@@ -303,15 +303,30 @@ impl Purpose {
     }
 }
 
+/// The columns of a confirmation.
+const CONFIRM: u16 = 64;
+
 fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, (yes, stray): (bool, bool), typed: &LineEdit) {
-    // Two columns on each side are the window's own.
-    let (sentence, width) = (text::clean(&effect.sentence).into_owned(), 64.min(area.width.saturating_sub(2)));
-    let rows = text::wrap(&sentence, usize::from(width.saturating_sub(4)), 30).len() as u16;
-    let inner = window(frame, area, ui, &format!("Confirm: {}", effect.what), width, (rows + 5).max(7));
-    let used = ui.paragraph(frame.buffer_mut(), inner, 0, Role::Text, &effect.sentence);
+    let hint = match &effect.strength {
+        Strength::TypeName(name) => format!("Type {name} to go on:"),
+        Strength::Free | Strength::Confirm => String::new(),
+    };
+    let columns = usize::from(CONFIRM.min(area.width.saturating_sub(2)).saturating_sub(4));
+    let wrapped =
+        |text: &str| -> usize { text::clean_lines(text).map(|line| text::wrap(&line, columns, 500).len()).sum() };
+    let told = wrapped(&effect.sentence);
+    // What is asked is seen, however much there is to be told.
+    let below = 4 + if hint.is_empty() { 0 } else { wrapped(&hint) as u16 };
+    let rows = (told as u16).saturating_add(below).max(7);
+    let inner = window(frame, area, ui, &format!("Confirm: {}", effect.what), CONFIRM, rows);
+    let room = Rect { height: inner.height.saturating_sub(below).max(1), ..inner };
+    let used = ui.paragraph(frame.buffer_mut(), room, 0, Role::Text, &effect.sentence);
+    if told > usize::from(used) && used > 0 {
+        let end = Rect { x: inner.right(), y: inner.y + used - 1, width: 1, height: 1 };
+        ui.line(frame.buffer_mut(), end, 0, &Line::from(ui.span(Role::Text, "…")));
+    }
     if let Strength::TypeName(name) = &effect.strength {
         let right = typed.text() == name;
-        let hint = format!("Type {name} to go on:");
         let more = ui.paragraph(frame.buffer_mut(), inner, used + 1, Role::Warn, &hint);
         draw_edit(frame, inner, used + more + 1, ui, typed);
         let (role, note) = match (right, stray) {

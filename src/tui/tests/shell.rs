@@ -155,6 +155,25 @@ fn no_is_the_default() {
 }
 
 #[test]
+fn what_is_asked_is_seen_below_a_long_list_of_what_is_lost() {
+    let mut console = console();
+    let lost =
+        (0..60).map(|n| format!("module.lake.aws_s3_bucket.zone[\"number-{n}\"]")).collect::<Vec<_>>().join(", ");
+    for strength in [Strength::TypeName("orders-prod".into()), Strength::Confirm] {
+        let asked = if strength == Strength::Confirm { "[ No ]" } else { "Type orders-prod to go on:" };
+        let sentence = format!("orders-prod is destroyed; the data of {lost} is lost");
+        let result = Ok(Effect { sentence, ..effect(strength) });
+        console.send(Msg::Judged { act: Act::Destroy("orders".into()), result });
+        let (narrow, wide) = (console.screen(80, 24), console.screen(160, 50));
+        for screen in [&narrow, &wide] {
+            assert!(screen.contains(asked) && screen.contains("Esc:") && screen.contains("number-0"), "{screen}");
+        }
+        assert!(narrow.contains('…') && wide.contains("number-20"), "{wide}");
+        console.keys("<esc>");
+    }
+}
+
+#[test]
 fn the_strongest_confirmation_types_the_name() {
     let mut console = console();
     let act = Act::Destroy("crypto-stream".into());

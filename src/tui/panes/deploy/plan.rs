@@ -54,14 +54,25 @@ fn difference(property: &PropertyChange) -> String {
     }
 }
 
-/// A difference in so many columns: both values keep a part of them, for the new one is what one looks for.
+/// A difference in so many columns: both values keep a part of them, for the new one is what one looks for; of the path
+/// the end is kept.
 fn difference_in(property: &PropertyChange, columns: usize) -> String {
     // What is longer than any screen is not cleaned to its end.
     let whole = difference(property);
     let shown = text::clean(text::window(&whole, 0, columns + 1)).into_owned();
-    let (Some(before), true) = (&property.before, text::width(&shown) > columns) else { return shown };
+    if text::width(&shown) <= columns {
+        return shown;
+    }
+    let values = whole.strip_prefix(&property.path).unwrap_or_default();
+    let values = text::clean(text::window(values, 0, columns + 1)).into_owned();
+    // A third of the path will do where the values then fit, else it keeps a half.
+    let left = columns.saturating_sub(text::width(&values));
+    let room = if left >= columns / 3 { left } else { columns / 2 };
+    let head = text::truncate_start(&text::clean(&property.path), room).into_owned();
+    let later = property.evaluation == Evaluation::Dynamic && property.after.is_none();
+    let Some(before) = property.before.as_ref().filter(|_| !later) else { return head + &values };
     let (before, after) = (value(Some(before)), value(property.after.as_ref()));
-    let head = format!("{}: ", text::clean(&property.path));
+    let head = head + ": ";
     let room = columns.saturating_sub(text::width(&head) + 3);
     let anew = "  (made anew)";
     // The row above says it, too.
@@ -241,10 +252,13 @@ impl DeployPane {
                         (None, Some(_)) => "  taken in",
                         (None, None) => "",
                     };
+                    // Of a module's resource the end tells more, and what is at stake is to be seen.
+                    let asides = [lost, unsure, from].map(text::width).iter().sum::<usize>();
+                    let room = width.saturating_sub(11 + kinds + asides).max(width / 3);
                     Line::from(vec![
                         ui.span(role, format!("{glyph} {word:<8}")),
                         ui.span(Role::Dim, format!("{:<kinds$} ", text::truncate(&change.kind, kinds))),
-                        ui.span(Role::Text, text::truncate_start(&text::clean(&change.name), width / 2).into_owned()),
+                        ui.span(Role::Text, text::truncate_start(&text::clean(&change.name), room).into_owned()),
                         ui.span(Role::Error, lost),
                         ui.span(Role::Warn, unsure),
                         ui.span(Role::Dim, from),
@@ -280,6 +294,7 @@ impl DeployPane {
             ui.line(buffer, inner, 0, &Line::from(ui.span(Role::Running, bar)));
         }
         let inner = below(inner, 1);
+        let room = usize::from(inner.width).saturating_sub(21);
         // The newest are what one looks at.
         let skip = self.progress.len().saturating_sub(usize::from(inner.height));
         for (at, event) in self.progress.iter().skip(skip).enumerate() {
@@ -288,11 +303,39 @@ impl DeployPane {
             let reason = text::clean(event.reason.as_deref().unwrap_or_default());
             let line = Line::from(vec![
                 ui.span(role, format!("{glyph} {:<19}", event.status)),
-                ui.span(Role::Text, text::clean(&event.logical_id)),
+                // An address says its kind, and most at its end.
+                ui.span(Role::Text, text::truncate_start(&text::clean(&event.logical_id), room).into_owned()),
                 ui.span(Role::Dim, format!("  {}", event.kind)),
                 ui.span(if role == Role::Error { role } else { Role::Dim }, format!("  {reason}")),
             ]);
             ui.line(buffer, inner, at as u16, &line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_difference_keeps_both_values_and_the_end_of_its_path() {
+        let property = |before: Value, after: Value| PropertyChange {
+            path: "versioning_configuration[0].status".into(),
+            before: Some(before).filter(|value| !value.is_null()),
+            after: Some(after).filter(|value| !value.is_null()),
+            requires_replacement: false,
+            evaluation: Evaluation::Static,
+            cause: None,
+        };
+        let status = property(json!("Suspended"), json!("Enabled"));
+        assert_eq!(difference_in(&status, 60), r#"versioning_configuration[0].status: "Suspended" → "Enabled""#);
+        assert_eq!(difference_in(&status, 38), r#"…on[0].status: "Suspended" → "Enabled""#);
+        assert!(difference_in(&status, 34).starts_with("…ration[0].status: "), "{}", difference_in(&status, 34));
+        let fresh = property(Value::Null, json!("Enabled"));
+        assert_eq!(difference_in(&fresh, 30), r#"…guration[0].status: "Enabled""#);
+        let later = PropertyChange { evaluation: Evaluation::Dynamic, ..property(json!("Suspended"), Value::Null) };
+        assert_eq!(difference_in(&later, 30), "…n[0].status: known only later");
     }
 }
