@@ -16,15 +16,15 @@ COLUMNS, ROWS = 140, 40
 class Console:
     """A program in a pty, and what is on its screen."""
 
-    def __init__(self, arguments, environment):
-        self.screen = pyte.Screen(COLUMNS, ROWS)
+    def __init__(self, arguments, environment, columns=COLUMNS, rows=ROWS):
+        self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.clear()
             os.environ.update(environment, TERM="xterm-256color", LANG="C.UTF-8")
             os.execvp(arguments[0], arguments)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _read(self, seconds):
         ready, _, _ = select.select([self.fd], [], [], seconds)
@@ -54,6 +54,13 @@ class Console:
             assert time.monotonic() < end, f"{words} are not on the screen:\n{self.text()}"
             self._read(0.1)
         return self.text()
+
+    def see_no(self, word, seconds=30):
+        """Waits until this is not on the screen any more."""
+        end = time.monotonic() + seconds
+        while word in self.text():
+            assert time.monotonic() < end, f"{word} is still on the screen:\n{self.text()}"
+            self._read(0.1)
 
     def close(self):
         """Quits it, and returns its exit status."""

@@ -118,6 +118,9 @@ class Site:
             def do_HEAD(self):
                 self.do_GET()
 
+            def do_POST(self):
+                self.do_GET()
+
             def do_GET(self):
                 status, headers, body = answer(self)
                 self.send_response(status)
