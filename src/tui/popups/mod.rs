@@ -316,7 +316,7 @@ fn draw_confirm(frame: &mut Frame, area: Rect, ui: &Ui, effect: &Effect, (yes, s
         |text: &str| -> usize { text::clean_lines(text).map(|line| text::wrap(&line, columns, 500).len()).sum() };
     let told = wrapped(&effect.sentence);
     // What is asked is seen, however much there is to be told.
-    let below = 4 + if hint.is_empty() { 0 } else { wrapped(&hint) as u16 };
+    let below = wrapped(&hint) as u16 + 4;
     let rows = (told as u16).saturating_add(below).max(7);
     let inner = window(frame, area, ui, &format!("Confirm: {}", effect.what), CONFIRM, rows);
     let room = Rect { height: inner.height.saturating_sub(below).max(1), ..inner };
